@@ -1,0 +1,66 @@
+"""nextpixel: exact-likelihood autoregressive image models.
+
+The names below are the public interface. They are imported on first use, so that `import nextpixel` (and the
+command line's `--help`) does not wait for PyTorch.
+
+Units: `log_prob` is in nats (natural logarithm) for each image; `bits_per_dim` is `-log_prob / (C*H*W*ln 2)`.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from nextpixel.errors import DataError, InputError, ModelError, NextpixelError, TrainingError
+from nextpixel.models.registry import models
+
+if TYPE_CHECKING:
+    from nextpixel.data import ImageSet, open_images
+    from nextpixel.models.base import ImageModel
+    from nextpixel.models.build import build
+    from nextpixel.models.files import load
+    from nextpixel.scoring.likelihood import Likelihood, evaluate
+    from nextpixel.verify import CausalityReport, check_causality
+
+__version__ = "0.1.0"
+
+_LAZY = {
+    "CausalityReport": "nextpixel.verify",
+    "ImageModel": "nextpixel.models.base",
+    "ImageSet": "nextpixel.data",
+    "Likelihood": "nextpixel.scoring.likelihood",
+    "build": "nextpixel.models.build",
+    "check_causality": "nextpixel.verify",
+    "evaluate": "nextpixel.scoring.likelihood",
+    "load": "nextpixel.models.files",
+    "open_images": "nextpixel.data",
+}
+
+__all__ = [
+    "CausalityReport",
+    "DataError",
+    "ImageModel",
+    "ImageSet",
+    "InputError",
+    "Likelihood",
+    "ModelError",
+    "NextpixelError",
+    "TrainingError",
+    "__version__",
+    "build",
+    "check_causality",
+    "evaluate",
+    "load",
+    "models",
+    "open_images",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'nextpixel' has no attribute {name!r}")
+    return getattr(import_module(_LAZY[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,11 @@
+"""Dividing a set into batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+
+def batches(count: int, size: int) -> Iterator[slice]:
+    """Slices that cover `range(count)`, the last one as short as it must be."""
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))

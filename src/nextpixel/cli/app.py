@@ -1,0 +1,70 @@
+"""`nextpixel`: the application, its commands by name, and what its exit codes mean."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from cyclopts import App, CycloptsError
+from rich.console import Console
+
+import nextpixel
+from nextpixel.errors import NextpixelError
+
+EXIT_USER, EXIT_INTERRUPTED = 2, 130
+
+COMMANDS = {
+    "train": "Train a model on a folder of images, an array, or a named data set.",
+    "evaluate": "Exact likelihood of images: nats an image and bits/dim.",
+    "sample": "Generate images as one picture.",
+    "complete": "Draw the unknown part of images.",
+    "check": "Prove by gradients that a trained model sees the past and nothing else.",
+    "info": "What a trained model is, and how it was trained.",
+    "models": "The model families.",
+}
+
+app = App(
+    name="nextpixel",
+    help=(
+        "Exact-likelihood autoregressive image models: train them on your images, then generate, complete and evaluate.\n"
+        "\n"
+        "DATA is a folder of images (train/valid/test and class sub-folders are understood), a .zip or .tar of one, "
+        "an .npz, .npy or idx file, or a name: digits, mnist, fashion-mnist, cifar10."
+    ),
+    version=nextpixel.__version__,
+    help_format="markdown",
+)
+for _name, _help in COMMANDS.items():
+    app.command(f"nextpixel.cli.{_name}:{_name}", name=_name, help=_help)
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and leave with its exit code: 0, 2 for what the user can mend, 1 for our faults, 130."""
+    sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
+    from nextpixel.cli.config import config_sources
+
+    try:
+        app.config = config_sources(arguments)
+        app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        return complain(str(error).strip().replace("\n", " "))
+    except KeyboardInterrupt:
+        complain("interrupted")
+        return EXIT_INTERRUPTED
+    except NextpixelError as error:
+        return complain(str(error), error.exit_code)
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    return 0
+
+
+def complain(sentence: str, code: int = EXIT_USER) -> int:
+    """Print one sentence to the standard error, and return the exit code."""
+    Console(stderr=True, soft_wrap=True, highlight=False).print(f"nextpixel: {sentence}", markup=False)
+    return code

@@ -1,0 +1,72 @@
+"""`nextpixel complete`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nextpixel.cli.options import DataOptions, load_model, open_for
+
+
+def complete(
+    run: Path,
+    source: str,
+    *,
+    known: str,
+    out: Path,
+    count: int = 4,
+    limit: int = 16,
+    split: str | None = None,
+    temperature: float = 1.0,
+    seed: int | None = None,
+    images: DataOptions = DataOptions(),  # noqa: B008 - frozen
+) -> None:
+    """Draw the unknown part of images, given the known part.
+
+    Writes one PNG for each completion and completions.png, which shows, a row for each image: the original, the known
+    part, and the completions. Exact where all unknown pixels come after the known ones in the model's order (raster
+    order: `top`); a known pixel further down is kept, but could not influence what was drawn before it.
+
+    Args:
+        run: Run or model folder.
+        source: Images; see `nextpixel --help`.
+        known: top, bottom, left or right for that half, or a picture: white is known, black is to be drawn.
+        out: Folder for the pictures.
+        count: Completions of each image.
+        limit: Complete the first so many images.
+        split: train, valid or test; by default all.
+        temperature: 1 draws from the model, less is tamer.
+        seed: Seed of the draws.
+        images: How images are read.
+    """
+    import math
+
+    import torch
+
+    from nextpixel.cli.output import bar, warn
+    from nextpixel.cli.sample import seeded
+    from nextpixel.errors import InputError
+    from nextpixel.generation.known import known_mask, known_too_late
+    from nextpixel.pictures.grid import grid, save_picture, to_pil
+
+    model = load_model(run)
+    if count < 1 or limit < 1:
+        raise InputError(f"--count and --limit must be at least 1, not {count} and {limit}")
+    mask = known_mask(known, *model.image_shape[1:])
+    found = open_for(model, source, images, split)
+    originals = found[: min(limit, len(found))]
+    late = known_too_late(mask, model.order)
+    if late:
+        warn(f"{late} of {int(mask.sum())} known pixels come after unknown ones: they are kept, but cannot guide them")
+    repeated = originals.repeat_interleave(count, dim=0)
+    with bar("completing", len(repeated) * math.prod(model.image_shape)) as advance:
+        drawn = model.complete(repeated, mask, temperature=temperature, generator=seeded(seed), advance=advance).cpu()
+    given = torch.where(mask, originals, model.levels // 2)
+    rows = torch.cat([originals[:, None], given[:, None], drawn.unflatten(0, (len(originals), count))], dim=1)
+    save_picture(grid(rows.flatten(0, 1), model.levels, columns=count + 2), out / "completions.png")
+    for index, image in enumerate(drawn):
+        number, which = divmod(index, count)
+        stem = (
+            Path(found.names[number]).with_suffix("").as_posix().replace("/", "_") if found.names else f"{number:04d}"
+        )
+        save_picture(to_pil(image, model.levels), out / f"{stem}-{which}.png")
+    print(f"{len(drawn)} completions of {len(originals)} images: {out}; all in {out / 'completions.png'}")

@@ -1,0 +1,49 @@
+"""`nextpixel evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from nextpixel.cli.options import DataOptions, load_model, open_for
+
+
+def evaluate(
+    run: Path,
+    data: str,
+    *,
+    split: str | None = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
+    images: DataOptions = DataOptions(),  # noqa: B008 - frozen
+) -> None:
+    """Exact likelihood of images under a trained model, averaged over every image of the set.
+
+    Nats are natural logarithms for a whole image; bits/dim = nats / (C * H * W * ln 2). Lower is better. Computed in
+    float32.
+
+    Args:
+        run: Run or model folder.
+        data: Images; see `nextpixel --help`.
+        split: train, valid, test or all; by default test where the data has one, else all.
+        json: Print one JSON object.
+        images: How images are read.
+    """
+    import json as json_format
+    from dataclasses import asdict
+
+    from nextpixel.cli.output import bar
+    from nextpixel.scoring.likelihood import evaluate as compute
+
+    model = load_model(run)
+    found = open_for(model, data, images, None if split == "all" else split)
+    if split is None and "test" in found.splits:
+        split = "test"
+        found = found.split(split)
+    with bar("evaluating", len(found)) as advance:
+        likelihood = compute(model, found, advance=advance)
+    if json:
+        print(json_format.dumps({"run": str(run), "data": data, "split": split or "all", **asdict(likelihood)}))
+    else:
+        print(f"{data} ({split or 'all'}): {likelihood}")

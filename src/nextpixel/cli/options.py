@@ -1,0 +1,98 @@
+"""Options that several commands share. No PyTorch here: imports of the work are inside the functions."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from nextpixel.errors import InputError
+
+if TYPE_CHECKING:
+    from nextpixel.data import ImageSet
+    from nextpixel.models.base import ImageModel
+
+
+@Parameter(name="*", group="Images")
+@dataclass(frozen=True, kw_only=True)
+class DataOptions:
+    """How images are read. Nothing is resized, recoloured or quantised unless asked for.
+
+    Attributes:
+        levels: Quantise to so many levels, floor(x * new / old).
+        binarize: Make two levels. threshold: half and above is 1. stochastic: drawn once with the brightness as
+            probability. dynamic: drawn anew each time, which is another task.
+        resize: HxW: crop the middle to this aspect ratio, then resample.
+        mode: Convert to grey or rgb.
+        drop_alpha: Discard alpha channels.
+        binarize_seed: Seed of the draws of --binarize.
+    """
+
+    levels: int | None = None
+    binarize: Literal["threshold", "stochastic", "dynamic"] | None = None
+    resize: str | None = None
+    mode: Literal["grey", "rgb"] | None = None
+    drop_alpha: Annotated[bool, Parameter(negative="")] = False
+    binarize_seed: int = 0
+
+    def open(self, source: str, split: str | None = None) -> ImageSet:
+        """Open images with these options, and tell what was skipped or done to them.
+
+        Raises:
+            NextpixelError: they cannot be read as asked.
+        """
+        from nextpixel.cli.output import warn
+        from nextpixel.data import open_images
+
+        images = open_images(
+            source,
+            split=split,
+            levels=self.levels,
+            binarize=self.binarize,
+            seed=self.binarize_seed,
+            resize=self._size(),
+            mode=self.mode,
+            drop_alpha=self.drop_alpha,
+        )
+        for name, reason in images.skipped[:5]:
+            warn(f"skipped {name}: {reason}")
+        if len(images.skipped) > 5:
+            warn(f"skipped {len(images.skipped) - 5} more files")
+        for note in images.notes:
+            warn(note)
+        return images
+
+    def _size(self) -> tuple[int, int] | None:
+        if self.resize is None:
+            return None
+        match = re.fullmatch(r"(\d+)(?:x(\d+))?", self.resize)
+        if match is None:
+            raise InputError(f"--resize takes HEIGHTxWIDTH, such as 32x32, not {self.resize!r}")
+        return int(match[1]), int(match[2] or match[1])
+
+
+def open_for(model: ImageModel, source: str, options: DataOptions, split: str | None = None) -> ImageSet:
+    """Open images that a model is to be used on.
+
+    Raises:
+        NextpixelError: they cannot be read, or do not fit the model.
+    """
+    images = options.open(source, split)
+    model.check_set(images)
+    return images
+
+
+def load_model(run: Path) -> ImageModel:
+    """Load a model onto the fastest device there is.
+
+    Raises:
+        ModelError: the folder holds no model, or a damaged one.
+    """
+    import torch
+
+    from nextpixel.models.files import load
+
+    return load(run).to("cuda" if torch.cuda.is_available() else "cpu")

@@ -1,0 +1,141 @@
+"""`nextpixel train`."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from nextpixel.cli.options import DataOptions
+from nextpixel.errors import DataError, TrainingError
+from nextpixel.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from nextpixel.data import ImageSet
+
+
+@Parameter(name="*", group="Model")
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """Size of the model; a family refuses what it does not know. Unset ones are the family's own defaults.
+
+    Attributes:
+        features: Feature maps of a layer.
+        layers: Number of layers.
+        kernel_size: Odd side of the kernels.
+        first_kernel_size: Odd side of the first layer's kernels.
+        head_features: Feature maps between the two convolutions of the head.
+        skips: Whether every layer feeds the head.
+        dropout: Probability of zeroing a feature in training.
+    """
+
+    features: int | None = None
+    layers: int | None = None
+    kernel_size: int | None = None
+    first_kernel_size: int | None = None
+    head_features: int | None = None
+    skips: bool | None = None
+    dropout: float | None = None
+
+
+def train(
+    data: str,
+    *,
+    out: Path,
+    model: Annotated[str, Parameter(group="Model")] = "gated-pixelcnn",
+    valid: str | None = None,
+    valid_fraction: float = 0.05,
+    resume: Annotated[bool, Parameter(negative="")] = False,
+    config: Path | None = None,  # noqa: ARG001 - read before the options are: see nextpixel.cli.config
+    model_options: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
+    images: DataOptions = DataOptions(),  # noqa: B008 - frozen
+    settings: Annotated[TrainingSettings, Parameter(name="*", group="Training")] = TrainingSettings(),  # noqa: B008
+) -> None:
+    """Train a model on images; writes a run folder that all other commands take.
+
+    The run folder holds the best weights so far (config.json, model.safetensors, README.md), metrics.jsonl, sample
+    grids and the checkpoint. Ctrl-C stops after the step and writes the checkpoint; the same command with --resume
+    goes on from there.
+
+    Args:
+        data: Training images: a folder, archive, .npz, .npy, idx file, or a name such as digits.
+        out: Folder of the run.
+        model: Family of the model; see `nextpixel models`.
+        valid: Validation images; else the data's own valid split, else a part is held out.
+        valid_fraction: The part of the images to hold out, where the data has no valid split.
+        resume: Go on from the checkpoint in the run folder, if there is one.
+        config: TOML file of options, by their names here with underscores; flags win over it.
+        model_options: Size of the model.
+        images: How images are read.
+        settings: How to train.
+    """
+    from nextpixel.cli.output import TrainingBar, console
+
+    training, validation = _sets(data, valid, valid_fraction, images)
+
+    import torch
+
+    from nextpixel.models.build import build
+    from nextpixel.training.loop import Interrupted
+    from nextpixel.training.loop import train as run
+
+    torch.manual_seed(settings.seed)
+    options = {name: value for name, value in asdict(model_options).items() if value is not None}
+    network = build(model, image_shape=training.image_shape, levels=training.levels, **options)
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    console.print(
+        f"{model}: {parameters:,} parameters; {len(training):,} training and {len(validation):,} validation images "
+        f"of {' x '.join(map(str, training.image_shape))}, {training.levels} levels"
+    )
+    words = [word for word in sys.argv[1:] if word != "--resume"]
+    try:
+        with TrainingBar() as reporter:
+            likelihood = run(
+                network,
+                training,
+                validation,
+                out,
+                settings,
+                resume=resume,
+                command=shlex.join(["nextpixel", *words]),
+                reporter=reporter,
+            )
+    except Interrupted as stop:
+        raise Interrupted(f"{stop}; to go on: {shlex.join(['nextpixel', *words, '--resume'])}") from None
+    print(f"best weights, all validation images: {likelihood}")
+    print(f"run folder: {out}")
+
+
+def _sets(data: str, valid: str | None, fraction: float, options: DataOptions) -> tuple[ImageSet, ImageSet]:
+    """The training and the validation images."""
+    import numpy as np
+
+    whole = options.open(data)
+    training = whole.split("train") if "train" in whole.splits else whole
+    if valid is not None:
+        given = options.open(valid)
+        validation = given.split("valid") if "valid" in given.splits else given
+    elif "valid" in whole.splits:
+        validation = whole.split("valid")
+    else:
+        if not 0 < fraction < 1:
+            raise TrainingError(f"--valid-fraction must be between 0 and 1, not {fraction}")
+        held_out = max(1, round(fraction * len(training)))
+        if held_out >= len(training):
+            raise DataError(f"{data} has {len(training)} training image(s), too few to hold out validation images")
+        # Not by the run's seed: runs of different seeds are then compared on the same images.
+        order = np.random.default_rng(0).permutation(len(training))
+        training, validation = (
+            training.subset(np.sort(order[held_out:])),
+            training.subset(np.sort(order[:held_out])),
+        )
+    if validation.image_shape != training.image_shape or validation.levels != training.levels:
+        raise DataError(
+            f"validation images are {validation.image_shape} with {validation.levels} levels, training images "
+            f"{training.image_shape} with {training.levels}; both must be alike"
+        )
+    return training, validation

@@ -1,0 +1,138 @@
+"""The source made of rows of uint8 arrays, and images held in memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextpixel.data.labels import check_label_names, check_labels
+from nextpixel.data.source import MAX_IMAGE_BYTES, Layout, Picture, Pixels, Rejected
+from nextpixel.errors import DataError
+
+
+@dataclass(frozen=True)
+class Part:
+    """A run of images that lie one after another.
+
+    Attributes:
+        where: What to call them in errors.
+        count: How many there are.
+        images: Starts a pass over them, each uint8 ``[C, H, W]``.
+        labels: Reads their labels, or None.
+        split: Name of the split they make up, or None.
+        direct: All of them as uint8 ``[N, C, H, W]``, if that is to be had without reading them.
+    """
+
+    where: str
+    count: int
+    images: Callable[[], Iterator[Pixels]]
+    labels: Callable[[], NDArray[Any]] | None = None
+    split: str | None = None
+    direct: Pixels | None = None
+
+
+class ArraySource:
+    """Rows of arrays, in one part or in one a split.
+
+    Args:
+        name: Short name for people.
+        stamp: See `Source`.
+        parts: The rows, in order.
+        levels: Levels of their integers.
+        label_names: Names of labels 0, 1, ..., or None.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        stamp: Any,
+        parts: Sequence[Part],
+        levels: int = 256,
+        label_names: tuple[str, ...] | None = None,
+    ) -> None:
+        self.name = name
+        self.stamp = stamp
+        self.levels = levels
+        self._parts = parts
+        self._label_names = label_names
+
+    def direct(self) -> Pixels | None:
+        """The array itself, if there is one."""
+        return self._parts[0].direct if len(self._parts) == 1 else None
+
+    def stream(self) -> Iterator[Picture | Rejected]:
+        """Yields every row in order."""
+        for part in self._parts:
+            for image in part.images():
+                yield Picture(None, image)
+
+    def layout(self, kept: Sequence[str | None], rejected: Sequence[str]) -> Layout:  # noqa: ARG002 - see Source
+        """Names the splits and reads the labels."""
+        splits: dict[str, int] = {}
+        for part in self._parts:
+            if part.split is not None:
+                splits[part.split] = splits.get(part.split, 0) + part.count
+        known = [check_labels(part.labels(), part.count, part.where) for part in self._parts if part.labels]
+        if len(known) < len(self._parts):
+            notes = ("no labels, since only some of the files have them",) if known else ()
+            return Layout(splits=splits, notes=notes)
+        labels = np.concatenate(known)
+        names = self._label_names
+        if names is not None:
+            names = check_label_names(names, labels, self.name)
+        return Layout(splits=splits, labels=labels, label_names=names)
+
+
+def open_array(array: NDArray[Any]) -> ArraySource:
+    """Takes an array in memory, which is neither copied nor cached.
+
+    Args:
+        array: uint8 ``[N, H, W]`` or ``[N, H, W, C]`` with C from 1 to 4.
+
+    Raises:
+        DataError: If it is anything else.
+    """
+    check_images(array.dtype, array.shape, "the array")
+    return ArraySource("array", None, [mapped_part("the array", channels_first(array))])
+
+
+def mapped_part(
+    where: str, array: Pixels, labels: Callable[[], NDArray[Any]] | None = None, split: str | None = None
+) -> Part:
+    """Makes a part of uint8 ``[N, C, H, W]`` that is in memory or mapped into it."""
+    return Part(where, len(array), lambda: iter(array), labels, split, array)
+
+
+def channels_first(array: Pixels) -> Pixels:
+    """Views ``[N, H, W]`` or ``[N, H, W, C]`` as ``[N, C, H, W]``."""
+    return array[:, None] if array.ndim == 3 else array.transpose(0, 3, 1, 2)
+
+
+def check_images(dtype: np.dtype[Any], shape: tuple[int, ...], where: str) -> None:
+    """Raises `DataError` unless type and shape are those of images, before anything is read or allocated."""
+    if dtype != np.uint8:
+        remedy = {
+            "f": "scale them to 0..255, round, and convert with .astype(numpy.uint8)",
+            "b": "convert with .astype(numpy.uint8) and store levels=2 beside them in an .npz",
+        }.get(dtype.kind, "convert whole numbers from 0 to 255 with .astype(numpy.uint8)")
+        raise DataError(f"the images of {where} must be uint8 and are {str(dtype)[:40]}: {remedy}.")
+    if len(shape) not in (3, 4):
+        raise DataError(
+            f"the images of {where} have shape {list(shape)} and need [N, H, W] or [N, H, W, C]: reshape them."
+        )
+    if min(shape) < 1:
+        raise DataError(f"the images of {where} have shape {list(shape)}, which holds none: store at least one.")
+    if len(shape) == 4 and shape[3] > 4:
+        raise DataError(
+            f"the images of {where} have shape {list(shape)} with {shape[3]} channels in the last place,"
+            " which must be 1 to 4: move the channels last."
+        )
+    if math.prod(shape[1:]) > MAX_IMAGE_BYTES:
+        raise DataError(
+            f"the images of {where} have shape {list(shape)}, more than {MAX_IMAGE_BYTES} bytes each: cut them up."
+        )

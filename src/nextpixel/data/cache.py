@@ -1,0 +1,167 @@
+"""Decoded images on disk, mapped into memory: one file a source and geometry.
+
+The file is the pixels, then a JSON record, then a footer of fixed size that says how long both are. It is
+written under a temporary name and renamed when complete, so a reader sees all of it or nothing, and two
+processes that build the same one at once merely do the work twice. Checksums reveal later damage.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import struct
+import tempfile
+import time
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nextpixel.data.source import Pixels
+from nextpixel.errors import DataError
+
+VERSION = 1
+FOOTER = struct.Struct("<8sQQI")
+MAGIC = b"npxcache"
+BLOCK = 1 << 24
+MAX_BLOCKS_CHECKED = 64
+"""Checksums are kept for blocks of 16 MiB; of caches beyond 1 GiB evenly spaced blocks are compared."""
+
+STALE_SECONDS = 24 * 3600.0
+Record = dict[str, Any]
+
+
+def cache_folder(given: str | Path | None) -> Path:
+    """Where caches lie: as given, else ``$NEXTPIXEL_CACHE``, else ``nextpixel`` in the user's own."""
+    if given is not None:
+        return Path(given)
+    if own := os.environ.get("NEXTPIXEL_CACHE"):
+        return Path(own)
+    base = os.environ.get("XDG_CACHE_HOME")
+    if base and Path(base).is_absolute():
+        return Path(base) / "nextpixel"
+    try:
+        return Path.home() / ".cache" / "nextpixel"
+    except RuntimeError:
+        raise DataError("no home folder is known for the cache: set NEXTPIXEL_CACHE to a folder.") from None
+
+
+def cache_path(folder: Path, key: object) -> Path:
+    """The file that belongs to a key, which is anything JSON can hold."""
+    text = json.dumps([VERSION, key])
+    return folder / f"{hashlib.blake2b(text.encode(), digest_size=16).hexdigest()}.pixels"
+
+
+def read_cache(path: Path) -> tuple[Pixels, Record] | None:
+    """Maps a cache into memory.
+
+    Returns:
+        uint8 ``[N, C, H, W]`` in the order written and the record, or None if there is no sound cache.
+    """
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            file.seek(max(0, size - FOOTER.size))
+            footer = file.read(FOOTER.size)
+            if len(footer) < FOOTER.size:
+                return None
+            magic, pixel_bytes, record_bytes, checksum = FOOTER.unpack(footer)
+            if magic != MAGIC or pixel_bytes + record_bytes + FOOTER.size != size:
+                return None
+            file.seek(pixel_bytes)
+            text = file.read(record_bytes)
+        if zlib.crc32(text) != checksum:
+            return None
+        record: Record = json.loads(text)
+        pixels = np.asarray(np.memmap(path, np.uint8, "r", 0, tuple(record["shape"])))
+    except OSError:
+        return None
+    return (pixels, record) if _is_sound(pixels, record["checksums"]) else None
+
+
+def write_cache(path: Path, fill: Callable[[Callable[[Pixels], object]], Record]) -> None:
+    """Builds a cache.
+
+    Args:
+        path: Where it goes.
+        fill: Is given a function that appends one image, calls it for each, and returns the record, which
+            must hold under ``shape`` the shape of all of them.
+
+    Raises:
+        DataError: If it cannot be written, or whatever `fill` raises.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale(path.parent)
+        descriptor, temporary = tempfile.mkstemp(".tmp", path.stem, path.parent)
+    except OSError as error:
+        raise _unwritable(path.parent, error) from error
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            writer = _Writer(file.write)
+            record = fill(writer.append)
+            writer.finish(record)
+            file.flush()
+            os.fsync(descriptor)
+        Path(temporary).replace(path)
+    except OSError as error:
+        # Sources turn their own failures to read into DataError, so this one is a failure to write.
+        raise _unwritable(path.parent, error) from error
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+class _Writer:
+    """Appends images and keeps a checksum of each block."""
+
+    def __init__(self, write: Callable[[bytes], object]) -> None:
+        self._write = write
+        self._block = bytearray()
+        self._checksums: list[int] = []
+        self._written = 0
+
+    def append(self, image: Pixels) -> None:
+        self._block += image.tobytes()
+        while len(self._block) >= BLOCK:
+            self._flush(BLOCK)
+
+    def finish(self, record: Record) -> None:
+        if self._block:
+            self._flush(len(self._block))
+        text = json.dumps({**record, "checksums": self._checksums}).encode()
+        self._write(text + FOOTER.pack(MAGIC, self._written, len(text), zlib.crc32(text)))
+
+    def _flush(self, size: int) -> None:
+        block = bytes(self._block[:size])
+        del self._block[:size]
+        self._checksums.append(zlib.crc32(block))
+        self._write(block)
+        self._written += size
+
+
+def _is_sound(pixels: Pixels, checksums: list[int]) -> bool:
+    flat = pixels.reshape(-1)
+    step = -(-len(checksums) // MAX_BLOCKS_CHECKED)
+    return all(
+        zlib.crc32(flat[i * BLOCK : (i + 1) * BLOCK].data) == checksums[i] for i in range(0, len(checksums), step)
+    )
+
+
+def _remove_stale(folder: Path) -> None:
+    """Removes what killed processes left behind, once it is too old to belong to a living one."""
+    for path in folder.glob("*.tmp"):
+        try:
+            if time.time() - path.stat().st_mtime > STALE_SECONDS:
+                path.unlink()
+        except FileNotFoundError:
+            continue
+
+
+def _unwritable(folder: Path, error: OSError) -> DataError:
+    return DataError(
+        f"the cache folder {folder} cannot be written ({error.strerror or error}):"
+        " set NEXTPIXEL_CACHE to a folder with room that can."
+    )

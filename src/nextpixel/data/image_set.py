@@ -1,0 +1,185 @@
+"""`ImageSet`: images of one shape and number of levels, read from mapped memory a batch at a time."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import operator
+from collections.abc import Sequence
+from typing import Any, SupportsIndex, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nextpixel.data.levels import Binarize, Tone, check_word
+from nextpixel.data.source import Labels
+from nextpixel.data.table import Table
+from nextpixel.errors import DataError
+
+Indices = slice | Sequence[int] | NDArray[Any] | torch.Tensor
+
+FINGERPRINT_BYTES = 1 << 26
+"""A fingerprint looks at every image of a set up to this size, and at evenly spaced ones of a larger set."""
+
+
+class ImageSet:
+    """Images of one shape and number of levels; `nextpixel.open_images` makes them.
+
+    A set behaves as a sequence: ``len(s)``; ``s[i]`` is uint8 ``[C, H, W]``; ``s[a:b]`` or ``s[indices]`` is
+    uint8 ``[B, C, H, W]``. Pixels stay on disk until they are asked for.
+
+    Args:
+        table: All images of the source.
+        tone: How stored integers become served ones.
+        rows: int64 ``[N]``: which images of the source the set holds, in order.
+        splits: Names and sizes of the parts that the rows are made of, in order.
+    """
+
+    def __init__(self, table: Table, tone: Tone, rows: Labels, splits: dict[str, int]) -> None:
+        self._table = table
+        self._tone = tone
+        self._rows = rows
+        self._splits = splits
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: SupportsIndex | Indices) -> torch.Tensor:
+        if not isinstance(index, slice | torch.Tensor | np.ndarray) and isinstance(index, SupportsIndex):
+            return self.batch([operator.index(index)])[0]
+        if isinstance(index, torch.Tensor | np.ndarray) and index.ndim == 0:
+            return self.batch(index.reshape(1))[0]
+        return self.batch(cast(Indices, index))
+
+    def batch(self, indices: Indices, *, draw: int = 0) -> torch.Tensor:
+        """Reads images; everything that reads pixels comes through here.
+
+        Args:
+            indices: A slice, or whole numbers -N..N-1 as a sequence, an array ``[B]`` or a tensor ``[B]``.
+            draw: For dynamic binarisation, which redraw: another number gives other bits. It has no effect on
+                other sets.
+
+        Returns:
+            uint8 ``[B, C, H, W]``, each value below `levels`.
+
+        Raises:
+            IndexError: If an index is outside the set.
+            TypeError: If the indices are not whole numbers.
+            DataError: If `draw` is not a whole number from 0 to 2**64 - 1.
+        """
+        check_word("draw", draw)
+        rows = self._rows[self._positions(indices)]
+        order = self._table.layout.order
+        stored = np.ascontiguousarray(self._table.pixels[rows if order is None else order[rows]])
+        return torch.from_numpy(self._tone.apply(stored, rows, draw))
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """``(C, H, W)`` of every image."""
+        _, channels, height, width = self._table.pixels.shape
+        return channels, height, width
+
+    @property
+    def levels(self) -> int:
+        """How many levels the integers have, 2..256: each lies in 0..levels-1."""
+        return self._tone.served
+
+    @functools.cached_property
+    def labels(self) -> torch.Tensor | None:
+        """int64 ``[N]``, or None where the source has no labels."""
+        labels = self._table.layout.labels
+        return None if labels is None else torch.from_numpy(labels[self._rows])
+
+    @property
+    def label_names(self) -> tuple[str, ...] | None:
+        """Names of labels 0, 1, ..., or None."""
+        return self._table.layout.label_names
+
+    @functools.cached_property
+    def names(self) -> tuple[str, ...] | None:
+        """Relative file name of every image, or None where they have none."""
+        names = self._table.layout.names
+        return None if names is None else tuple(names[row] for row in self._rows)
+
+    @property
+    def skipped(self) -> tuple[tuple[str, str], ...]:
+        """Name and reason of every file of the source that was left out."""
+        return self._table.skipped
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done to the images of the source, a phrase each."""
+        return self._table.notes + self._tone.notes
+
+    @property
+    def splits(self) -> dict[str, int]:
+        """Names and sizes of the splits, in order; empty for a source without and for a split or subset."""
+        return dict(self._splits)
+
+    @property
+    def binarize(self) -> Binarize | None:
+        """Which binarisation is in force, if any."""
+        return self._tone.binarize
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether every `draw` of a batch gives other bits."""
+        return self._tone.binarize == "dynamic"
+
+    @property
+    def name(self) -> str:
+        """Short name of the source."""
+        return self._table.name
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """Hex digest that tells apart sets of other images, labels, levels or binarisation."""
+        tone = self._tone
+        about = [len(self), self.image_shape, self.levels, tone.binarize, tone.seed if tone.binarize else 0]
+        digest = hashlib.blake2b(repr(about).encode(), digest_size=8)
+        step = max(1, -(-len(self) * int(np.prod(self.image_shape)) // FINGERPRINT_BYTES))
+        for start in range(0, len(self), 256 * step):
+            digest.update(self.batch(slice(start, start + 256 * step, step)).numpy().tobytes())
+        if self.labels is not None:
+            digest.update(self.labels.numpy().astype("<i8").tobytes())
+        return digest.hexdigest()
+
+    def split(self, name: str) -> ImageSet:
+        """Returns one split.
+
+        Raises:
+            DataError: If there is none of that name; the message lists those there are.
+        """
+        if name not in self._splits:
+            there = f"it has {', '.join(self._splits)}" if self._splits else "it has none, so leave --split out"
+            raise DataError(f"{self.name} has no split {name!r}: {there}.")
+        start = 0
+        for other, size in self._splits.items():
+            if other == name:
+                break
+            start += size
+        return self.subset(slice(start, start + self._splits[name]))
+
+    def subset(self, indices: Indices) -> ImageSet:
+        """Returns the images at some places as a set; binarised images keep the bits they have here."""
+        return ImageSet(self._table, self._tone, self._rows[self._positions(indices)], {})
+
+    def __repr__(self) -> str:
+        channels, height, width = self.image_shape
+        return f"<ImageSet {self.name}: {len(self)} of {channels}x{height}x{width}, {self.levels} levels>"
+
+    def _positions(self, indices: Indices) -> Labels:
+        """Turns any way to choose images into int64 ``[B]`` in 0..N-1."""
+        if isinstance(indices, slice):
+            return np.arange(*indices.indices(len(self)), dtype=np.int64)
+        given = indices.cpu().numpy() if isinstance(indices, torch.Tensor) else np.asarray(indices)
+        if given.size == 0 and given.ndim == 1:
+            return np.empty(0, dtype=np.int64)
+        if given.ndim != 1 or given.dtype.kind not in "iu":
+            raise TypeError(f"images are chosen by whole numbers [B], not by {given.dtype} {list(given.shape)}")
+        outside = (given < -len(self)) | (given >= len(self))
+        if outside.any():
+            raise IndexError(f"image {given[outside][0]} asked of a set of {len(self)}")
+        positions: Labels = given.astype(np.int64)
+        return np.where(positions < 0, positions + len(self), positions)

@@ -1,0 +1,130 @@
+"""From the levels that are stored to the levels that are served: quantising and binarising.
+
+Both are done when a batch is read, so that one cache serves every choice of levels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextpixel.data.source import Pixels
+from nextpixel.errors import DataError
+
+Binarize = Literal["threshold", "stochastic", "dynamic"]
+KINDS: dict[str, Binarize] = {"threshold": "threshold", "stochastic": "stochastic", "dynamic": "dynamic"}
+WORD = 1 << 64
+
+
+@dataclass(frozen=True)
+class Tone:
+    """How stored integers become served ones.
+
+    Attributes:
+        stored: Levels of the stored integers, 2..256.
+        served: Levels of the integers that batches hold, 2..``stored``.
+        binarize: How two levels are made, or None where they are not, or by quantising.
+        seed: Chooses among the stochastic binarisations.
+        notes: Sentences for the user.
+    """
+
+    stored: int
+    served: int
+    binarize: Binarize | None
+    seed: int
+    notes: tuple[str, ...]
+
+    def apply(self, pixels: Pixels, indices: NDArray[np.int64], draw: int) -> Pixels:
+        """Turns stored images into served ones.
+
+        Args:
+            pixels: uint8 ``[B, C, H, W]`` below ``stored``.
+            indices: int64 ``[B]``: the place of each image in its whole source, which its noise depends on.
+            draw: Which redraw; matters only for dynamic binarisation.
+
+        Returns:
+            uint8 ``[B, C, H, W]`` below ``served``.
+        """
+        if self.binarize in ("stochastic", "dynamic"):
+            return self._sample(pixels, indices, draw if self.binarize == "dynamic" else 0)
+        if self.served == self.stored:
+            return pixels
+        # Thresholding at half is quantising to two levels: floor(x * 2 / old) = [2 x >= old].
+        table = (np.arange(256) * self.served // self.stored).astype(np.uint8)
+        return table[pixels]
+
+    def _sample(self, pixels: Pixels, indices: NDArray[np.int64], draw: int) -> Pixels:
+        bits = np.empty_like(pixels)
+        for bit, image, index in zip(bits, pixels, indices, strict=True):
+            key = np.array([self.seed, index], dtype=np.uint64)
+            counter = np.array([0, 0, 0, draw], dtype=np.uint64)
+            uniform = np.random.Generator(np.random.Philox(key=key, counter=counter)).random(image.shape)
+            # Compared without dividing, so that black is never and white always drawn as 1.
+            bit[...] = uniform * (self.stored - 1) < image
+        return bits
+
+
+def plan(stored: int, levels: int | None, binarize: str | None, seed: int, where: str) -> Tone:
+    """Decides how images of `stored` levels become what was asked for.
+
+    Args:
+        stored: Levels of the source.
+        levels: Levels asked for, or None for those of the source.
+        binarize: "threshold", "stochastic", "dynamic" or None.
+        seed: For the two random binarisations, 0..2**64 - 1.
+        where: What to call the source in errors.
+
+    Returns:
+        The plan.
+
+    Raises:
+        DataError: If the wishes are out of range or contradict each other.
+    """
+    check_word("seed", seed)
+    if levels is not None:
+        check_levels(levels, "levels")
+    if binarize is not None:
+        return _plan_binary(stored, levels, binarize, seed)
+    if levels is None or levels == stored:
+        return Tone(stored, stored, None, seed, ())
+    if levels > stored:
+        raise DataError(
+            f"{where} has {stored} levels, fewer than the {levels} asked for:"
+            f" leave out --levels (levels=None) or ask for at most {stored}."
+        )
+    return Tone(stored, levels, None, seed, (f"quantised from {stored} to {levels} levels",))
+
+
+def _plan_binary(stored: int, levels: int | None, binarize: str, seed: int) -> Tone:
+    kind = KINDS.get(binarize)
+    if kind is None:
+        raise DataError(f"binarize={binarize!r} is not known: use 'threshold', 'stochastic' or 'dynamic'.")
+    if levels not in (None, 2):
+        raise DataError(
+            f"binarize={binarize!r} makes 2 levels and levels={levels} was asked for: leave one of them out."
+        )
+    if stored == 2:
+        return Tone(2, 2, None, seed, (f"already of 2 levels, so {binarize} binarisation changed nothing",))
+    chance = f"1 with probability value/{stored - 1}, seed {seed}"
+    how = {
+        "threshold": f"binarised from {stored} levels: 1 where twice the value is at least {stored}",
+        "stochastic": f"binarised once from {stored} levels, {chance}",
+        "dynamic": f"binarised anew at every draw from {stored} levels, {chance}",
+    }
+    return Tone(stored, 2, kind, seed, (how[kind],))
+
+
+def check_levels(levels: object, what: str) -> int:
+    """Returns `levels` if it is an integer from 2 to 256, else raises `DataError` naming `what`."""
+    if not isinstance(levels, int) or isinstance(levels, bool) or not 2 <= levels <= 256:
+        raise DataError(f"{what} is {levels!r} and must be a whole number from 2 to 256.")
+    return levels
+
+
+def check_word(what: str, value: object) -> None:
+    """Raises `DataError` unless `value` is an integer the random generator can take as it is."""
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or not 0 <= value < WORD:
+        raise DataError(f"{what} is {value!r} and must be a whole number from 0 to 2**64 - 1.")

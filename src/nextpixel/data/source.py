@@ -1,0 +1,92 @@
+"""What a source of images has to offer, and the two things it yields.
+
+A source reads its images one at a time and in whatever order is cheapest for it; only when all have been seen
+does it say how they are arranged (`Layout`). Folders, archives, arrays and idx files all fit behind this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+"""uint8, ``[C, H, W]`` for one image and ``[N, C, H, W]`` for many."""
+
+Labels = NDArray[np.int64]
+
+MAX_IMAGE_BYTES = 1 << 28
+"""The largest image read, in bytes once decoded (67 megapixels with four channels)."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image as it was stored.
+
+    Attributes:
+        name: Relative file name, or None where images have no names.
+        pixels: uint8 ``[C, H, W]``.
+        remarks: What was done to it, as the end of a sentence that starts "3 images"; may hold ``{their}``.
+    """
+
+    name: str | None
+    pixels: Pixels
+    remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """One image file that cannot be used without loss, or at all, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How the images that were read are arranged.
+
+    Attributes:
+        splits: Name and number of images of each split, in order; empty when there are none.
+        labels: int64 ``[N]`` in final order, or None.
+        label_names: Names of labels 0, 1, ..., or None.
+        names: Relative file names in final order, or None.
+        order: int64 ``[N]``: for each image in final order, which of those read it is; None if as read.
+        notes: Sentences for the user.
+    """
+
+    splits: dict[str, int] = field(default_factory=dict)
+    labels: Labels | None = None
+    label_names: tuple[str, ...] | None = None
+    names: tuple[str, ...] | None = None
+    order: Labels | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Source(Protocol):
+    """A place that images come from.
+
+    Attributes:
+        name: Short name for people, never an absolute path.
+        levels: How many levels the integers have, 2..256.
+        stamp: Something JSON can hold that changes whenever the bytes do, or None if nothing needs caching.
+    """
+
+    name: str
+    levels: int
+    stamp: Any
+
+    def direct(self) -> Pixels | None:
+        """All images ``[N, C, H, W]`` where they can be had without reading them, else None."""
+        ...
+
+    def stream(self) -> Iterator[Picture | Rejected]:
+        """Yields every image once."""
+        ...
+
+    def layout(self, kept: Sequence[str | None], rejected: Sequence[str]) -> Layout:
+        """Arranges the images that `stream` yielded, given their names in the order they came."""
+        ...

@@ -1,0 +1,1 @@
+"""The model families, their registry, and how models are saved and loaded."""

@@ -1,0 +1,277 @@
+"""The base class of all models: the public methods, their checks, and what a family has to provide.
+
+A model gives `p(x) = prod_t p(x_t | x_{<t})` over the sub-pixels of an image in the order `order`. The public
+methods check their arguments once and delegate to the underscored ones, which families implement.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from nextpixel.errors import InputError, ModelError
+from nextpixel.generation.walk import walk
+from nextpixel.nn.distributions import Categorical, Head
+
+if TYPE_CHECKING:
+    from nextpixel.data import ImageSet
+
+INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+
+
+class ImageModel(nn.Module, ABC):
+    """An exact-likelihood autoregressive model of images.
+
+    Args:
+        image_shape: `(C, H, W)` with 1 to 4 channels.
+        levels: values that a sub-pixel can take, 2 to 256.
+
+    Attributes:
+        family: name under which `nextpixel.build` knows the class.
+        options: the arguments that rebuild this model, beside `image_shape` and `levels`; JSON-compatible.
+        record: what is known of the model's training (data, steps, figures); saved with it. JSON-compatible.
+
+    Raises:
+        ModelError: the shape or the number of levels is out of range.
+    """
+
+    family: ClassVar[str]
+
+    def __init__(self, image_shape: tuple[int, int, int], levels: int, options: dict[str, Any]) -> None:
+        super().__init__()
+        shape = tuple(image_shape)
+        if len(shape) != 3 or not all(isinstance(side, int) and side >= 1 for side in shape):
+            raise ModelError(f"image_shape must be (channels, height, width), all at least 1, not {image_shape}")
+        if shape[0] > 4:
+            raise ModelError(f"image_shape {shape} has {shape[0]} channels; models take 1 to 4 channels, first")
+        if not isinstance(levels, int) or not 2 <= levels <= 256:
+            raise ModelError(f"levels must be an integer from 2 to 256, not {levels}")
+        self.image_shape: tuple[int, int, int] = shape
+        self.levels = levels
+        self.options = options
+        self.record: dict[str, Any] = {}
+        self.head: Head = Categorical(levels)
+
+    # What a family provides -----------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _network(self, inputs: Tensor) -> Tensor:
+        """The parameters of every sub-pixel's distribution, in one parallel pass.
+
+        Args:
+            inputs: float `[B, C, H, W]` in [-1, 1].
+
+        Returns:
+            Float `[B, head.parameters, C, H, W]`; the parameters of a sub-pixel depend on earlier ones only.
+        """
+
+    @abstractmethod
+    def promised_context(self) -> Tensor:
+        """What the architecture, from its definition and not from its weights or masks, lets each sub-pixel see.
+
+        Returns:
+            Bool `[C*H*W, C*H*W]`, both axes in the memory order of `[C, H, W]`: entry (t, s) is True where the
+            distribution of sub-pixel t depends on sub-pixel s. `nextpixel.check_causality` holds the weights to it.
+        """
+
+    @property
+    def order(self) -> Tensor:
+        """Rank of each sub-pixel in the generation order, int64 `[C, H, W]`: here raster order, colours innermost."""
+        channels, height, width = self.image_shape
+        return torch.arange(height * width * channels).view(height, width, channels).permute(2, 0, 1)
+
+    # Likelihood ------------------------------------------------------------------------------------------------
+
+    def forward(self, images: Tensor, condition: None = None) -> Tensor:
+        """The logits of `logits`; the call that `torch.compile` and DistributedDataParallel wrap."""
+        return self.head.logits(self._predict(self._checked(images, condition)))
+
+    def logits(self, images: Tensor, condition: None = None) -> Tensor:
+        """Logits over the levels of each sub-pixel, given all earlier sub-pixels of the same image.
+
+        Args:
+            images: integers `[B, C, H, W]` in 0..levels-1.
+            condition: None; this model has no condition.
+
+        Returns:
+            Float `[B, levels, C, H, W]`.
+
+        Raises:
+            InputError: the images do not fit the model.
+        """
+        logits: Tensor = self(images, condition)
+        return logits
+
+    def log_prob_map(self, images: Tensor, condition: None = None) -> Tensor:
+        """Log-probability of each sub-pixel given the earlier ones, in nats: `[B, C, H, W]`. See `logits`."""
+        images = self._checked(images, condition)
+        return self.head.log_prob(self._predict(images), images)
+
+    def log_prob(self, images: Tensor, condition: None = None) -> Tensor:
+        """Log-probability of each image in nats: `[B]`, the sum of `log_prob_map`. See `logits`."""
+        return self.log_prob_map(images, condition).flatten(1).sum(dim=1)
+
+    def bits_per_dim(self, images: Tensor, condition: None = None) -> Tensor:
+        """Bits for each sub-pixel of each image, `-log_prob / (C*H*W*ln 2)`: `[B]`. See `logits`."""
+        return self.log_prob(images, condition) / (-math.prod(self.image_shape) * math.log(2))
+
+    # Generation ------------------------------------------------------------------------------------------------
+
+    def sample(
+        self,
+        count: int,
+        condition: None = None,
+        *,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+        advance: Callable[[int], None] | None = None,
+    ) -> Tensor:
+        """Draw images from the model.
+
+        Args:
+            count: how many, at least 1.
+            condition: None; this model has no condition.
+            temperature: divides the logits; 1 draws from the model, 0 takes the most probable level every time.
+            generator: a CPU generator for reproducible draws; the global one if None.
+            advance: called with numbers of sub-pixels done, which add up to `count * C * H * W`.
+
+        Returns:
+            uint8 `[count, C, H, W]` on the model's device.
+
+        Raises:
+            InputError: an argument is out of range.
+        """
+        if count < 1:
+            raise InputError(f"count must be at least 1, not {count}")
+        blank = torch.zeros((count, *self.image_shape), dtype=torch.uint8)
+        known = torch.zeros((count, *self.image_shape[1:]), dtype=torch.bool)
+        return self.complete(blank, known, condition, temperature=temperature, generator=generator, advance=advance)
+
+    def complete(
+        self,
+        images: Tensor,
+        known: Tensor,
+        condition: None = None,
+        *,
+        temperature: float = 1.0,
+        generator: torch.Generator | None = None,
+        advance: Callable[[int], None] | None = None,
+    ) -> Tensor:
+        """Draw the unknown pixels of images, each given all pixels that come before it in `order`.
+
+        The result is a draw from the model's conditional distribution where every unknown pixel comes after the
+        known ones. A known pixel that comes after an unknown one is kept, but could not influence it.
+
+        Args:
+            images: integers `[B, C, H, W]` in 0..levels-1; values at unknown pixels are ignored.
+            known: bool `[H, W]` or `[B, H, W]`, True where the pixel is given.
+            condition: None; this model has no condition.
+            temperature: see `sample`.
+            generator: see `sample`.
+            advance: see `sample`.
+
+        Returns:
+            uint8 `[B, C, H, W]` on the model's device, equal to `images` at the known pixels.
+
+        Raises:
+            InputError: an argument does not fit the model.
+        """
+        if not (math.isfinite(temperature) and temperature >= 0):
+            raise InputError(f"temperature must be 0 or more, not {temperature}")
+        images, known = torch.as_tensor(images), torch.as_tensor(known)
+        self._check_shape(images)
+        if known.dtype != torch.bool or known.ndim not in (2, 3) or known.shape[-2:] != images.shape[-2:]:
+            raise InputError(
+                f"known must be bool [H, W] or [B, H, W] with H, W = {self.image_shape[1:]}, "
+                f"not {known.dtype} {list(known.shape)}"
+            )
+        if known.ndim == 3 and len(known) != len(images):
+            raise InputError(f"known has {len(known)} masks for {len(images)} images; give one, or one an image")
+        known = known.to(images.device).expand(len(images), -1, -1)[:, None].expand_as(images)
+        # What stands at unknown pixels is ignored, so it need not be in range either.
+        images = self._checked(torch.where(known, images, 0), condition)
+        known = known.to(self.device)
+        return walk(self, images, known, temperature=temperature, generator=generator, advance=advance).images
+
+    # Files -----------------------------------------------------------------------------------------------------
+
+    def save(self, folder: str | Path) -> None:
+        """Write `config.json`, `model.safetensors` and the model card `README.md` into `folder`.
+
+        Raises:
+            ModelError: the folder cannot be written.
+        """
+        from nextpixel.models.files import save
+
+        save(self, Path(folder))
+
+    # Checks ----------------------------------------------------------------------------------------------------
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return next(self.parameters()).device
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """Integers 0..levels-1 as the floats in [-1, 1] that the network takes, in the dtype of its parameters."""
+        # Channels last is the layout in which convolutions are fast on CPUs. With one channel `.contiguous()` would
+        # leave the strides as they are, and every map computed from them in the slow layout.
+        inputs = torch.empty(
+            images.shape,
+            device=images.device,
+            dtype=next(self.parameters()).dtype,
+            memory_format=torch.channels_last,
+        )
+        return inputs.copy_(images).mul_(2 / (self.levels - 1)).sub_(1)
+
+    def _predict(self, images: Tensor) -> Tensor:
+        return self._network(self.normalised(images))
+
+    def _checked(self, images: Tensor, condition: None) -> Tensor:
+        """The images on the model's device, if they fit the model."""
+        if condition is not None:
+            raise InputError("this model was built without a condition, so it takes none")
+        images = torch.as_tensor(images)
+        self._check_shape(images)
+        # Looking at the values would break a compiled graph, and the loss would show the fault.
+        if images.numel() and not torch.compiler.is_compiling():
+            low, high = (int(value) for value in images.aminmax())
+            if low < 0 or high >= self.levels:
+                raise InputError(
+                    f"images hold values from {low} to {high}, but this model has levels 0..{self.levels - 1}; "
+                    f"open them with levels={self.levels}"
+                )
+        return images.to(self.device)
+
+    def check_set(self, images: ImageSet) -> None:
+        """Refuse a set of images of another shape or another number of levels.
+
+        Raises:
+            InputError: with the remedy.
+        """
+        if images.image_shape != self.image_shape:
+            raise InputError(
+                f"{images.name} has images of {' x '.join(map(str, images.image_shape))}, this model takes "
+                f"{' x '.join(map(str, self.image_shape))} (channels, height, width); convert them with --resize, "
+                "--mode or --drop-alpha (resize=, mode=, drop_alpha= in open_images)"
+            )
+        if images.levels != self.levels:
+            remedy = " or --binarize" if self.levels == 2 else ""
+            raise InputError(
+                f"{images.name} has {images.levels} levels, this model {self.levels}; open it with "
+                f"--levels {self.levels}{remedy} (levels={self.levels} in open_images), whichever it was trained on"
+            )
+
+    def _check_shape(self, images: Tensor) -> None:
+        if images.dtype not in INTEGERS:
+            raise InputError(f"images must be integers in 0..{self.levels - 1}, not {images.dtype}")
+        if images.ndim != 4 or tuple(images.shape[1:]) != self.image_shape:
+            raise InputError(
+                f"images must have the shape [B, {', '.join(map(str, self.image_shape))}], not {list(images.shape)}"
+            )

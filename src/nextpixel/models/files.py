@@ -1,0 +1,127 @@
+"""Model folders: `config.json`, `model.safetensors` and the model card `README.md`.
+
+Neither JSON nor safetensors notices a flipped bit, so the metadata of `model.safetensors` holds a SHA-256 over the
+description of the model and all its weights. It lies there and not in `config.json` because one file is replaced
+atomically and two are not: whatever moment a writer is killed at, the weights fit their digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+from torch import Tensor
+
+import nextpixel
+from nextpixel.errors import ModelError
+from nextpixel.files import write_atomically
+from nextpixel.models.base import ImageModel
+from nextpixel.models.build import build
+from nextpixel.models.card import model_card
+
+FORMAT = 1
+
+
+def save(model: ImageModel, folder: Path) -> None:
+    """Write a model folder; each file appears whole or not at all.
+
+    Raises:
+        ModelError: the folder cannot be written.
+    """
+    description = describe(model)
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    config = {
+        "format": FORMAT,
+        "library": nextpixel.__version__,
+        "model": description,
+        "record": model.record,
+    }
+    metadata = {"format": "pt", "sha256": fingerprint(description, tensors)}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / "model.safetensors", save_tensors(tensors, metadata))
+        write_atomically(folder / "config.json", (json.dumps(config, indent=2) + "\n").encode())
+        write_atomically(folder / "README.md", model_card(model).encode())
+    except OSError as error:
+        raise ModelError(f"{folder} cannot be written ({error.strerror}); choose another folder") from error
+
+
+def load(folder: str | Path) -> ImageModel:
+    """Load a model from a model folder or a training run's folder, in evaluation mode, on the CPU.
+
+    Raises:
+        ModelError: the folder is missing, not a model's, damaged, or of a newer version.
+    """
+    folder = Path(folder)
+    config_path, weights_path = folder / "config.json", folder / "model.safetensors"
+    for path in (config_path, weights_path):
+        if not path.is_file():
+            raise ModelError(f"{folder} is not a model folder: it has no {path.name}; train one with `nextpixel train`")
+    config = _read_config(config_path)
+    description = config["model"]
+    try:
+        data = weights_path.read_bytes()
+        with safe_open(weights_path, framework="pt") as file:
+            metadata = file.metadata() or {}
+        tensors = load_tensors(data)
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise ModelError(f"{weights_path} is damaged or no safetensors file: {error}") from error
+    if metadata.get("sha256") != fingerprint(description, tensors):
+        raise ModelError(
+            f"{weights_path} does not match its checksum together with {config_path.name}: "
+            "one of the two is damaged or was changed; copy the folder again"
+        )
+    try:
+        model = build(
+            description["family"],
+            image_shape=tuple(description["image_shape"]),
+            levels=description["levels"],
+            **description["options"],
+        )
+        model.load_state_dict(tensors, strict=True)
+    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
+        raise ModelError(f"{config_path} does not describe the weights beside it: {error}") from error
+    model.record = config.get("record", {})
+    return model.eval()
+
+
+def describe(model: ImageModel) -> dict[str, Any]:
+    """What `build` needs to make an untrained model like this one; JSON-compatible."""
+    return {
+        "family": model.family,
+        "image_shape": list(model.image_shape),
+        "levels": model.levels,
+        "options": model.options,
+    }
+
+
+def fingerprint(description: dict[str, Any], tensors: dict[str, Tensor]) -> str:
+    """SHA-256, in hexadecimal, of a model's description and weights."""
+    digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        digest.update(tensor.flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path} cannot be read as JSON: {error}") from error
+    if not isinstance(config, dict) or not isinstance(config.get("model"), dict):
+        raise ModelError(f"{path} is not a nextpixel model's: it has no entry 'model'")
+    if config.get("format") != FORMAT:
+        raise ModelError(
+            f"{path} has format {config.get('format')!r}, this version of nextpixel reads {FORMAT}; upgrade nextpixel"
+        )
+    if not isinstance(config.get("record", {}), dict):
+        raise ModelError(f"{path}: the entry 'record' must be an object")
+    return config

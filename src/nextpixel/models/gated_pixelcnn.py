@@ -1,0 +1,123 @@
+"""Gated PixelCNN: van den Oord et al. 2016, *Conditional Image Generation with PixelCNN Decoders*, arXiv 1606.05328.
+
+A vertical and a horizontal stack of gated convolutions (see `nextpixel.nn.gated`) give every sub-pixel a context
+without blind spot: all rows above and all pixels to the left within the reach of the kernels,
+
+    reach = first_kernel_size // 2 + (layers - 1) * (kernel_size // 2)
+
+pixels to the left, to the right in the rows above, and rows upwards. `check_causality` tells whether that is the
+whole past of an image. The head is that of arXiv 1601.06759, a nonlinearity and a 1x1 masked convolution, twice.
+
+Deviations from the paper: the head's nonlinearity is ELU, because with few features a colour all of whose ReLUs are off
+would not see what it should; skip connections from every layer to the head (optional, `skips`), which the paper does
+not draw; dropout on the gated features (optional); the first kernel's size is its own option; features are divided among
+the colours R, G, B in the horizontal stack only, because the vertical one sees whole pixels of finished rows.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nextpixel.errors import ModelError
+from nextpixel.models.base import ImageModel
+from nextpixel.nn.gated import GatedLayer
+from nextpixel.nn.masked_conv import MaskedConv2d
+from nextpixel.nn.masks import ChannelGroups
+
+
+class GatedPixelCNN(ImageModel):
+    """A Gated PixelCNN.
+
+    Args:
+        image_shape: `(C, H, W)`.
+        levels: values that a sub-pixel can take, 2 to 256.
+        features: maps p of each stack, at least one a channel of the image.
+        layers: number of gated layers, at least 1.
+        kernel_size: odd side of the kernels, at least 3.
+        first_kernel_size: odd side of the first layer's kernels.
+        head_features: maps between the two convolutions of the head; None for as many as `features`.
+        skips: whether every layer feeds the head, instead of the last alone.
+        dropout: probability of zeroing a gated feature of the horizontal stack in training.
+
+    Raises:
+        ModelError: an argument is out of range.
+    """
+
+    family = "gated-pixelcnn"
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        levels: int = 256,
+        features: int = 64,
+        layers: int = 8,
+        kernel_size: int = 3,
+        first_kernel_size: int = 7,
+        head_features: int | None = None,
+        skips: bool = True,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__(
+            image_shape,
+            levels,
+            {
+                "features": features,
+                "layers": layers,
+                "kernel_size": kernel_size,
+                "first_kernel_size": first_kernel_size,
+                "head_features": head_features,
+                "skips": skips,
+                "dropout": dropout,
+            },
+        )
+        for name, size in (("kernel_size", kernel_size), ("first_kernel_size", first_kernel_size)):
+            if size < 3 or size % 2 == 0:
+                raise ModelError(f"{name} must be odd and at least 3, not {size}")
+        if layers < 1:
+            raise ModelError(f"layers must be at least 1, not {layers}")
+        if not 0 <= dropout < 1:
+            raise ModelError(f"dropout must be at least 0 and below 1, not {dropout}")
+        channels = image_shape[0]
+        self.reach = first_kernel_size // 2 + (layers - 1) * (kernel_size // 2)
+        image = ChannelGroups.split(channels, channels)
+        groups = ChannelGroups.split(features, channels)
+        hidden = ChannelGroups.split(features if head_features is None else head_features, channels)
+        output = ChannelGroups.split(channels * self.head.parameters, channels)
+        self.layers = nn.ModuleList(
+            GatedLayer(
+                groups if index else image,
+                groups,
+                kernel_size if index else first_kernel_size,
+                first=index == 0,
+                skip=skips,
+                dropout=dropout,
+            )
+            for index in range(layers)
+        )
+        self.hidden = MaskedConv2d(groups, hidden, "B")
+        self.output = MaskedConv2d(hidden, output, "B")
+
+    def _network(self, inputs: Tensor) -> Tensor:
+        vertical = horizontal = inputs
+        skips: Tensor | None = None
+        for layer in self.layers:
+            vertical, horizontal, skip = layer(vertical, horizontal)
+            if skip is not None:
+                skips = skip if skips is None else skips + skip
+        maps: Tensor = self.output(F.elu(self.hidden(F.elu(horizontal if skips is None else skips))))
+        channels, height, width = len(maps), *inputs.shape[2:]
+
+    def promised_context(self) -> Tensor:
+        """The past within `reach`: see the module's docstring."""
+        channels, height, width = self.image_shape
+        colour, row, column = torch.meshgrid(
+            torch.arange(channels), torch.arange(height), torch.arange(width), indexing="ij"
+        )
+        up = row.flatten()[:, None] - row.flatten()
+        left = column.flatten()[:, None] - column.flatten()
+        later_colour = colour.flatten()[:, None] > colour.flatten()
+        above = (up >= 1) & (up <= self.reach + 1) & (left.abs() <= self.reach)
+        beside = (up == 0) & (left >= 1) & (left <= self.reach)
+        return above | beside | ((up == 0) & (left == 0) & later_colour)

@@ -1,0 +1,34 @@
+"""The model families by name. Importing this does not import PyTorch.
+
+A new model is added by one entry here; the tests and the command line run over all entries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Family:
+    """Where a family of models lives and what it is.
+
+    Attributes:
+        path: `module:Class` of a subclass of `nextpixel.models.base.ImageModel`.
+        summary: one line for `nextpixel models`.
+    """
+
+    path: str
+    summary: str
+
+
+FAMILIES: dict[str, Family] = {
+    "gated-pixelcnn": Family(
+        "nextpixel.models.gated_pixelcnn:GatedPixelCNN",
+        "two stacks of gated convolutions, no blind spot (van den Oord et al. 2016, arXiv 1606.05328)",
+    ),
+}
+
+
+def models() -> list[str]:
+    """Names of the model families that `nextpixel.build` knows, in alphabetical order."""
+    return sorted(FAMILIES)

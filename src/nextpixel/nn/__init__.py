@@ -1,0 +1,1 @@
+"""Layers: masks, masked convolutions, gated blocks and likelihood heads."""

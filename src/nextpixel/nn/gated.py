@@ -1,0 +1,95 @@
+"""The gated layer of Conditional PixelCNN (arXiv 1606.05328, section 2.1 and figure 2).
+
+    y = tanh(W_f * x) . sigmoid(W_g * x)
+
+Two stacks run beside each other. The vertical stack sees whole rows; the horizontal stack sees the current row up to
+the current pixel, and takes what the vertical stack knows of the rows above:
+
+    v_pre = conv_{k x k, rows above}(v)                          2p maps, unmasked
+    h_pre = conv_{1 x k, masked}(h) + conv_{1x1}(shift_down(v_pre))
+    v'    = gate(v_pre)
+    h'    = conv_{1x1, mask B}(gate(h_pre)) + h
+
+Feature row r of the vertical stack contains image rows up to and including r; the shift is what makes it causal.
+Nothing flows from the horizontal to the vertical stack, which has no colour order of its own: all its inputs are in
+the past for every colour.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from nextpixel.nn.masked_conv import MaskedConv2d, RowsAboveConv2d, shift_down
+from nextpixel.nn.masks import ChannelGroups
+
+
+def gate(maps: Tensor) -> Tensor:
+    """`tanh` of the first half of the channels times `sigmoid` of the second: `[B, 2p, H, W]` to `[B, p, H, W]`."""
+    features, gates = maps.chunk(2, dim=1)
+    return torch.tanh(features) * torch.sigmoid(gates)
+
+
+class Stacks(NamedTuple):
+    """What a gated layer hands to the next one and to the head.
+
+    Attributes:
+        vertical: `[B, p, H, W]`, row r knows image rows up to and including r.
+        horizontal: `[B, p, H, W]`, knows the pixels before the current one, and its earlier colours.
+        skip: `[B, p, H, W]` for the head, with the knowledge of `horizontal`; None in a layer without skip.
+    """
+
+    vertical: Tensor
+    horizontal: Tensor
+    skip: Tensor | None
+
+
+class GatedLayer(nn.Module):
+    """One layer of the two stacks.
+
+    Args:
+        inputs: colour groups of the horizontal input.
+        features: colour groups of the p maps of each stack.
+        kernel_size: odd side k of the kernels.
+        first: the layer whose inputs are the image: mask A, and no residual connection.
+        skip: whether to give maps for the head.
+        dropout: probability of zeroing a gated feature of the horizontal stack in training.
+    """
+
+    def __init__(
+        self,
+        inputs: ChannelGroups,
+        features: ChannelGroups,
+        kernel_size: int,
+        *,
+        first: bool = False,
+        skip: bool = True,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.first = first
+        self.skip = skip
+        p = features.channels
+        pair = features.repeat(2)
+        self.vertical = RowsAboveConv2d(inputs.channels, 2 * p, kernel_size)
+        self.horizontal = MaskedConv2d(inputs, pair, "A" if first else "B", reach=kernel_size // 2)
+        self.link = nn.Conv2d(2 * p, 2 * p, 1)
+        self.dropout = nn.Dropout(dropout)
+        self.out = MaskedConv2d(features, pair if skip else features, "B")
+
+    def forward(self, vertical: Tensor, horizontal: Tensor) -> Stacks:
+        """Run both stacks over the whole map.
+
+        Args:
+            vertical: `[B, inputs, H, W]`.
+            horizontal: `[B, inputs, H, W]`.
+        """
+        vertical_pre = self.vertical(vertical)
+        horizontal_pre = self.horizontal(horizontal) + self.link(shift_down(vertical_pre))
+        out = self.out(self.dropout(gate(horizontal_pre)))
+        skip = None
+        if self.skip:
+            out, skip = out.chunk(2, dim=1)
+        return Stacks(gate(vertical_pre), out if self.first else out + horizontal, skip)

@@ -1,0 +1,66 @@
+"""Colour groups of feature maps, and the masks A and B between them (arXiv 1601.06759, section 3.4).
+
+Within a pixel the colours come in order: R, then G given R, then B given R and G. So every feature map belongs to
+one colour. A connection at the current pixel is allowed from a map of colour `a` to a map of colour `b` when
+
+    mask A:  a < b      (first layer: the input map `a` is the colour itself, which `b = a` must not see)
+    mask B:  a <= b     (later layers: map `a` holds only what colour `a` may know)
+
+Whatever lies at an earlier pixel may be seen by every colour and needs no mask.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from nextpixel.errors import ModelError
+
+MaskKind = Literal["A", "B"]
+
+
+@dataclass(frozen=True)
+class ChannelGroups:
+    """The colour that each channel of a feature map belongs to.
+
+    Attributes:
+        colours: for each channel, the index of its colour, 0 for the first in the generation order.
+    """
+
+    colours: tuple[int, ...]
+
+    @classmethod
+    def split(cls, channels: int, colours: int) -> ChannelGroups:
+        """Divide `channels` into one contiguous block a colour; sizes differ by at most one (128 = 43+43+42).
+
+        Raises:
+            ModelError: there are fewer channels than colours, so that a colour would have no features.
+        """
+        if channels < colours:
+            raise ModelError(f"{channels} features cannot be divided among {colours} colours; use at least {colours}")
+        small, larger = divmod(channels, colours)
+        sizes = [small + (colour < larger) for colour in range(colours)]
+        return cls(tuple(colour for colour, size in enumerate(sizes) for _ in range(size)))
+
+    @property
+    def channels(self) -> int:
+        """Number of channels."""
+        return len(self.colours)
+
+    def repeat(self, times: int) -> ChannelGroups:
+        """`times` feature maps of these groups, concatenated along the channels (the halves of a gate)."""
+        return ChannelGroups(self.colours * times)
+
+
+def colour_mask(inputs: ChannelGroups, outputs: ChannelGroups, kind: MaskKind) -> Tensor:
+    """Which connections at the current pixel are allowed.
+
+    Returns:
+        Bool `[outputs.channels, inputs.channels]`.
+    """
+    source = torch.tensor(inputs.colours)[None, :]
+    target = torch.tensor(outputs.colours)[:, None]
+    return source < target if kind == "A" else source <= target

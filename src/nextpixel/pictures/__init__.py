@@ -1,0 +1,1 @@
+"""Pictures of images and figures: grids and learning curves."""

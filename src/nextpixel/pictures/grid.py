@@ -1,0 +1,102 @@
+"""Grids of images, enlarged so that every pixel is a crisp square."""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
+
+from nextpixel.errors import InputError
+from nextpixel.files import write_atomically
+
+WANTED_WIDTH = 640
+BACKGROUND = (120, 124, 140)
+
+
+def to_pil(image: Tensor, levels: int) -> Image.Image:
+    """One image, integers `[C, H, W]` in 0..levels-1, with its levels spread evenly over 0..255."""
+    values = np.rint(image.cpu().numpy().astype(np.float64) * (255 / (levels - 1))).astype(np.uint8)
+    return _from_array(values)
+
+
+def sheet(images: Tensor) -> Image.Image:
+    """All images, uint8 `[N, C, H, W]`, side by side in about a square, with their values as they are."""
+    count, channels, height, width = images.shape
+    columns = math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    canvas = np.zeros((channels, rows * height, columns * width), np.uint8)
+    for index, image in enumerate(images.cpu().numpy()):
+        row, column = index // columns * height, index % columns * width
+        canvas[:, row : row + height, column : column + width] = image
+    return _from_array(canvas)
+
+
+def _from_array(values: NDArray[np.uint8]) -> Image.Image:
+    """A picture in mode L, LA, RGB or RGBA from uint8 `[C, H, W]`."""
+    return Image.fromarray(values[0] if len(values) == 1 else np.ascontiguousarray(values.transpose(1, 2, 0)))
+
+
+def grid(images: Tensor, levels: int, *, columns: int | None = None, scale: int | None = None) -> Image.Image:
+    """Lay images out in rows.
+
+    Args:
+        images: integers `[N, C, H, W]` in 0..levels-1.
+        levels: number of levels.
+        columns: images a row; None for a square.
+        scale: enlargement, by repeating pixels; None for a picture some 640 pixels wide, and at least 1.
+    """
+    count, _, height, width = images.shape
+    columns = min(count, columns or math.ceil(math.sqrt(count)))
+    scale = scale or max(1, WANTED_WIDTH // (columns * (width + 1)))
+    rows = math.ceil(count / columns)
+    gap = max(1, scale // 2)
+    cell_width, cell_height = width * scale + gap, height * scale + gap
+    canvas = Image.new("RGB", (columns * cell_width + gap, rows * cell_height + gap), BACKGROUND)
+    for index, image in enumerate(images):
+        picture = to_pil(image, levels)
+        picture = picture.resize((width * scale, height * scale), Image.Resampling.NEAREST)
+        corner = (index % columns * cell_width + gap, index // columns * cell_height + gap)
+        canvas.paste(picture.convert("RGB"), corner, picture.getchannel("A") if "A" in picture.getbands() else None)
+    return canvas
+
+
+def beside(pictures: dict[str, Image.Image]) -> Image.Image:
+    """Put pictures beside each other, each under its title."""
+    size = max(14, max(picture.height for picture in pictures.values()) // 32)
+    font = ImageFont.load_default(size)
+    top, gap = 2 * size, size
+    widths = [picture.width for picture in pictures.values()]
+    canvas = Image.new(
+        "RGB",
+        (sum(widths) + gap * (len(widths) + 1), max(p.height for p in pictures.values()) + top + gap),
+        (255, 255, 255),
+    )
+    pen = ImageDraw.Draw(canvas)
+    left = gap
+    for title, picture in pictures.items():
+        pen.text((left, size // 2), title, fill=(20, 20, 30), font=font)
+        canvas.paste(picture, (left, top))
+        left += picture.width + gap
+    return canvas
+
+
+def save_picture(picture: Image.Image, path: Path) -> None:
+    """Write a picture whole or not at all, in the format that the name's ending says (PNG, WebP, ...).
+
+    Raises:
+        InputError: the ending is of no known format, or the folder cannot be written.
+    """
+    buffer = io.BytesIO()
+    try:
+        picture.save(buffer, format=Image.registered_extensions().get(path.suffix.lower(), path.suffix))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, buffer.getvalue())
+    except KeyError as error:
+        raise InputError(f"{path}: no picture format has the ending {path.suffix!r}; use .png") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror or error}); choose another place") from error

@@ -1,0 +1,47 @@
+"""Where generated images go: a picture, an array, or a folder of files."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from nextpixel.errors import InputError
+from nextpixel.files import write_atomically
+from nextpixel.pictures.grid import grid, save_picture, to_pil
+
+
+def write_images(
+    images: Tensor, levels: int, out: Path, *, columns: int | None = None, scale: int | None = None
+) -> None:
+    """Write images to `out`: one picture (.png, ...), an array (.npz), or, without an ending, a folder of PNG files.
+
+    Args:
+        images: integers `[N, C, H, W]` in 0..levels-1. Pictures spread the levels over 0..255; the array, with the
+            entries `images` and `levels`, holds them as they are, and `nextpixel.open_images` reads it back.
+        levels: number of levels.
+        out: where.
+        columns: images a row of the picture.
+        scale: enlargement of the picture.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    if out.suffix == ".npz":
+        array = images.cpu().numpy().astype(np.uint8)
+        array = array[:, 0] if array.shape[1] == 1 else array.transpose(0, 2, 3, 1)
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, images=array, levels=np.int64(levels))
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(out, buffer.getvalue())
+        except OSError as error:
+            raise InputError(f"{out} cannot be written ({error.strerror}); choose another place") from error
+    elif out.suffix:
+        save_picture(grid(images, levels, columns=columns, scale=scale), out)
+    else:
+        digits = len(str(len(images) - 1))
+        for index, image in enumerate(images):
+            save_picture(to_pil(image, levels), out / f"{index:0{digits}d}.png")

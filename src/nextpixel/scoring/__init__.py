@@ -1,0 +1,1 @@
+"""Scoring images: exact likelihoods."""

@@ -1,0 +1,110 @@
+"""The likelihood of a set of images: every image counted once, in exact units."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from nextpixel.batches import batches
+from nextpixel.errors import InputError
+
+if TYPE_CHECKING:
+    from nextpixel.data import ImageSet
+    from nextpixel.models.base import ImageModel
+
+LOGITS_IN_A_BATCH = 2**24
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """Mean negative log-likelihood of a set of images; lower is better.
+
+    Attributes:
+        images: number of images.
+        nats: mean of `-log_prob`, nats an image.
+        nats_standard_error: standard error of that mean over the images; 0 for one image.
+        bits_per_dim: `nats / (C*H*W*ln 2)`.
+        bits_per_dim_standard_error: likewise.
+    """
+
+    images: int
+    nats: float
+    nats_standard_error: float
+    bits_per_dim: float
+    bits_per_dim_standard_error: float
+
+    @classmethod
+    def of(cls, nats: Tensor, dimensions: int) -> Likelihood:
+        """Summarise the nats `[N]` (each `-log_prob`) of images with `dimensions` sub-pixels."""
+        nats = nats.double()
+        error = float(nats.std() / math.sqrt(len(nats))) if len(nats) > 1 else 0.0
+        scale = 1 / (dimensions * math.log(2))
+        mean = float(nats.mean())
+        return cls(len(nats), mean, error, mean * scale, error * scale)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.nats:.3f} ± {self.nats_standard_error:.3f} nats an image, "
+            f"{self.bits_per_dim:.4f} ± {self.bits_per_dim_standard_error:.4f} bits/dim, {self.images:,} images"
+        )
+
+
+def batch_size_for(model: ImageModel) -> int:
+    """How many images to put through the model at once, so that the logits take some 64 MB."""
+    return max(1, min(256, LOGITS_IN_A_BATCH // (model.levels * math.prod(model.image_shape))))
+
+
+@torch.no_grad()
+def log_probs(
+    model: ImageModel,
+    images: ImageSet | Tensor,
+    *,
+    batch_size: int | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> Tensor:
+    """Log-probability of every image in nats, in evaluation mode.
+
+    Args:
+        model: the model.
+        images: a set, or integers `[N, C, H, W]`.
+        batch_size: images at once; None chooses by memory.
+        advance: called with the number of images after each batch.
+
+    Returns:
+        float64 `[N]`, on the CPU.
+
+    Raises:
+        InputError: there are no images, or they do not fit the model.
+    """
+    if len(images) == 0:
+        raise InputError("there are no images to evaluate")
+    if not isinstance(images, Tensor):
+        model.check_set(images)
+    training = model.training
+    model.eval()
+    results = []
+    try:
+        for part in batches(len(images), batch_size or batch_size_for(model)):
+            results.append(model.log_prob(images[part]).double().cpu())
+            if advance is not None:
+                advance(part.stop - part.start)
+    finally:
+        model.train(training)
+    return torch.cat(results)
+
+
+def evaluate(
+    model: ImageModel,
+    images: ImageSet | Tensor,
+    *,
+    batch_size: int | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> Likelihood:
+    """Mean likelihood over all images of a set. The arguments and errors are those of `log_probs`."""
+    nats = -log_probs(model, images, batch_size=batch_size, advance=advance)
+    return Likelihood.of(nats, math.prod(model.image_shape))

@@ -1,0 +1,1 @@
+"""Training: settings, schedule, the order of the images, checkpoints and the loop."""

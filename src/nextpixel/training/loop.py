@@ -1,0 +1,376 @@
+"""The training loop.
+
+The state of a run is the weights, their moving average, the optimiser, the number of steps done and the seconds spent.
+What a step does is a function of that state and the settings (see `nextpixel.training.schedule`), so a run that goes on
+from a checkpoint ends with the same bits as one that was never interrupted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
+
+import nextpixel
+from nextpixel.data import ImageSet
+from nextpixel.errors import TrainingError
+from nextpixel.models.base import ImageModel
+from nextpixel.models.files import describe, load, save
+from nextpixel.pictures.grid import grid, save_picture
+from nextpixel.scoring.likelihood import Likelihood, evaluate
+from nextpixel.training.checkpoint import read_checkpoint, write_checkpoint
+from nextpixel.training.precision import use_bfloat16
+from nextpixel.training.reporter import Reporter, Status
+from nextpixel.training.run_folder import RunFolder
+from nextpixel.training.schedule import learning_rate, step_indices, step_seed
+from nextpixel.training.settings import TrainingSettings
+
+LOG_EVERY = 10
+
+
+class Interrupted(TrainingError):  # noqa: N818 - it is a request, not a fault
+    """The run was asked to stop, and has written its checkpoint."""
+
+    exit_code = 130
+
+
+def train(
+    model: ImageModel,
+    images: ImageSet,
+    valid: ImageSet,
+    out: Path,
+    settings: TrainingSettings,
+    *,
+    resume: bool = False,
+    command: str | None = None,
+    reporter: Reporter | None = None,
+) -> Likelihood:
+    """Train a model by maximum likelihood.
+
+    Args:
+        model: the model with its initial weights.
+        images: the training images.
+        valid: images to validate on.
+        out: the run folder; see `nextpixel.training.run_folder`.
+        settings: how.
+        resume: go on from the folder's checkpoint, if it has one.
+        command: the command that started the run, for the model card.
+        reporter: hears of the progress.
+
+    Returns:
+        The likelihood of all validation images under the best weights, which are in `out`.
+
+    Raises:
+        TrainingError: the run cannot start, or its loss is no longer finite.
+        Interrupted: Ctrl-C or SIGTERM; the checkpoint is written.
+    """
+    run = Run(model, images, valid, RunFolder(out), settings, command, reporter or Reporter())
+    run.begin(resume)
+    run.go()
+    return run.finish()
+
+
+class Run:
+    """A training run and its state."""
+
+    def __init__(
+        self,
+        model: ImageModel,
+        images: ImageSet,
+        valid: ImageSet,
+        folder: RunFolder,
+        settings: TrainingSettings,
+        command: str | None,
+        reporter: Reporter,
+    ) -> None:
+        self.settings, self.images, self.valid, self.folder = settings, images, valid, folder
+        self.reporter = reporter
+        self.device = _device(settings.device)
+        self.model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = AveragedModel(self.model, multi_avg_fn=_average_function(settings.ema))
+        self.optimizer = _optimizer(self.model, settings)
+        self.bfloat16 = use_bfloat16(settings, self.device)
+        self.objective = torch.compile(self.model.log_prob) if settings.compile else self.model.log_prob
+        self.total_steps = settings.total_steps(len(images))
+        self.dimensions = math.prod(model.image_shape)
+        self.nats_per_bit_per_dim = self.dimensions * math.log(2)
+        self.step = 0
+        self.seconds_before = 0.0
+        self.started = self.saved = time.monotonic()
+        self.best: float | None = None
+        self.last_valid: float | None = None
+        self.stop_requested = False
+        self.model.record = {
+            "data": f"{images.name}, {len(images):,} images ({images.fingerprint})",
+            **({"binarisation": _binarisation(images)} if images.binarize else {}),
+            **({"command": command} if command else {}),
+            "library": f"nextpixel {nextpixel.__version__}",
+        }
+
+    @property
+    def progress(self) -> float:
+        """Part of the run that is done, 0 to 1: by steps, or by the clock."""
+        if self.total_steps is not None:
+            return self.step / self.total_steps
+        return self.seconds / (60 * (self.settings.minutes or 1))
+
+    @property
+    def seconds(self) -> float:
+        """Seconds that the run has taken, over all its resumptions."""
+        return self.seconds_before + time.monotonic() - self.started
+
+    def begin(self, resume: bool) -> None:
+        """Start the folder, or go on from its checkpoint."""
+        description = {
+            "training": dataclasses.asdict(self.settings),
+            "model": describe(self.model),
+            "data": {"training data": self.images.fingerprint, "validation data": self.valid.fingerprint},
+        }
+        if not (resume and self.folder.checkpoint.exists()):
+            self.folder.start(description)
+            return
+        state = read_checkpoint(self.folder.checkpoint)
+        self.folder.resume(description, state["step"])
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step, self.seconds_before, self.best = state["step"], state["seconds"], state["best"]
+        self.reporter.note(f"resumed at step {self.step:,}")
+
+    def go(self) -> None:
+        """Take steps until the end.
+
+        Raises:
+            Interrupted: after writing a checkpoint.
+            TrainingError: the loss is not finite.
+        """
+        self.started = self.saved = time.monotonic()
+        meter = _Meter()
+        before = self.progress
+        with self._signals():
+            while before < 1:
+                nats, norm = self._step(before)
+                self.step += 1
+                now = self.progress
+                meter.add(self.settings.batch_size, nats)
+                if self.step % LOG_EVERY == 0 or now >= 1:
+                    self._log_training(meter, norm)
+                    self._report(meter, now)
+                    meter.restart()
+                if _passes(before, now, self.settings.validations):
+                    self._validate()
+                if _passes(before, now, self.settings.grids):
+                    self._draw_grid()
+                before = now
+                if self.stop_requested or now >= 1 or self._checkpoint_due():
+                    self._checkpoint()
+                if self.stop_requested and now < 1:
+                    raise Interrupted(f"stopped at step {self.step:,}; the checkpoint is written")
+
+    def finish(self) -> Likelihood:
+        """Evaluate the best weights on all validation images, and complete the model card."""
+        best = load(self.folder.path).to(self.device)
+        likelihood = evaluate(best, self.valid)
+        best.record["trained"] = (
+            f"{self.step:,} steps of {self.settings.batch_size} images, "
+            f"{self.step * self.settings.batch_size / len(self.images):.1f} epochs, {self.seconds / 60:.1f} minutes"
+        )
+        best.record["validation"] = f"{self.valid.name}: {likelihood}"
+        best.record["likelihood"] = dataclasses.asdict(likelihood)
+        save(best, self.folder.path)
+        return likelihood
+
+    def _step(self, progress: float) -> tuple[float, float]:
+        """One step of the optimiser; returns the batch's mean nats an image, and the norm of the gradient."""
+        rate = learning_rate(self.settings, self.step, progress)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        torch.manual_seed(step_seed(self.settings.seed, self.step))
+        indices = step_indices(self.settings.seed, self.step, self.settings.batch_size, len(self.images))
+        batch = self.images.batch(indices, draw=self.step).to(self.device)
+        self.model.train()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
+            nats = -self.objective(batch).mean()
+        self.optimizer.zero_grad()
+        (nats / self.dimensions).backward()
+        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip))
+        value = nats.item()
+        if not (math.isfinite(value) and math.isfinite(norm)):
+            raise TrainingError(
+                f"the loss at step {self.step:,} is {value} and its gradient {norm}; the last good checkpoint is kept: "
+                f"start again with a smaller learning rate than {self.settings.learning_rate:g}, a longer warm-up, or "
+                "--precision float32"
+            )
+        self.optimizer.step()
+        self.average.update_parameters(self.model)
+        return value, norm
+
+    def _validate(self) -> None:
+        subset = self.valid.subset(range(min(len(self.valid), self.settings.valid_images)))
+        likelihood = evaluate(self._averaged, subset)
+        self.last_valid = likelihood.bits_per_dim
+        self.folder.log(
+            {
+                "step": self.step,
+                "seconds": round(self.seconds, 1),
+                "valid_nats": likelihood.nats,
+                "valid_nats_standard_error": likelihood.nats_standard_error,
+                "valid_bits_per_dim": likelihood.bits_per_dim,
+                "valid_images": likelihood.images,
+            }
+        )
+        self.reporter.note(f"step {self.step:,}: validation {likelihood}")
+        if self.best is None or likelihood.nats < self.best:
+            self.best = likelihood.nats
+            self._averaged.record = self.model.record
+            save(self._averaged, self.folder.path)
+
+    @property
+    def _averaged(self) -> ImageModel:
+        averaged = self.average.module
+        assert isinstance(averaged, ImageModel)
+        return averaged
+
+    def _draw_grid(self) -> None:
+        generator = torch.Generator().manual_seed(self.settings.seed)
+        samples = self._averaged.sample(self.settings.grid_images, generator=generator)
+        save_picture(grid(samples, self.model.levels), self.folder.grid(self.step))
+
+    def _log_training(self, meter: _Meter, norm: float) -> None:
+        self.folder.log(
+            {
+                "step": self.step,
+                "seconds": round(self.seconds, 1),
+                "train_nats": meter.nats,
+                "train_bits_per_dim": meter.nats / self.nats_per_bit_per_dim,
+                "gradient_norm": norm,
+                "learning_rate": self.optimizer.param_groups[0]["lr"],
+                "images_per_second": round(meter.images_per_second, 1),
+            }
+        )
+
+    def _report(self, meter: _Meter, progress: float) -> None:
+        done = max(progress, 1e-9)
+        self.reporter.status(
+            Status(
+                self.step,
+                min(1.0, progress),
+                meter.nats / self.nats_per_bit_per_dim,
+                meter.images_per_second,
+                self.seconds * (1 - min(1.0, progress)) / done,
+                self.last_valid,
+            )
+        )
+
+    def _checkpoint_due(self) -> bool:
+        return time.monotonic() - self.saved >= 60 * self.settings.checkpoint_minutes
+
+    def _checkpoint(self) -> None:
+        write_checkpoint(
+            self.folder.checkpoint,
+            {
+                "model": self.model.state_dict(),
+                "average": self.average.state_dict(),
+                "optimizer": self.optimizer.state_dict(),
+                "step": self.step,
+                "seconds": self.seconds,
+                "best": self.best,
+            },
+        )
+        self.saved = time.monotonic()
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Turn SIGINT and SIGTERM into a request to stop after the step; a second one acts as usual."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+        def request(_number: int, _frame: FrameType | None) -> None:
+            self.stop_requested = True
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+        for number in before:
+            signal.signal(number, request)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+class _Meter:
+    """Mean loss and speed since the last restart."""
+
+    def __init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        self.images = 0
+        self.total = 0.0
+        self.start = time.monotonic()
+
+    def add(self, images: int, nats: float) -> None:
+        self.images += images
+        self.total += nats * images
+
+    @property
+    def nats(self) -> float:
+        return self.total / self.images
+
+    @property
+    def images_per_second(self) -> float:
+        return self.images / max(time.monotonic() - self.start, 1e-9)
+
+
+def _passes(before: float, now: float, times: int) -> bool:
+    """Whether progress has passed one of `times` evenly spread marks, of which the last is the end."""
+    return math.floor(min(1.0, now) * times) > math.floor(before * times)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise TrainingError(f"device {name!r} cannot be used here; use --device cpu") from error
+    return device
+
+
+def _optimizer(model: ImageModel, settings: TrainingSettings) -> torch.optim.Optimizer:
+    options: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
+    if settings.optimizer == "adamw":
+        return torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), **options)
+    return torch.optim.RMSprop(model.parameters(), **options)
+
+
+def _average_function(decay: float) -> Any:
+    """The update of the moving average, with a smaller decay at the start, so that it forgets the initial weights."""
+
+    @torch.no_grad()
+    def update(averages: list[Tensor], weights: list[Tensor], count: Tensor) -> None:
+        seen = int(count)
+        torch._foreach_lerp_(averages, weights, 1 - min(decay, (1 + seen) / (10 + seen)))
+
+    return update
+
+
+def _binarisation(images: ImageSet) -> str:
+    if images.dynamic:
+        return "dynamic: redrawn at every use, a different task from fixed binarisation; do not compare the two"
+    return f"{images.binarize}, fixed"

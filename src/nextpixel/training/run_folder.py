@@ -1,0 +1,96 @@
+"""The folder of a training run.
+
+config.json, model.safetensors, README.md   the best weights so far: the run folder is a model folder
+train.json                                  settings, model and data of the run, which a resumed run must match
+checkpoint.pt                               what the next step depends on
+metrics.jsonl                               one JSON object a line: training and validation figures by step
+samples/step-00001000.png                   sample grids
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from nextpixel.errors import TrainingError
+from nextpixel.files import write_atomically
+
+# The length of a run may be changed when it is resumed, and where and how fast it computes is not part of what it is.
+MAY_CHANGE = {"steps", "epochs", "minutes", "device", "compile", "checkpoint_minutes", "grid_images"}
+
+
+class RunFolder:
+    """Paths and small files of a run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoint = path / "checkpoint.pt"
+        self.metrics = path / "metrics.jsonl"
+        self.settings = path / "train.json"
+
+    def grid(self, step: int) -> Path:
+        """Where the sample grid of a step goes."""
+        return self.path / "samples" / f"step-{step:08d}.png"
+
+    def start(self, description: dict[str, Any]) -> None:
+        """Begin a run that was not there before.
+
+        Raises:
+            TrainingError: the folder holds a run or a model already, or cannot be written.
+        """
+        if self.checkpoint.exists():
+            raise TrainingError(f"{self.path} holds a training run; add --resume to go on, or choose another folder")
+        if (self.path / "model.safetensors").exists() and not self.settings.exists():
+            raise TrainingError(f"{self.path} holds a model; choose another folder for the run")
+        try:
+            (self.path / "samples").mkdir(parents=True, exist_ok=True)
+            write_atomically(self.settings, (json.dumps(description, indent=2) + "\n").encode())
+            write_atomically(self.metrics, b"")
+        except OSError as error:
+            raise TrainingError(f"{self.path} cannot be written ({error.strerror}); choose another folder") from error
+
+    def resume(self, description: dict[str, Any], step: int) -> None:
+        """Check that a run is the one described, and forget the figures of steps after `step`.
+
+        Raises:
+            TrainingError: the run was started with other settings, another model or other data.
+        """
+        try:
+            stored = json.loads(self.settings.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise TrainingError(f"{self.settings} cannot be read ({error}); the run cannot be resumed") from error
+        for part, now in description.items():
+            then = stored.get(part, {})
+            for name in sorted(set(now) | set(then)):
+                if now.get(name) != then.get(name) and name not in MAY_CHANGE:
+                    raise TrainingError(
+                        f"{self.path} was started with {name} {then.get(name)}, not {now.get(name)}; "
+                        "resume with the same, or choose another folder"
+                    )
+        lines = [json.dumps(line) + "\n" for line in read_metrics(self.metrics) if line["step"] <= step]
+        write_atomically(self.metrics, "".join(lines).encode())
+
+    def log(self, figures: dict[str, Any]) -> None:
+        """Append a line to the metrics.
+
+        Raises:
+            TrainingError: the file cannot be written.
+        """
+        try:
+            with self.metrics.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(figures) + "\n")
+        except OSError as error:
+            raise TrainingError(f"{self.metrics} cannot be written ({error.strerror})") from error
+
+
+def read_metrics(path: Path) -> Iterator[dict[str, Any]]:
+    """The figures of a run, line by line; a last line cut short by a crash is left out."""
+    if not path.exists():
+        return
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            yield json.loads(line)
+        except ValueError:
+            return

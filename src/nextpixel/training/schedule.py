@@ -1,0 +1,40 @@
+"""What a step does as a function of the seed, the step and the progress: learning rate, images, noise."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextpixel.training.settings import TrainingSettings
+
+
+def learning_rate(settings: TrainingSettings, step: int, progress: float) -> float:
+    """Linear warm-up by steps, times a cosine that falls from 1 to 0 as `progress` goes from 0 to 1."""
+    warm = min(1.0, (step + 1) / (settings.warmup + 1))
+    return settings.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+
+
+def step_indices(seed: int, step: int, batch_size: int, count: int) -> NDArray[np.int64]:
+    """The images of a step: `[batch_size]` indices into a set of `count`.
+
+    The permutations of all epochs stand in one endless row, of which step s takes the s-th piece: every image is used
+    equally often, and no piece is dropped at the end of an epoch.
+    """
+    position = np.arange(step * batch_size, (step + 1) * batch_size)
+    epochs = position // count
+    pieces = [_permutation(seed, int(epoch), count)[position[epochs == epoch] % count] for epoch in np.unique(epochs)]
+    return np.concatenate(pieces)
+
+
+def step_seed(seed: int, step: int) -> int:
+    """Seed of all noise in a step (dropout, dynamic binarisation)."""
+    return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+@lru_cache(maxsize=2)
+def _permutation(seed: int, epoch: int, count: int) -> NDArray[np.int64]:
+    """The order of the images in an epoch; a run asks for the same one at every step of it."""
+    return np.random.default_rng([seed, epoch]).permutation(count)

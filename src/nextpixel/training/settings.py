@@ -1,0 +1,103 @@
+"""How to train. This module imports no PyTorch: the command line takes its options from it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from nextpixel.errors import TrainingError
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """Settings of a training run.
+
+    The length is given by one of `steps`, `epochs` and `minutes`. By steps or epochs, a run is a function of its
+    settings and the images: interrupted and resumed, it ends with the same bits. By minutes the learning rate follows
+    the clock, so that it always reaches the end of its schedule, and the bits depend on the machine's speed.
+
+    Attributes:
+        steps: Train for this many steps.
+        epochs: Train for this many passes over the training images (default: 10 epochs).
+        minutes: Train for this many minutes, validation and sample grids included.
+        batch_size: Images a step.
+        learning_rate: Learning rate after the warm-up; it then falls to zero along a cosine.
+        warmup: Steps over which the learning rate rises to its full value.
+        optimizer: adamw, or rmsprop as in the PixelRNN paper.
+        weight_decay: Decoupled weight decay (AdamW) or L2 penalty (RMSProp).
+        clip: Largest norm of the gradient of the nats a sub-pixel; longer ones are scaled down to it.
+        ema: Decay of the moving average of the weights, which is what is evaluated and saved; 0 for none.
+        precision: auto is bfloat16 where the processor multiplies it faster than float32.
+        device: auto is a CUDA device where there is one, else the CPU.
+        compile: Compile the network with torch.compile (needs a C++ compiler on a CPU; minutes at the start).
+        seed: Seed of the initial weights, the order of the images, and all noise.
+        validations: How often to validate, spread evenly over the run.
+        valid_images: Images used in those validations; the last one, at the end, always uses all.
+        grids: How many sample grids to write, spread evenly over the run.
+        grid_images: Images in a sample grid.
+        checkpoint_minutes: Minutes between checkpoints.
+    """
+
+    steps: int | None = None
+    epochs: float | None = None
+    minutes: float | None = None
+    batch_size: int = 64
+    learning_rate: float = 1e-3
+    warmup: int = 200
+    optimizer: Literal["adamw", "rmsprop"] = "adamw"
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    ema: float = 0.999
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    device: str = "auto"
+    compile: bool = False
+    seed: int = 0
+    validations: int = 20
+    valid_images: int = 1000
+    grids: int = 4
+    grid_images: int = 16
+    checkpoint_minutes: float = 2.0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work.
+
+        Raises:
+            TrainingError: a setting is out of range.
+        """
+        lengths = {"steps": self.steps, "epochs": self.epochs, "minutes": self.minutes}
+        given = [name for name, value in lengths.items() if value is not None]
+        if len(given) > 1:
+            raise TrainingError(f"{given[0]} and {given[1]} both set the length of the run; give one of them")
+        positive = {
+            **{name: value for name, value in lengths.items() if value is not None},
+            "batch_size": self.batch_size,
+            "learning_rate": self.learning_rate,
+            "clip": self.clip,
+            "validations": self.validations,
+            "valid_images": self.valid_images,
+            "grid_images": self.grid_images,
+        }
+        not_negative = {
+            "warmup": self.warmup,
+            "weight_decay": self.weight_decay,
+            "seed": self.seed,
+            "grids": self.grids,
+            "checkpoint_minutes": self.checkpoint_minutes,
+        }
+        for name, value in positive.items():
+            if not (math.isfinite(value) and value > 0):
+                raise TrainingError(f"{name} must be more than 0, not {value}")
+        for name, value in not_negative.items():
+            if not (math.isfinite(value) and value >= 0):
+                raise TrainingError(f"{name} must be 0 or more, not {value}")
+        if not 0 <= self.ema < 1:
+            raise TrainingError(f"ema must be at least 0 and below 1, not {self.ema}")
+
+    def total_steps(self, images: int) -> int | None:
+        """Steps of the whole run over a set of `images`; None when the clock decides."""
+        if self.minutes is not None:
+            return None
+        if self.steps is not None:
+            return self.steps
+        return max(1, math.ceil((10 if self.epochs is None else self.epochs) * images / self.batch_size))

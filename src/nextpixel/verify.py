@@ -1,0 +1,245 @@
+"""Proof by gradients that a model sees the past and nothing else.
+
+For every output sub-pixel t and every input sub-pixel s, the gradient of t's distribution with respect to s must be
+exactly zero where s does not come before t in the model's order, and must not be zero where the architecture promises
+that t sees s. The gradients are taken at random images and for random combinations of the parameters of t's
+distribution, in training and in evaluation mode, since layers such as batch normalisation leak in one of them only.
+
+A first look is in float32. Outputs at which it finds anything wrong are looked at again in float64 and at several more
+images, because a small gradient can vanish in float32, a fast convolution algorithm can leave a rounding error where a
+zero belongs, and a ReLU can be off at one image; the second look decides.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from nextpixel.batches import batches
+from nextpixel.errors import InputError
+from nextpixel.generation.walk import walk
+from nextpixel.models.base import ImageModel
+
+PAIRS_IN_A_REPORT = 5
+FLOATS_IN_A_BATCH = 2**17
+SECOND_LOOKS = 8
+
+
+class Site(NamedTuple):
+    """A sub-pixel: indices into `[C, H, W]`."""
+
+    channel: int
+    row: int
+    column: int
+
+
+Pair = tuple[Site, Site]
+
+
+@dataclass(frozen=True)
+class CausalityReport:
+    """What `check_causality` found; printed, it reads as text.
+
+    Attributes:
+        leaks: pairs (output, input) where the output depends on an input that does not come before it.
+        blind: pairs (output, input) where the architecture promises the dependence and there is none.
+        mixes_images: whether an image's outputs depend on another image of the batch.
+        outputs: number of output sub-pixels checked.
+        sub_pixels: number of sub-pixels of an image.
+        seen: part of the earlier sub-pixels that an output depends on, averaged over the outputs that have any.
+        promised: the same for what the architecture promises.
+    """
+
+    leaks: list[Pair] = field(repr=False)
+    blind: list[Pair] = field(repr=False)
+    mixes_images: bool
+    outputs: int
+    sub_pixels: int
+    seen: float
+    promised: float
+
+    @property
+    def ok(self) -> bool:
+        """No leak, no blind spot beyond what the architecture says of itself, and no mixing of images."""
+        return not (self.leaks or self.blind or self.mixes_images)
+
+    def __str__(self) -> str:
+        lines = [
+            f"causality {'holds' if self.ok else 'FAILS'}: {self.outputs:,} of {self.sub_pixels:,} outputs checked "
+            "against every input, in training and evaluation mode"
+        ]
+        lines += _listed(self.leaks, "leaks", "depends on {}, which does not come before it")
+        lines += _listed(self.blind, "blind spots", "does not depend on {}, which it should see")
+        if self.mixes_images:
+            lines.append("images of a batch influence each other")
+        lines.append(
+            f"context: an output depends on {self.seen:.1%} of what comes before it; "
+            f"the architecture promises {self.promised:.1%}"
+        )
+        return "\n".join(lines)
+
+
+def check_causality(
+    model: ImageModel,
+    *,
+    outputs: int | None = None,
+    seed: int = 0,
+    advance: Callable[[int], None] | None = None,
+) -> CausalityReport:
+    """Check by gradients what each sub-pixel's distribution depends on.
+
+    The model is not changed; a copy is examined.
+
+    Args:
+        model: any model, trained or not.
+        outputs: check so many output sub-pixels, the first, the last and others at random; None checks all. The
+            cost is two forward and backward passes of an image for each.
+        seed: of the random images and combinations.
+        advance: called with the number of outputs done; they add up to twice the number checked (two modes).
+
+    Returns:
+        A report with `ok`, `leaks` and `blind`.
+
+    Raises:
+        InputError: `outputs` is less than 1.
+    """
+    total = math.prod(model.image_shape)
+    if outputs is not None and outputs < 1:
+        raise InputError(f"outputs must be at least 1, not {outputs}")
+    generator = torch.Generator().manual_seed(seed)
+    chosen = _choose(total, outputs, generator)
+    rank = model.order.flatten()
+    past = rank[None, :] < rank[chosen][:, None]
+    promised = model.promised_context()[chosen]
+    examined = copy.deepcopy(model)
+    leaks, blind = torch.zeros_like(past), torch.zeros_like(past)
+    seen = torch.zeros_like(past)
+    mixes = False
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for training in (True, False):
+            examined.train(training)
+            depends = _dependence(examined.float(), chosen, generator, advance)
+            wrong = ((depends & ~past) | (promised & ~depends)).any(dim=1).nonzero()[:, 0]
+            examined.double()
+            mixes |= _mixes_images(examined, generator)
+            depends[wrong] = False
+            for _ in range(SECOND_LOOKS):
+                depends[wrong] |= _dependence(examined, chosen[wrong], generator)
+                wrong = wrong[(promised & ~depends)[wrong].any(dim=1)]
+            leaks |= depends & ~past
+            blind |= promised & ~depends
+            seen |= depends
+    has_past = past.any(dim=1)
+    parts = [(each & past).sum(1)[has_past] / past.sum(1)[has_past] for each in (seen, promised)]
+    return CausalityReport(
+        leaks=_pairs(leaks, chosen, model.image_shape),
+        blind=_pairs(blind, chosen, model.image_shape),
+        mixes_images=mixes,
+        outputs=len(chosen),
+        sub_pixels=total,
+        seen=float(parts[0].mean()) if has_past.any() else 1.0,
+        promised=float(parts[1].mean()) if has_past.any() else 1.0,
+    )
+
+
+def stepwise_difference(
+    model: ImageModel, *, count: int = 2, seed: int = 0, advance: Callable[[int], None] | None = None
+) -> float:
+    """Draw images step by step and compare the log-probabilities of the draws with those of one parallel pass.
+
+    Args:
+        model: the model.
+        count: number of images.
+        seed: of the draws.
+        advance: called with numbers of sub-pixels done, which add up to `count * C * H * W`.
+
+    Returns:
+        The largest absolute difference over all sub-pixels, in nats.
+    """
+    blank = torch.zeros((count, *model.image_shape), dtype=torch.uint8, device=model.device)
+    generator = torch.Generator().manual_seed(seed)
+    drawn = walk(model, blank, torch.zeros_like(blank, dtype=torch.bool), generator=generator, advance=advance)
+    training = model.training
+    model.eval()
+    with torch.no_grad():
+        parallel = model.log_prob_map(drawn.images)
+    model.train(training)
+    return float((parallel - drawn.log_prob_map).abs().max())
+
+
+def _choose(total: int, outputs: int | None, generator: torch.Generator) -> Tensor:
+    """Flat indices of the outputs to check, in ascending order."""
+    if outputs is None or outputs >= total:
+        return torch.arange(total)
+    inner = torch.randperm(max(0, total - 2), generator=generator)[: max(0, outputs - 2)] + 1
+    return torch.cat([torch.tensor([0, total - 1])[:outputs], inner]).sort().values
+
+
+def _random_inputs(model: ImageModel, count: int, generator: torch.Generator) -> Tensor:
+    images = torch.randint(model.levels, (count, *model.image_shape), generator=generator)
+    return model.normalised(images.to(model.device)).requires_grad_()
+
+
+def _dependence(
+    model: ImageModel,
+    outputs: Tensor,
+    generator: torch.Generator,
+    advance: Callable[[int], None] | None = None,
+) -> Tensor:
+    """Which inputs each output depends on: bool `[len(outputs), C*H*W]`."""
+    rows = [torch.zeros(0, math.prod(model.image_shape), dtype=torch.bool)]
+    # At least two images at once, as statistics over a batch may not exist for one.
+    size = max(2, min(64, FLOATS_IN_A_BATCH // math.prod(model.image_shape)))
+    for part in (outputs[each] for each in batches(len(outputs), size)):
+        inputs = _random_inputs(model, max(2, len(part)), generator)
+        parameters = model._network(inputs).flatten(2)
+        # Image b of the batch stands for output part[b], so that one backward pass serves them all.
+        own = parameters[torch.arange(len(part)), :, part]
+        weights = torch.randn(own.shape, generator=generator).to(own)
+        rows.append(_gradient((own * weights).sum(), inputs).flatten(1)[: len(part)].cpu() != 0)
+        if advance is not None:
+            advance(len(part))
+    return torch.cat(rows)
+
+
+def _mixes_images(model: ImageModel, generator: torch.Generator) -> bool:
+    """Whether the outputs of the first image of a batch depend on the second."""
+    inputs = _random_inputs(model, 2, generator)
+    first = model._network(inputs)[0]
+    weights = torch.randn(first.shape, generator=generator).to(first)
+    return bool(_gradient((first * weights).sum(), inputs)[1].any())
+
+
+def _gradient(scalar: Tensor, inputs: Tensor) -> Tensor:
+    """The gradient; zero where nothing connects the two."""
+    if not scalar.requires_grad:
+        return torch.zeros_like(inputs)
+    gradient = torch.autograd.grad(scalar, inputs, allow_unused=True)[0]
+    return torch.zeros_like(inputs) if gradient is None else gradient
+
+
+def _pairs(found: Tensor, outputs: Tensor, shape: Sequence[int]) -> list[Pair]:
+    def site(flat: int) -> Site:
+        _, height, width = shape
+        return Site(flat // (height * width), flat // width % height, flat % width)
+
+    return [(site(int(outputs[row])), site(column)) for row, column in found.nonzero().tolist()]
+
+
+def _listed(pairs: list[Pair], what: str, sentence: str) -> list[str]:
+    """A heading and the first few pairs as lines."""
+    if not pairs:
+        return []
+    lines = [f"{len(pairs):,} {what} (channel, row, column):"]
+    for output, source in pairs[:PAIRS_IN_A_REPORT]:
+        lines.append(f"  output {tuple(output)} {sentence.format(tuple(source))}")
+    if len(pairs) > PAIRS_IN_A_REPORT:
+        lines.append(f"  and {len(pairs) - PAIRS_IN_A_REPORT:,} more")
+    return lines

@@ -1,0 +1,160 @@
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from image_makers import encode, few, noise, put
+from PIL import Image
+
+from nextpixel.data import open_images
+from nextpixel.data.decode import decode
+from nextpixel.data.entries import Unusable
+from nextpixel.errors import DataError
+
+
+def save(image, kind, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(width, height, depth, colour, rows, *more):
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    body = [chunk(b"IHDR", header), *more, chunk(b"IDAT", zlib.compress(rows)), chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(body)
+
+
+@few
+@given(
+    st.sampled_from(["PNG", "BMP", "TIFF", "PPM", "WEBP"]),
+    st.integers(1, 12),
+    st.integers(1, 12),
+    st.integers(),
+)
+def test_lossless_formats_come_back_exactly(kind, height, width, seed):
+    image = noise(height, width, 3, seed=seed % 1000)
+    options = {"lossless": True, "exact": True} if kind == "WEBP" else {}
+    pixels = decode("x", encode(image, kind, **options)).pixels
+    assert np.array_equal(pixels.transpose(1, 2, 0), image)
+
+
+def test_jpeg_is_what_pillow_decodes():
+    data = encode(noise(9, 11, 3), "JPEG")
+    assert np.array_equal(decode("x", data).pixels.transpose(1, 2, 0), np.asarray(Image.open(io.BytesIO(data))))
+
+
+@few
+@given(st.integers(1, 8), st.sampled_from(["PNG", "TIFF", "JPEG"]), st.sampled_from(["L", "RGB"]))
+def test_orientation_is_exact(orientation, kind, mode):
+    stored = noise(5, 7, *([3] if mode == "RGB" else []))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = save(Image.fromarray(stored), kind, exif=exif.tobytes())
+    seen = decode("x", save(Image.fromarray(stored), kind)).pixels
+    upright = {
+        1: seen,
+        2: seen[:, :, ::-1],
+        3: seen[:, ::-1, ::-1],
+        4: seen[:, ::-1],
+        5: seen.transpose(0, 2, 1),
+        6: seen[:, ::-1].transpose(0, 2, 1),
+        7: seen[:, ::-1, ::-1].transpose(0, 2, 1),
+        8: seen[:, :, ::-1].transpose(0, 2, 1),
+    }[orientation]
+    picture = decode("x", data)
+    assert np.array_equal(picture.pixels, upright)
+    assert bool(picture.remarks) == (orientation != 1)
+
+
+def test_turned_images_are_noted(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    turned = save(Image.fromarray(noise(4, 5)), "PNG", exif=exif.tobytes())
+    put(tmp_path / "set", {"a.png": turned, "b.png": turned, "c.png": encode(noise(4, 5))})
+    assert open_images(tmp_path / "set").notes == ("2 images turned upright as their EXIF orientation says",)
+
+
+def test_palettes_are_exact():
+    colours = noise(16, 3)
+    image = Image.new("P", (6, 6))
+    image.putdata(list(noise(36, levels=16)))
+    image.putpalette(colours.tobytes())
+    expected = np.asarray(colours[np.asarray(image)])
+    for kind in ("PNG", "GIF", "BMP", "TIFF"):
+        assert np.array_equal(decode("x", save(image, kind)).pixels.transpose(1, 2, 0), expected), kind
+    transparent = decode("x", save(image, "PNG", transparency=3)).pixels
+    assert transparent.shape[0] == 4
+    assert np.array_equal(transparent[:3].transpose(1, 2, 0), expected)
+    assert np.array_equal(transparent[3], np.where(np.asarray(image) == 3, 0, 255))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_transparent_colour_becomes_alpha(channels):
+    image = noise(6, 6, *([3] if channels == 3 else []), levels=3)
+    value = tuple(map(int, image[0, 0])) if channels == 3 else int(image[0, 0])
+    pixels = decode("x", save(Image.fromarray(image), "PNG", transparency=value)).pixels
+    plain = image if channels == 3 else image[..., None]
+    assert np.array_equal(pixels[:-1].transpose(1, 2, 0), plain)
+    assert np.array_equal(pixels[-1], np.where((plain == plain[0, 0]).all(-1), 0, 255))
+
+
+def test_bilevel_is_black_and_white():
+    bits = noise(5, 9, levels=2)
+    image = Image.fromarray(bits * 255).convert("1")
+    for kind in ("PNG", "PPM", "TIFF"):
+        assert np.array_equal(decode("x", save(image, kind)).pixels[0], bits * 255)
+
+
+DEEP = {
+    "16-bit grey.png": png(2, 2, 16, 0, bytes(2 * 5)),
+    "16-bit grey with alpha.png": png(2, 2, 16, 4, bytes(2 * 9)),
+    "16-bit RGB.png": png(2, 2, 16, 2, bytes(2 * 13)),
+    "16-bit RGBA.png": png(2, 2, 16, 6, bytes(2 * 17)),
+    "16-bit RGB.ppm": b"P6 2 2 65535\n" + bytes(24),
+    "16-bit grey.pgm": b"P5 2 2 1023\n" + bytes(8),
+    "32-bit.tif": save(Image.fromarray(np.arange(4, dtype=np.int32).reshape(2, 2)), "TIFF"),
+    "float.tif": save(Image.fromarray(np.ones((2, 2), np.float32)), "TIFF"),
+    "cmyk.jpg": save(Image.new("CMYK", (2, 2)), "JPEG"),
+    "cmyk.tif": save(Image.new("CMYK", (2, 2)), "TIFF"),
+    "frames.gif": save(
+        Image.new("L", (2, 2)), "GIF", save_all=True, append_images=[Image.new("L", (2, 2), 9)], duration=100
+    ),
+    "frames.tif": save(Image.new("L", (2, 2)), "TIFF", save_all=True, append_images=[Image.new("L", (2, 2), 9)]),
+    "frames.webp": save(
+        Image.new("RGB", (2, 2)), "WEBP", save_all=True, append_images=[Image.new("RGB", (2, 2), "red")]
+    ),
+    "frames.jpg": save(Image.new("L", (2, 2)), "MPO", save_all=True, append_images=[Image.new("L", (2, 2), 9)]),
+    "huge.png": png(100_000, 100_000, 8, 0, b""),
+    "large.png": png(10_000, 7_000, 8, 0, b""),
+    "empty.png": b"",
+    "text.png": b"not an image",
+    "truncated.png": encode(noise(30, 30))[:-300],
+    "truncated.jpg": encode(noise(30, 30, 3), "JPEG")[:-300],
+    "vector.png": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n",
+}
+
+
+@pytest.mark.parametrize("name", DEEP)
+def test_what_cannot_be_kept_whole_is_left_out_with_a_reason(tmp_path, name):
+    with pytest.raises(Unusable) as reason:
+        decode(name, DEEP[name])
+    assert 10 < len(str(reason.value)) < 200 and "\n" not in str(reason.value) and "object at" not in str(reason.value)
+    put(tmp_path / "set", {name: DEEP[name], "good.png": encode(noise(4, 5))})
+    images = open_images(tmp_path / "set")
+    assert images.names == ("good.png",)
+    assert images.skipped == ((name, str(reason.value)),)
+    with pytest.raises(DataError, match="no image that can be used"):
+        open_images(put(tmp_path / "bad", {name: DEEP[name]}))
+
+
+def test_shallow_values_are_spread_not_lost():
+    values = np.arange(16, dtype=np.uint8)
+    rows = b"\0" + bytes((values[0::2] << 4) | values[1::2])
+    assert decode("x", png(16, 1, 4, 0, rows)).pixels.flatten().tolist() == [17 * v for v in range(16)]
