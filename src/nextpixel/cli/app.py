@@ -27,7 +27,7 @@ COMMANDS = {
 app = App(
     name="nextpixel",
     help=(
-        "Exact-likelihood autoregressive image models: train them on your images, then generate, complete and evaluate.\n"
+        "Exact-likelihood autoregressive image models: train them on your images, generate, complete, evaluate.\n"
         "\n"
         "DATA is a folder of images (train/valid/test and class sub-folders are understood), a .zip or .tar of one, "
         "an .npz, .npy or idx file, or a name: digits, mnist, fashion-mnist, cifar10."

@@ -18,7 +18,7 @@ def complete(
     split: str | None = None,
     temperature: float = 1.0,
     seed: int | None = None,
-    images: DataOptions = DataOptions(),  # noqa: B008 - frozen
+    images: DataOptions = DataOptions(),
 ) -> None:
     """Draw the unknown part of images, given the known part.
 
@@ -61,7 +61,8 @@ def complete(
     with bar("completing", len(repeated) * math.prod(model.image_shape)) as advance:
         drawn = model.complete(repeated, mask, temperature=temperature, generator=seeded(seed), advance=advance).cpu()
     given = torch.where(mask, originals, model.levels // 2)
-    rows = torch.cat([originals[:, None], given[:, None], drawn.unflatten(0, (len(originals), count))], dim=1)
+    drawn_rows = drawn.view(len(originals), count, *model.image_shape)
+    rows = torch.cat([originals[:, None], given[:, None], drawn_rows], dim=1)
     save_picture(grid(rows.flatten(0, 1), model.levels, columns=count + 2), out / "completions.png")
     for index, image in enumerate(drawn):
         number, which = divmod(index, count)

@@ -16,7 +16,7 @@ def evaluate(
     *,
     split: str | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
-    images: DataOptions = DataOptions(),  # noqa: B008 - frozen
+    images: DataOptions = DataOptions(),
 ) -> None:
     """Exact likelihood of images under a trained model, averaged over every image of the set.
 

@@ -51,9 +51,9 @@ def train(
     valid_fraction: float = 0.05,
     resume: Annotated[bool, Parameter(negative="")] = False,
     config: Path | None = None,  # noqa: ARG001 - read before the options are: see nextpixel.cli.config
-    model_options: ModelOptions = ModelOptions(),  # noqa: B008 - frozen
-    images: DataOptions = DataOptions(),  # noqa: B008 - frozen
-    settings: Annotated[TrainingSettings, Parameter(name="*", group="Training")] = TrainingSettings(),  # noqa: B008
+    model_options: ModelOptions = ModelOptions(),
+    images: DataOptions = DataOptions(),
+    settings: Annotated[TrainingSettings, Parameter(name="*", group="Training")] = TrainingSettings(),
 ) -> None:
     """Train a model on images; writes a run folder that all other commands take.
 

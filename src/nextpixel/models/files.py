@@ -42,7 +42,8 @@ def save(model: ImageModel, folder: Path) -> None:
         "model": description,
         "record": model.record,
     }
-    metadata = {"format": "pt", "sha256": fingerprint(description, tensors)}
+    # One entry only: safetensors writes several in an order that changes, and equal models should be equal files.
+    metadata = {"sha256": fingerprint(description, tensors)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / "model.safetensors", save_tensors(tensors, metadata))

@@ -8,9 +8,9 @@ without blind spot: all rows above and all pixels to the left within the reach o
 pixels to the left, to the right in the rows above, and rows upwards. `check_causality` tells whether that is the
 whole past of an image. The head is that of arXiv 1601.06759, a nonlinearity and a 1x1 masked convolution, twice.
 
-Deviations from the paper: the head's nonlinearity is ELU, because with few features a colour all of whose ReLUs are off
-would not see what it should; skip connections from every layer to the head (optional, `skips`), which the paper does
-not draw; dropout on the gated features (optional); the first kernel's size is its own option; features are divided among
+Deviations from the paper: the head's nonlinearity is ELU, because with few features a colour all of whose ReLUs are
+off would not see what it should; skip connections from every layer to the head (optional, `skips`), which the paper
+does not draw; dropout on the gated features (optional); the first kernel's size is its own option; features are divided among
 the colours R, G, B in the horizontal stack only, because the vertical one sees whole pixels of finished rows.
 """
 
@@ -107,7 +107,8 @@ class GatedPixelCNN(ImageModel):
             if skip is not None:
                 skips = skip if skips is None else skips + skip
         maps: Tensor = self.output(F.elu(self.hidden(F.elu(horizontal if skips is None else skips))))
-        channels, height, width = len(maps), *inputs.shape[2:]
+        batch, _, height, width = maps.shape
+        return maps.view(batch, self.image_shape[0], self.head.parameters, height, width).transpose(1, 2)
 
     def promised_context(self) -> Tensor:
         """The past within `reach`: see the module's docstring."""

@@ -1,0 +1,79 @@
+"""Models and images small enough for tests, for any registered family."""
+
+import inspect
+import itertools
+import math
+
+import torch
+from hypothesis import HealthCheck, settings
+
+import nextpixel as nx
+from nextpixel.models.base import ImageModel
+from nextpixel.models.build import family_class
+
+few = settings(max_examples=12, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+"""Settings of property tests in which an example costs several passes of a network."""
+
+many = settings(max_examples=100, deadline=None, database=None)
+"""Settings of property tests whose examples cost nothing."""
+
+SHAPES = [(1, 5, 7), (3, 6, 4), (1, 1, 1), (3, 1, 9), (3, 9, 1), (2, 3, 3), (4, 2, 3)]
+
+
+def has_option(family, name):
+    return name in inspect.signature(family_class(family)).parameters
+
+
+def tiny(family, shape=(1, 3, 4), levels=3, **options):
+    """An untrained model of few weights; options that the family does not have are left out."""
+    torch.manual_seed(1)
+    options = {"features": 8, "layers": 2} | {name: each for name, each in options.items() if has_option(family, name)}
+    return nx.build(family, image_shape=shape, levels=levels, **options)
+
+
+def sharper(model, factor=2.0):
+    """The model with larger weights and with biases: distributions far from uniform."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(factor).add_(0.3 * torch.randn_like(parameter))
+    return model
+
+
+def noise(model, count, seed=0, dtype=torch.uint8):
+    """Random images that fit a model."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(model.levels, (count, *model.image_shape), generator=generator).to(dtype)
+
+
+def every_image(shape, levels):
+    """All images there are of a shape."""
+    return torch.tensor(list(itertools.product(range(levels), repeat=math.prod(shape)))).view(-1, *shape)
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def sites(shape):
+    """All sub-pixels (channel, row, column), in memory order."""
+    return list(itertools.product(*map(range, shape)))
+
+
+class Backwards(ImageModel):
+    """A model that draws the last colour of the last pixel first: nothing may assume raster order."""
+
+    family = "backwards"
+
+    def __init__(self, shape=(3, 2, 3), levels=3):
+        super().__init__(shape, levels, {})
+        self.inner = tiny("gated-pixelcnn", shape, levels)
+
+    @property
+    def order(self):
+        return self.inner.order.flip(0, 1, 2)
+
+    def _network(self, inputs):
+        return self.inner._network(inputs.flip(1, 2, 3)).flip(2, 3, 4)
+
+    def promised_context(self):
+        return self.inner.promised_context().flip(0, 1)
