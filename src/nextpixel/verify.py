@@ -74,10 +74,10 @@ class CausalityReport:
             f"causality {'holds' if self.ok else 'FAILS'}: {self.outputs:,} of {self.sub_pixels:,} outputs checked "
             "against every input, in training and evaluation mode"
         ]
-        lines += _listed(self.leaks, "leaks", "depends on {}, which does not come before it")
-        lines += _listed(self.blind, "blind spots", "does not depend on {}, which it should see")
+        lines += _listed(self.leaks, "leak", "depends on {}, which does not come before it")
+        lines += _listed(self.blind, "blind spot", "does not depend on {}, which it should see")
         if self.mixes_images:
-            lines.append("images of a batch influence each other")
+            lines.append("images of a batch influence each other, so pairs above may also come from another image")
         lines.append(
             f"context: an output depends on {self.seen:.1%} of what comes before it; "
             f"the architecture promises {self.promised:.1%}"
@@ -237,7 +237,7 @@ def _listed(pairs: list[Pair], what: str, sentence: str) -> list[str]:
     """A heading and the first few pairs as lines."""
     if not pairs:
         return []
-    lines = [f"{len(pairs):,} {what} (channel, row, column):"]
+    lines = [f"{len(pairs):,} {what}{'s' if len(pairs) > 1 else ''} (channel, row, column):"]
     for output, source in pairs[:PAIRS_IN_A_REPORT]:
         lines.append(f"  output {tuple(output)} {sentence.format(tuple(source))}")
     if len(pairs) > PAIRS_IN_A_REPORT:

@@ -60,7 +60,7 @@ def test_a_condition_is_refused_where_there_is_none(family, method):
 @pytest.mark.parametrize("temperature", [float("nan"), -1.0, -1e-9, float("inf"), -float("inf")])
 def test_a_temperature_must_be_a_number_from_zero(family, temperature):
     model = tiny(family, SHAPE, 5)
-    with pytest.raises(InputError, match=f"temperature must be 0 or more, not {temperature}"):
+    with pytest.raises(InputError, match=f"temperature must be a number, 0 or more, not {temperature}"):
         model.sample(1, temperature=temperature)
     with pytest.raises(InputError, match="temperature"):
         model.complete(noise(model, 1), of(True, 2, 4), temperature=temperature)
@@ -68,7 +68,7 @@ def test_a_temperature_must_be_a_number_from_zero(family, temperature):
 
 @pytest.mark.parametrize("count", [0, -1])
 def test_at_least_one_sample_must_be_asked_for(family, count):
-    with pytest.raises(InputError, match=f"count must be at least 1, not {count}"):
+    with pytest.raises(InputError, match=f"count must be an integer of at least 1, not {count}"):
         tiny(family).sample(count)
 
 

@@ -4,6 +4,7 @@ import random
 import resource
 import struct
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load as load_tensors
@@ -468,3 +469,18 @@ def test_the_checksum_covers_names_types_shapes_and_values():
     }
     assert len(digests) == 14 and all(len(each) == len(hashlib.sha256().hexdigest()) for each in digests)
     assert fingerprint({}, tensors) == fingerprint({}, dict(reversed(tensors.items())))
+
+
+def test_numpy_integers_are_as_good_as_others(family, tmp_path):
+    shape = (np.int64(1), np.int32(4), np.uint8(3))
+    model = nx.build(family, image_shape=shape, levels=np.int64(5), features=np.int64(8), layers=np.int64(2))
+    model.save(tmp_path)
+    assert nx.load(tmp_path).image_shape == (1, 4, 3)
+
+
+def test_a_model_in_double_precision_comes_back_in_it(family, tmp_path):
+    model = nx.build(family, image_shape=(1, 4, 3), levels=5, features=8, layers=2).double()
+    model.save(tmp_path)
+    for name, tensor in nx.load(tmp_path).state_dict().items():
+        assert tensor.dtype == torch.float64
+        assert torch.equal(tensor, model.state_dict()[name])

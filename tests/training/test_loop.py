@@ -78,7 +78,10 @@ def test_interrupted_and_resumed_it_ends_with_the_same_bits(tiny, shapes, tmp_pa
         for name, tensor in states[0][part].items():
             assert torch.equal(tensor, states[1][part][name])
     figures = [
-        [(line["step"], line.get("train_nats"), line.get("valid_nats")) for line in read_metrics(each / "metrics.jsonl")]
+        [
+            (line["step"], line.get("train_nats"), line.get("valid_nats"))
+            for line in read_metrics(each / "metrics.jsonl")
+        ]
         for each in (whole, parts)
     ]
     assert [line[::2] for line in figures[0] if line[2]] == [line[::2] for line in figures[1] if line[2]]
@@ -107,7 +110,9 @@ def test_killed_at_any_moment_it_resumes_to_the_same_bits(shapes, tmp_path):
     """The process is really killed, with SIGKILL, at random moments, while it checkpoints after every step."""
 
     def command(out):
-        words = f"--features 6 --layers 2 --steps 60 --batch-size 7 --grids 0 --checkpoint-minutes 0 --out {out} --resume"
+        words = (
+            f"--features 6 --layers 2 --steps 60 --batch-size 7 --grids 0 --checkpoint-minutes 0 --out {out} --resume"
+        )
         return [sys.executable, "-m", "nextpixel", "train", str(shapes), *words.split()]
 
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from nextpixel.batches import batches
+from nextpixel.errors import ModelError
 from nextpixel.nn.distributions import draw
 
 if TYPE_CHECKING:
@@ -52,31 +53,36 @@ def walk(
         temperature: divides the logits; 0 takes the most probable level.
         generator: CPU generator of the draws.
         advance: called with a number of sub-pixels done, which add up to B*C*H*W.
+
+    Raises:
+        ModelError: the model's probabilities are not numbers.
     """
     # All numbers are drawn beforehand, image by image, so that an image does not depend on how many are drawn with it.
     uniforms = torch.rand(images.shape, generator=generator, dtype=torch.float64).to(images.device)
+    images = images.to(torch.uint8, copy=True)
+    nats = torch.zeros(images.shape, device=images.device)
     training = model.training
     model.eval()
     try:
-        parts = [
-            _walk_batch(model, images[part], known[part], uniforms[part], temperature, advance)
-            for part in batches(len(images), IMAGES_AT_ONCE)
-        ]
+        for part in batches(len(images), IMAGES_AT_ONCE):
+            _walk_batch(model, images[part], nats[part], known[part], uniforms[part], temperature, advance)
     finally:
         model.train(training)
-    return Walk(*(torch.cat(each) for each in zip(*parts, strict=True)))
+    if not nats.isfinite().all():
+        raise ModelError("the model gives probabilities that are not numbers; its weights have diverged: train it anew")
+    return Walk(images, nats)
 
 
 def _walk_batch(
     model: ImageModel,
     images: Tensor,
+    nats: Tensor,
     known: Tensor,
     uniforms: Tensor,
     temperature: float,
     advance: Callable[[int], None] | None,
-) -> Walk:
-    images = images.to(torch.uint8, copy=True)
-    nats = torch.zeros(images.shape, device=images.device)
+) -> None:
+    """Fill in `images` and `nats`."""
     _, height, width = model.image_shape
     for site in model.order.flatten().argsort().tolist():
         at = (slice(None), site // (height * width), site // width % height, site % width)
@@ -89,4 +95,3 @@ def _walk_batch(
             images[at] = torch.where(given, images[at], drawn.to(torch.uint8))
         if advance is not None:
             advance(len(images))
-    return Walk(images, nats)

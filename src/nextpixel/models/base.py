@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from nextpixel.errors import InputError, ModelError
 from nextpixel.generation.walk import walk
+from nextpixel.models.options import integer
 from nextpixel.nn.distributions import Categorical, Head
 
 if TYPE_CHECKING:
@@ -45,18 +46,17 @@ class ImageModel(nn.Module, ABC):
 
     def __init__(self, image_shape: tuple[int, int, int], levels: int, options: dict[str, Any]) -> None:
         super().__init__()
-        shape = tuple(image_shape)
-        if len(shape) != 3 or not all(isinstance(side, int) and side >= 1 for side in shape):
-            raise ModelError(f"image_shape must be (channels, height, width), all at least 1, not {image_shape}")
-        if shape[0] > 4:
-            raise ModelError(f"image_shape {shape} has {shape[0]} channels; models take 1 to 4 channels, first")
-        if not isinstance(levels, int) or not 2 <= levels <= 256:
-            raise ModelError(f"levels must be an integer from 2 to 256, not {levels}")
-        self.image_shape: tuple[int, int, int] = shape
-        self.levels = levels
+        if not isinstance(image_shape, Sequence) or len(image_shape) != 3:
+            raise ModelError(f"image_shape must be (channels, height, width), not {image_shape!r}")
+        self.image_shape: tuple[int, int, int] = (
+            integer("the number of channels, first in image_shape,", image_shape[0], 1, 4),
+            integer("the height in image_shape", image_shape[1], 1),
+            integer("the width in image_shape", image_shape[2], 1),
+        )
+        self.levels = integer("levels", levels, 2, 256)
         self.options = options
         self.record: dict[str, Any] = {}
-        self.head: Head = Categorical(levels)
+        self.head: Head = Categorical(self.levels)
 
     # What a family provides -----------------------------------------------------------------------------------
 
@@ -147,8 +147,8 @@ class ImageModel(nn.Module, ABC):
         Raises:
             InputError: an argument is out of range.
         """
-        if count < 1:
-            raise InputError(f"count must be at least 1, not {count}")
+        if not isinstance(count, int) or count < 1:
+            raise InputError(f"count must be an integer of at least 1, not {count!r}")
         blank = torch.zeros((count, *self.image_shape), dtype=torch.uint8)
         known = torch.zeros((count, *self.image_shape[1:]), dtype=torch.bool)
         return self.complete(blank, known, condition, temperature=temperature, generator=generator, advance=advance)
@@ -182,8 +182,8 @@ class ImageModel(nn.Module, ABC):
         Raises:
             InputError: an argument does not fit the model.
         """
-        if not (math.isfinite(temperature) and temperature >= 0):
-            raise InputError(f"temperature must be 0 or more, not {temperature}")
+        if not isinstance(temperature, int | float) or not (math.isfinite(temperature) and temperature >= 0):
+            raise InputError(f"temperature must be a number, 0 or more, not {temperature!r}")
         images, known = torch.as_tensor(images), torch.as_tensor(known)
         self._check_shape(images)
         if known.dtype != torch.bool or known.ndim not in (2, 3) or known.shape[-2:] != images.shape[-2:]:
@@ -270,7 +270,7 @@ class ImageModel(nn.Module, ABC):
 
     def _check_shape(self, images: Tensor) -> None:
         if images.dtype not in INTEGERS:
-            raise InputError(f"images must be integers in 0..{self.levels - 1}, not {images.dtype}")
+            raise InputError(f"images must be uint8 or signed integers in 0..{self.levels - 1}, not {images.dtype}")
         if images.ndim != 4 or tuple(images.shape[1:]) != self.image_shape:
             raise InputError(
                 f"images must have the shape [B, {', '.join(map(str, self.image_shape))}], not {list(images.shape)}"

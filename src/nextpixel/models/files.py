@@ -71,25 +71,35 @@ def load(folder: str | Path) -> ImageModel:
         with safe_open(weights_path, framework="pt") as file:
             metadata = file.metadata() or {}
         tensors = load_tensors(data)
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        digest = fingerprint(description, tensors)
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError, RecursionError) as error:
         raise ModelError(f"{weights_path} is damaged or no safetensors file: {error}") from error
-    if metadata.get("sha256") != fingerprint(description, tensors):
+    if metadata.get("sha256") != digest:
         raise ModelError(
             f"{weights_path} does not match its checksum together with {config_path.name}: "
             "one of the two is damaged or was changed; copy the folder again"
         )
     try:
-        model = build(
-            description["family"],
-            image_shape=tuple(description["image_shape"]),
-            levels=description["levels"],
-            **description["options"],
-        )
-        model.load_state_dict(tensors, strict=True)
-    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError) as error:
-        raise ModelError(f"{config_path} does not describe the weights beside it: {error}") from error
+        # First without memory: a description of a huge model must not be believed before it fits the weights.
+        with torch.device("meta"):
+            expected = {name: tensor.shape for name, tensor in _build(description).state_dict().items()}
+        if expected != {name: tensor.shape for name, tensor in tensors.items()}:
+            raise ModelError(f"{config_path} does not describe the weights beside it; copy the folder again")
+        model = _build(description)
+    except (KeyError, TypeError, AttributeError, ValueError, RuntimeError, OverflowError) as error:
+        raise ModelError(f"{config_path} does not describe a model: {error}") from error
+    model.to(next(iter(tensors.values())).dtype).load_state_dict(tensors, strict=True)
     model.record = config.get("record", {})
     return model.eval()
+
+
+def _build(description: dict[str, Any]) -> ImageModel:
+    return build(
+        description["family"],
+        image_shape=tuple(description["image_shape"]),
+        levels=description["levels"],
+        **description["options"],
+    )
 
 
 def describe(model: ImageModel) -> dict[str, Any]:

@@ -20,8 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nextpixel.errors import ModelError
 from nextpixel.models.base import ImageModel
+from nextpixel.models.options import integer, odd_size, probability, switch
 from nextpixel.nn.gated import GatedLayer
 from nextpixel.nn.masked_conv import MaskedConv2d
 from nextpixel.nn.masks import ChannelGroups
@@ -59,27 +59,17 @@ class GatedPixelCNN(ImageModel):
         skips: bool = True,
         dropout: float = 0.0,
     ) -> None:
-        super().__init__(
-            image_shape,
-            levels,
-            {
-                "features": features,
-                "layers": layers,
-                "kernel_size": kernel_size,
-                "first_kernel_size": first_kernel_size,
-                "head_features": head_features,
-                "skips": skips,
-                "dropout": dropout,
-            },
-        )
-        for name, size in (("kernel_size", kernel_size), ("first_kernel_size", first_kernel_size)):
-            if size < 3 or size % 2 == 0:
-                raise ModelError(f"{name} must be odd and at least 3, not {size}")
-        if layers < 1:
-            raise ModelError(f"layers must be at least 1, not {layers}")
-        if not 0 <= dropout < 1:
-            raise ModelError(f"dropout must be at least 0 and below 1, not {dropout}")
-        channels = image_shape[0]
+        options = {
+            "features": integer("features", features, 1),
+            "layers": integer("layers", layers, 1),
+            "kernel_size": odd_size("kernel_size", kernel_size),
+            "first_kernel_size": odd_size("first_kernel_size", first_kernel_size),
+            "head_features": None if head_features is None else integer("head_features", head_features, 1),
+            "skips": switch("skips", skips),
+            "dropout": probability("dropout", dropout),
+        }
+        super().__init__(image_shape, levels, options)
+        channels = self.image_shape[0]
         self.reach = first_kernel_size // 2 + (layers - 1) * (kernel_size // 2)
         image = ChannelGroups.split(channels, channels)
         groups = ChannelGroups.split(features, channels)
@@ -91,6 +81,7 @@ class GatedPixelCNN(ImageModel):
                 groups,
                 kernel_size if index else first_kernel_size,
                 first=index == 0,
+                last=index == layers - 1,
                 skip=skips,
                 dropout=dropout,
             )

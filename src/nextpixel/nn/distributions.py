@@ -66,7 +66,9 @@ def draw(logits: Tensor, uniforms: Tensor, temperature: float = 1.0) -> Tensor:
     """
     if temperature == 0:
         return logits.argmax(dim=1)
-    probabilities = (logits.double() / temperature).softmax(dim=1)
+    logits = logits.double()
+    # The largest logit becomes 0 first: divided by a tiny temperature it would overflow.
+    probabilities = ((logits - logits.amax(dim=1, keepdim=True)) / temperature).softmax(dim=1)
     cumulative = probabilities.cumsum(dim=1)
     # The sum can round to just below 1 and the comparison then run past the end, or stop at a level of probability 0.
     last = (probabilities > 0).long().cumsum(dim=1).argmax(dim=1)

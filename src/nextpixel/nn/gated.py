@@ -54,6 +54,7 @@ class GatedLayer(nn.Module):
         features: colour groups of the p maps of each stack.
         kernel_size: odd side k of the kernels.
         first: the layer whose inputs are the image: mask A, and no residual connection.
+        last: the layer that only the head follows; with `skip` it gives nothing but its skip.
         skip: whether to give maps for the head.
         dropout: probability of zeroing a gated feature of the horizontal stack in training.
     """
@@ -65,6 +66,7 @@ class GatedLayer(nn.Module):
         kernel_size: int,
         *,
         first: bool = False,
+        last: bool = False,
         skip: bool = True,
         dropout: float = 0.0,
     ) -> None:
@@ -77,7 +79,8 @@ class GatedLayer(nn.Module):
         self.horizontal = MaskedConv2d(inputs, pair, "A" if first else "B", reach=kernel_size // 2)
         self.link = nn.Conv2d(2 * p, 2 * p, 1)
         self.dropout = nn.Dropout(dropout)
-        self.out = MaskedConv2d(features, pair if skip else features, "B")
+        self.goes_on = not (last and skip)
+        self.out = MaskedConv2d(features, pair if skip and self.goes_on else features, "B")
 
     def forward(self, vertical: Tensor, horizontal: Tensor) -> Stacks:
         """Run both stacks over the whole map.
@@ -89,6 +92,8 @@ class GatedLayer(nn.Module):
         vertical_pre = self.vertical(vertical)
         horizontal_pre = self.horizontal(horizontal) + self.link(shift_down(vertical_pre))
         out = self.out(self.dropout(gate(horizontal_pre)))
+        if not self.goes_on:
+            return Stacks(vertical, horizontal, skip=out)
         skip = None
         if self.skip:
             out, skip = out.chunk(2, dim=1)

@@ -98,5 +98,5 @@ def save_picture(picture: Image.Image, path: Path) -> None:
         write_atomically(path, buffer.getvalue())
     except KeyError as error:
         raise InputError(f"{path}: no picture format has the ending {path.suffix!r}; use .png") from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror or error}); choose another place") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be written ({error}); choose another place or format") from error

@@ -81,6 +81,8 @@ def log_probs(
     Raises:
         InputError: there are no images, or they do not fit the model.
     """
+    if batch_size is not None and batch_size < 1:
+        raise InputError(f"batch_size must be at least 1, not {batch_size}")
     if len(images) == 0:
         raise InputError("there are no images to evaluate")
     if not isinstance(images, Tensor):

@@ -1,0 +1,103 @@
+"""Training speed of a model as nextpixel trains it, as ratios to the same model in plain float32.
+
+The reference runs the same weights eagerly, in float32 and in PyTorch's default (contiguous) memory layout. Every
+variant takes one step in turn, again and again, so that all of them meet the same moods of the machine; the table gives
+the median step time and the median of the ratios taken turn by turn.
+
+    python benchmarks/training.py --features 64 --layers 8
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+import nextpixel as nx
+
+
+def make_step(
+    arguments: argparse.Namespace, *, channels_last: bool, bfloat16: bool, compiled: bool
+) -> Callable[[], None]:
+    """One optimiser step of a fresh model in one of the variants."""
+    torch.manual_seed(0)
+    shape = (arguments.channels, arguments.size, arguments.size)
+    model = nx.build(
+        arguments.model,
+        image_shape=shape,
+        levels=arguments.levels,
+        features=arguments.features,
+        layers=arguments.layers,
+    )
+    layout = torch.channels_last if channels_last else torch.contiguous_format
+    model.to(memory_format=layout)
+    if not channels_last:
+        # A model lays its inputs out channels last by itself; the reference must not profit from that.
+        network = model._network
+        model._network = lambda inputs: network(inputs.contiguous(memory_format=torch.contiguous_format))
+    images = torch.randint(arguments.levels, (arguments.batch_size, *shape), dtype=torch.uint8)
+    optimizer = torch.optim.AdamW(model.parameters())
+    objective = torch.compile(model.log_prob) if compiled else model.log_prob
+
+    def step() -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            loss = -objective(images).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    return step
+
+
+def processor() -> str:
+    """The processor's name, and whether it has AMX."""
+    info = Path("/proc/cpuinfo")
+    names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+    name = names[0] if names else platform.processor()
+    return f"{name}, {'with' if torch.cpu.get_capabilities().get('amx_bf16') else 'without'} AMX bfloat16"
+
+
+def main() -> None:
+    """Time all variants alternately and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="gated-pixelcnn")
+    parser.add_argument("--features", type=int, default=64)
+    parser.add_argument("--layers", type=int, default=8)
+    parser.add_argument("--channels", type=int, default=1)
+    parser.add_argument("--size", type=int, default=28)
+    parser.add_argument("--levels", type=int, default=2)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--turns", type=int, default=11)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    print(f"{processor()}; {arguments.threads} threads; torch {torch.__version__}")
+    variants = {
+        "float32": make_step(arguments, channels_last=False, bfloat16=False, compiled=False),
+        "float32, channels last": make_step(arguments, channels_last=True, bfloat16=False, compiled=False),
+        "bfloat16, channels last": make_step(arguments, channels_last=True, bfloat16=True, compiled=False),
+        "bfloat16, channels last, compiled": make_step(arguments, channels_last=True, bfloat16=True, compiled=True),
+    }
+    for step in variants.values():
+        step()
+        step()
+    times: dict[str, list[float]] = {name: [] for name in variants}
+    for _ in range(arguments.turns):
+        for name, step in variants.items():
+            start = time.perf_counter()
+            step()
+            times[name].append(time.perf_counter() - start)
+    print(f"{'':36}{'ms a step':>10}{'images/s':>10}{'ratio':>8}")
+    for name, each in times.items():
+        ratio = statistics.median(base / own for base, own in zip(times["float32"], each, strict=True))
+        middle = statistics.median(each)
+        print(f"{name:36}{1000 * middle:10.0f}{arguments.batch_size / middle:10.0f}{ratio:8.2f}")
+
+
+if __name__ == "__main__":
+    main()

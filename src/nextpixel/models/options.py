@@ -1,0 +1,66 @@
+"""Checks of the options that models are built with: the right kind of number, in range, as a plain Python value."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+from nextpixel.errors import ModelError
+
+
+def integer(name: str, value: Any, least: int, most: int | None = None) -> int:
+    """An integer in range, also from NumPy.
+
+    Raises:
+        ModelError: it is not one.
+    """
+    wanted = (
+        f"{name} must be an integer of at least {least}"
+        if most is None
+        else f"{name} must be an integer from {least} to {most}"
+    )
+    try:
+        number = int(operator.index(value))
+    except TypeError:
+        raise ModelError(f"{wanted}, not {value!r}") from None
+    if isinstance(value, bool) or number < least or (most is not None and number > most):
+        raise ModelError(f"{wanted}, not {value!r}")
+    return number
+
+
+def odd_size(name: str, value: Any) -> int:
+    """The odd side of a kernel, at least 3.
+
+    Raises:
+        ModelError: it is not one.
+    """
+    try:
+        number = integer(name, value, 3)
+    except ModelError:
+        number = 0
+    if number % 2 == 0:
+        raise ModelError(f"{name} must be odd and at least 3, so that a kernel has a centre, not {value!r}")
+    return number
+
+
+def probability(name: str, value: Any) -> float:
+    """A number from 0 to below 1.
+
+    Raises:
+        ModelError: it is not one.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float) or not (math.isfinite(value) and 0 <= value < 1):
+        raise ModelError(f"{name} must be at least 0 and below 1, not {value!r}")
+    return float(value)
+
+
+def switch(name: str, value: Any) -> bool:
+    """True or False.
+
+    Raises:
+        ModelError: it is something else.
+    """
+    if not isinstance(value, bool):
+        raise ModelError(f"{name} must be True or False, not {value!r}")
+    return value
