@@ -10,8 +10,8 @@ whole past of an image. The head is that of arXiv 1601.06759, a nonlinearity and
 
 Deviations from the paper: the head's nonlinearity is ELU, because with few features a colour all of whose ReLUs are
 off would not see what it should; skip connections from every layer to the head (optional, `skips`), which the paper
-does not draw; dropout on the gated features (optional); the first kernel's size is its own option; features are divided among
-the colours R, G, B in the horizontal stack only, because the vertical one sees whole pixels of finished rows.
+does not draw; dropout on the gated features (optional); the first kernel's size is its own option; features are
+divided among the colours R, G, B in the horizontal stack only, because the vertical one sees finished rows, whole.
 """
 
 from __future__ import annotations

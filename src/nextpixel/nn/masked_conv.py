@@ -25,7 +25,7 @@ class MaskedConv2d(nn.Module):
         kind: `"A"` for the first layer, whose inputs are the colours themselves, else `"B"`.
         rows_above: rows of the kernel above the centre row.
         reach: taps to the left of the centre, and, in the rows above, also to the right.
-        bias: whether to add a bias.
+        gain: factor on the initial weights, beyond what keeps the variance.
 
     Shapes:
         `[B, inputs.channels, H, W]` to `[B, outputs.channels, H, W]`, for any H and W from 1.
@@ -41,9 +41,10 @@ class MaskedConv2d(nn.Module):
         *,
         rows_above: int = 0,
         reach: int = 0,
-        bias: bool = True,
+        gain: float = 1.0,
     ) -> None:
         super().__init__()
+        self.gain = gain
         taps_right = reach if rows_above else 0
         self.padding = (reach, taps_right, rows_above, 0)
         mask = torch.ones(outputs.channels, inputs.channels, rows_above + 1, reach + 1 + taps_right)
@@ -51,16 +52,15 @@ class MaskedConv2d(nn.Module):
         mask[:, :, -1, reach + 1 :] = 0
         self.register_buffer("mask", mask, persistent=False)
         self.weight = nn.Parameter(torch.empty_like(mask))
-        self.bias = nn.Parameter(torch.empty(outputs.channels)) if bias else None
+        self.bias = nn.Parameter(torch.empty(outputs.channels))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the weights so that an output has about the variance of an input, counting only visible ones."""
+        """Draw the weights so that an output has `gain` times the deviation of an input, counting visible ones."""
         visible = self.mask.sum(dim=(1, 2, 3), keepdim=True).clamp(min=1)
         with torch.no_grad():
-            self.weight.normal_().div_(visible.sqrt())
-            if self.bias is not None:
-                self.bias.zero_()
+            self.weight.normal_().mul_(self.gain / visible.sqrt())
+            self.bias.zero_()
 
     def forward(self, maps: Tensor) -> Tensor:
         """Convolve the whole map."""
@@ -79,19 +79,22 @@ class RowsAboveConv2d(nn.Conv2d):
         inputs: input channels.
         outputs: output channels.
         kernel_size: odd side k of the square kernel of which the lower half is left out: `(k//2 + 1) x k` taps.
+        gain: factor on the initial weights, beyond what keeps the variance.
     """
 
-    def __init__(self, inputs: int, outputs: int, kernel_size: int) -> None:
+    bias: nn.Parameter
+
+    def __init__(self, inputs: int, outputs: int, kernel_size: int, *, gain: float = 1.0) -> None:
         reach = kernel_size // 2
+        self.gain = gain
         super().__init__(inputs, outputs, (reach + 1, kernel_size))
         self.causal_padding = (reach, reach, reach, 0)
 
     def reset_parameters(self) -> None:
-        """Draw the weights so that an output has about the variance of an input."""
+        """Draw the weights so that an output has `gain` times the deviation of an input."""
         with torch.no_grad():
-            self.weight.normal_().div_(math.sqrt(self.weight[0].numel()))
-            if self.bias is not None:
-                self.bias.zero_()
+            self.weight.normal_().mul_(self.gain / math.sqrt(self.weight[0].numel()))
+            self.bias.zero_()
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name that nn.Conv2d gives it
         """Convolve the whole map."""

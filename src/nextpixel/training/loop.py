@@ -19,8 +19,6 @@ from types import FrameType
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.optim.swa_utils import AveragedModel
 
 import nextpixel
 from nextpixel.data import ImageSet
@@ -30,11 +28,13 @@ from nextpixel.models.files import describe, load, save
 from nextpixel.pictures.grid import grid, save_picture
 from nextpixel.scoring.likelihood import Likelihood, evaluate
 from nextpixel.training.checkpoint import read_checkpoint, write_checkpoint
+from nextpixel.training.optimization import make_average, make_optimizer
 from nextpixel.training.precision import use_bfloat16
 from nextpixel.training.reporter import Reporter, Status
 from nextpixel.training.run_folder import RunFolder
 from nextpixel.training.schedule import learning_rate, step_indices, step_seed
 from nextpixel.training.settings import TrainingSettings
+from nextpixel.training.tensorboard import Board
 
 LOG_EVERY = 10
 
@@ -98,8 +98,8 @@ class Run:
         self.reporter = reporter
         self.device = _device(settings.device)
         self.model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.average = AveragedModel(self.model, multi_avg_fn=_average_function(settings.ema))
-        self.optimizer = _optimizer(self.model, settings)
+        self.average = make_average(self.model, settings.ema)
+        self.optimizer = make_optimizer(self.model, settings)
         self.bfloat16 = use_bfloat16(settings, self.device)
         self.objective = torch.compile(self.model.log_prob) if settings.compile else self.model.log_prob
         self.total_steps = settings.total_steps(len(images))
@@ -156,6 +156,7 @@ class Run:
             TrainingError: the loss is not finite.
         """
         self.started = self.saved = time.monotonic()
+        self.board = Board(self.folder.path, self.step)
         meter = _Meter()
         before = self.progress
         with self._signals():
@@ -168,18 +169,22 @@ class Run:
                     self._log_training(meter, norm)
                     self._report(meter, now)
                     meter.restart()
-                if _passes(before, now, self.settings.validations):
-                    self._validate()
-                if _passes(before, now, self.settings.grids):
-                    self._draw_grid()
+                with meter.paused():
+                    if _passes(before, now, self.settings.validations):
+                        self._validate()
+                    if _passes(before, now, self.settings.grids):
+                        self._draw_grid()
                 before = now
                 if self.stop_requested or now >= 1 or self._checkpoint_due():
                     self._checkpoint()
                 if self.stop_requested and now < 1:
+                    self.board.close()
                     raise Interrupted(f"stopped at step {self.step:,}; the checkpoint is written")
+        self.board.close()
 
     def finish(self) -> Likelihood:
         """Evaluate the best weights on all validation images, and complete the model card."""
+        self.reporter.note(f"evaluating the best weights on all {len(self.valid):,} validation images")
         best = load(self.folder.path).to(self.device)
         likelihood = evaluate(best, self.valid)
         best.record["trained"] = (
@@ -220,10 +225,8 @@ class Run:
         subset = self.valid.subset(range(min(len(self.valid), self.settings.valid_images)))
         likelihood = evaluate(self._averaged, subset)
         self.last_valid = likelihood.bits_per_dim
-        self.folder.log(
+        self._log(
             {
-                "step": self.step,
-                "seconds": round(self.seconds, 1),
                 "valid_nats": likelihood.nats,
                 "valid_nats_standard_error": likelihood.nats_standard_error,
                 "valid_bits_per_dim": likelihood.bits_per_dim,
@@ -235,6 +238,11 @@ class Run:
             self.best = likelihood.nats
             self._averaged.record = self.model.record
             save(self._averaged, self.folder.path)
+
+    def _log(self, figures: dict[str, Any]) -> None:
+        figures = {"step": self.step, "seconds": round(self.seconds, 1), **figures}
+        self.folder.log(figures)
+        self.board.log(figures)
 
     @property
     def _averaged(self) -> ImageModel:
@@ -248,10 +256,8 @@ class Run:
         save_picture(grid(samples, self.model.levels), self.folder.grid(self.step))
 
     def _log_training(self, meter: _Meter, norm: float) -> None:
-        self.folder.log(
+        self._log(
             {
-                "step": self.step,
-                "seconds": round(self.seconds, 1),
                 "train_nats": meter.nats,
                 "train_bits_per_dim": meter.nats / self.nats_per_bit_per_dim,
                 "gradient_norm": norm,
@@ -313,7 +319,7 @@ class Run:
 
 
 class _Meter:
-    """Mean loss and speed since the last restart."""
+    """Mean loss and speed of the steps since the last restart."""
 
     def __init__(self) -> None:
         self.restart()
@@ -326,6 +332,13 @@ class _Meter:
     def add(self, images: int, nats: float) -> None:
         self.images += images
         self.total += nats * images
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave out the time that is spent inside."""
+        before = time.monotonic()
+        yield
+        self.start += time.monotonic() - before
 
     @property
     def nats(self) -> float:
@@ -350,24 +363,6 @@ def _device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise TrainingError(f"device {name!r} cannot be used here; use --device cpu") from error
     return device
-
-
-def _optimizer(model: ImageModel, settings: TrainingSettings) -> torch.optim.Optimizer:
-    options: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
-    if settings.optimizer == "adamw":
-        return torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), **options)
-    return torch.optim.RMSprop(model.parameters(), **options)
-
-
-def _average_function(decay: float) -> Any:
-    """The update of the moving average, with a smaller decay at the start, so that it forgets the initial weights."""
-
-    @torch.no_grad()
-    def update(averages: list[Tensor], weights: list[Tensor], count: Tensor) -> None:
-        seen = int(count)
-        torch._foreach_lerp_(averages, weights, 1 - min(decay, (1 + seen) / (10 + seen)))
-
-    return update
 
 
 def _binarisation(images: ImageSet) -> str:
