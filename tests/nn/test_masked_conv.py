@@ -47,11 +47,10 @@ def naive(layer, maps, inputs, outputs, kind, rows_above, reach):
     rows_above=st.integers(0, 2),
     reach=st.integers(0, 3),
     size=st.sampled_from(SIZES),
-    bias=st.booleans(),
 )
-def test_it_is_the_full_kernel_with_the_mask_spelt_out(colours, extra, kind, rows_above, reach, size, bias):
+def test_it_is_the_full_kernel_with_the_mask_spelt_out(colours, extra, kind, rows_above, reach, size):
     inputs, outputs = (ChannelGroups.split(colours + more, colours) for more in extra)
-    layer = MaskedConv2d(inputs, outputs, kind, rows_above=rows_above, reach=reach, bias=bias).double()
+    layer = MaskedConv2d(inputs, outputs, kind, rows_above=rows_above, reach=reach).double()
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.normal_()
@@ -73,7 +72,6 @@ def test_the_mask_is_no_parameter_and_not_stored():
     groups = ChannelGroups.split(4, 2)
     layer = MaskedConv2d(groups, groups, "B", reach=1)
     assert set(layer.state_dict()) == {"weight", "bias"}
-    assert set(MaskedConv2d(groups, groups, "B", bias=False).state_dict()) == {"weight"}
 
 
 def test_a_fresh_layer_keeps_the_variance():
@@ -111,10 +109,10 @@ def test_the_product_of_a_stack_of_masks_is_strictly_lower_triangular(shape):
     colours = shape[0]
     image, features = ChannelGroups.split(colours, colours), ChannelGroups.split(2 * colours + 1, colours)
     stack = torch.nn.Sequential(
-        MaskedConv2d(image, features, "A", rows_above=2, reach=2, bias=False),
-        MaskedConv2d(features, features, "B", rows_above=2, reach=2, bias=False),
-        MaskedConv2d(features, features, "B", rows_above=2, reach=2, bias=False),
-        MaskedConv2d(features, image, "B", bias=False),
+        MaskedConv2d(image, features, "A", rows_above=2, reach=2),
+        MaskedConv2d(features, features, "B", rows_above=2, reach=2),
+        MaskedConv2d(features, features, "B", rows_above=2, reach=2),
+        MaskedConv2d(features, image, "B"),
     )
     with torch.no_grad():
         for parameter in stack.parameters():

@@ -214,6 +214,16 @@ def test_bfloat16_learns_and_its_weights_stay_float32(tiny, shapes, tmp_path):
     assert all(tensor.dtype == torch.float32 for tensor in nx.load(tmp_path / "run").state_dict().values())
 
 
+def test_a_grid_that_takes_too_long_is_left_out_and_said(tiny, shapes, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "GRID_SECONDS", 0.0)
+    monkeypatch.setattr(loop, "GRID_PART", 0.0)
+    notes = []
+    monkeypatch.setattr(loop.Reporter, "note", lambda _, text: notes.append(text))
+    run(tiny(), shapes, tmp_path / "run")
+    assert sum("no sample grid" in note and "nextpixel sample" in note for note in notes) == 2
+    assert list((tmp_path / "run" / "samples").iterdir()) == []
+
+
 def test_metrics_cut_short_by_a_crash_are_read_up_to_there(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_text(json.dumps({"step": 1}) + "\n" + '{"step": 2, "tra')

@@ -93,7 +93,8 @@ def _check_kind(image: Image.Image) -> None:
         raise Unusable(f"has the empty size {height}x{width}")
     if width * height * 4 > MAX_IMAGE_BYTES:
         raise Unusable(f"is {height}x{width} pixels large, more than the {MAX_IMAGE_BYTES // 4} that are read")
-    if getattr(image, "is_animated", False):
+    # A JPEG from a phone may carry further pictures (a depth map, a preview); its first one is the photograph.
+    if getattr(image, "is_animated", False) and image.format != "MPO":
         raise Unusable("holds several frames, and only single images can be used")
     if image.mode not in PLAIN_MODES and image.mode not in PALETTE_MODES and image.mode != "1":
         raise Unusable(f"has mode {image.mode}, which eight-bit grey or RGB cannot hold without loss")
@@ -112,6 +113,8 @@ def _picture(name: str, image: Image.Image) -> Picture:
     turned = image.format == "TIFF" and _orientation(image) != 1
     image.load()
     remarks = []
+    if image.format == "MPO":
+        remarks.append("taken as the first picture of {their} multi-picture JPEG")
     plain = image
     if image.has_transparency_data and image.mode in WITH_ALPHA:
         plain = image.convert(WITH_ALPHA[image.mode])

@@ -7,10 +7,10 @@ import math
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from nextpixel.data.decode import to_image
 from nextpixel.errors import InputError
 from nextpixel.files import write_atomically
 
@@ -21,7 +21,7 @@ BACKGROUND = (120, 124, 140)
 def to_pil(image: Tensor, levels: int) -> Image.Image:
     """One image, integers `[C, H, W]` in 0..levels-1, with its levels spread evenly over 0..255."""
     values = np.rint(image.cpu().numpy().astype(np.float64) * (255 / (levels - 1))).astype(np.uint8)
-    return _from_array(values)
+    return to_image(values)
 
 
 def sheet(images: Tensor) -> Image.Image:
@@ -33,12 +33,7 @@ def sheet(images: Tensor) -> Image.Image:
     for index, image in enumerate(images.cpu().numpy()):
         row, column = index // columns * height, index % columns * width
         canvas[:, row : row + height, column : column + width] = image
-    return _from_array(canvas)
-
-
-def _from_array(values: NDArray[np.uint8]) -> Image.Image:
-    """A picture in mode L, LA, RGB or RGBA from uint8 `[C, H, W]`."""
-    return Image.fromarray(values[0] if len(values) == 1 else np.ascontiguousarray(values.transpose(1, 2, 0)))
+    return to_image(canvas)
 
 
 def grid(images: Tensor, levels: int, *, columns: int | None = None, scale: int | None = None) -> Image.Image:

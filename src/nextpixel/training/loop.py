@@ -37,6 +37,7 @@ from nextpixel.training.settings import TrainingSettings
 from nextpixel.training.tensorboard import Board
 
 LOG_EVERY = 10
+GRID_SECONDS, GRID_PART = 60.0, 0.05
 
 
 class Interrupted(TrainingError):  # noqa: N818 - it is a request, not a fault
@@ -251,6 +252,18 @@ class Run:
         return averaged
 
     def _draw_grid(self) -> None:
+        """Sample a grid, unless that would take a good part of the run: each sub-pixel is a pass of the network."""
+        blank = torch.zeros((self.settings.grid_images, *self.model.image_shape), dtype=torch.uint8, device=self.device)
+        start = time.monotonic()
+        with torch.no_grad():
+            self._averaged._predict(blank)
+        expected = (time.monotonic() - start) * self.dimensions
+        if expected > max(GRID_SECONDS, GRID_PART * self.seconds):
+            self.reporter.note(
+                f"step {self.step:,}: no sample grid, as it would take some {expected / 60:.0f} minutes; "
+                f"for one: nextpixel sample {self.folder.path} --out grid.png"
+            )
+            return
         generator = torch.Generator().manual_seed(self.settings.seed)
         samples = self._averaged.sample(self.settings.grid_images, generator=generator)
         save_picture(grid(samples, self.model.levels), self.folder.grid(self.step))
