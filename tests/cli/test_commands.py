@@ -199,3 +199,77 @@ def test_own_folder_of_colour_images_from_training_to_check(tmp_path, capsys):
     words = "--known top --limit 2 --count 1 --split test".split()  # noqa: SIM905
     assert nextpixel("complete", out, tmp_path / "images", "--out", tmp_path / "completed", *words) == 0
     assert (tmp_path / "completed" / "test_a_0-0.png").exists()
+
+
+def test_other_commands_read_images_as_training_did(tmp_path, capsys):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    for index, size in enumerate([(9, 11), (12, 10), (8, 8), (10, 10)]):
+        Image.fromarray(generator.integers(0, 256, (*size, 3), dtype=np.uint8)).save(folder / f"{index}.png")
+    out = tmp_path / "run"
+    words = ["--resize", "4x4", "--mode", "grey", "--features", 6, "--layers", 1, "--steps", 2, "--grids", 0]
+    assert nextpixel("train", folder, "--out", out, *words) == 0
+    assert nextpixel("evaluate", out, folder, "--json") == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["images"] == 4
+    assert nextpixel("complete", out, folder, "--known", "top", "--out", tmp_path / "done", "--count", 1) == 0
+
+
+def test_a_run_does_not_go_where_other_files_are(tmp_path, capsys):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "README.md").write_text("my notes")
+    assert train(tmp_path / "mine", "--steps", 1) == 2
+    assert "not a run's" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == ["README.md"]
+    Image.new("L", (8, 8)).save(tmp_path / "mine" / "a.png")
+    assert nextpixel("train", tmp_path / "mine", "--out", tmp_path / "mine" / "run") == 2
+    assert "lies inside" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [("[train]\nsteps = 2\n", "section"), ("features = 6.7\n", "6.7"), ("features = -6\n", "features")],
+)
+def test_a_config_file_is_read_strictly(tmp_path, capsys, text, named):
+    (tmp_path / "run.toml").write_text(text)
+    assert nextpixel("train", "digits", "--out", tmp_path / "run", "--config", tmp_path / "run.toml") == 2
+    assert named in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["--columns", "-1"], "columns"),
+        (["--scale", "0"], "scale"),
+        (["--seed", "99999999999999999999"], "--seed"),
+        (["--out", "full"], "holds files"),
+    ],
+)
+def test_sample_checks_everything_before_it_starts(trained, tmp_path, monkeypatch, capsys, words, named):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("nextpixel.models.base.ImageModel.sample", None)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "x.txt").write_text("")
+    words = words if "--out" in words else [*words, "--out", "x.png"]
+    assert nextpixel("sample", trained, *words) == 2
+    assert named in capsys.readouterr().err
+
+
+def test_completions_of_files_with_equal_stems_are_all_kept(trained, tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for name in ("0.png", "0.bmp"):
+        Image.new("L", (8, 8), 7).save(folder / name)
+    words = ["--known", "top", "--count", 2, "--levels", 17, "--out", tmp_path / "out"]
+    assert nextpixel("complete", trained, folder, *words) == 0
+    assert len(list((tmp_path / "out").iterdir())) == 5
+
+
+def test_masks_that_are_not_black_and_white_are_refused(trained, tmp_path, capsys):
+    Image.new("RGBA", (8, 8), (255, 255, 255, 0)).save(tmp_path / "clear.png")
+    Image.fromarray(np.full((8, 8), 40000, np.uint16)).save(tmp_path / "deep.png")
+    for name, named in (("clear.png", "alpha"), ("deep.png", "deep.png")):
+        words = ["--known", tmp_path / name, "--out", tmp_path / "out"]
+        assert nextpixel("complete", trained, "digits", *words) == 2
+        assert named in capsys.readouterr().err

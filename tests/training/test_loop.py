@@ -178,7 +178,7 @@ def test_a_run_can_be_made_longer(tiny, shapes, tmp_path):
 
 def test_a_model_folder_is_not_taken_for_a_run(tiny, shapes, tmp_path):
     tiny().save(tmp_path / "model")
-    with pytest.raises(nx.TrainingError, match="holds a model"):
+    with pytest.raises(nx.TrainingError, match="not a run.s"):
         run(tiny(), shapes, tmp_path / "model")
 
 
@@ -241,3 +241,32 @@ def test_an_unwritable_folder_is_said_at_once(tiny, shapes, tmp_path):
 def test_an_unknown_device_is_refused(tiny, shapes, tmp_path):
     with pytest.raises(nx.TrainingError, match="--device cpu"):
         run(tiny(), shapes, tmp_path / "run", device="abacus")
+
+
+@pytest.mark.parametrize("damage", [b'{"a": 1}\n', b"[1]\n", b"\xff\xfe\n"])
+def test_damaged_metrics_do_not_stop_a_run(tiny, shapes, tmp_path, damage):
+    run(tiny(), shapes, tmp_path / "run")
+    with (tmp_path / "run" / "metrics.jsonl").open("ab") as file:
+        file.write(damage)
+    run(tiny(), shapes, tmp_path / "run", resume=True, steps=30)
+
+
+def test_settings_that_are_not_a_runs_are_refused(tiny, shapes, tmp_path):
+    run(tiny(), shapes, tmp_path / "run")
+    (tmp_path / "run" / "train.json").write_text("[]")
+    with pytest.raises(nx.TrainingError, match=r"train\.json"):
+        run(tiny(), shapes, tmp_path / "run", resume=True)
+
+
+def test_lost_best_weights_are_taken_from_the_checkpoint(tiny, shapes, tmp_path):
+    run(tiny(), shapes, tmp_path / "run")
+    (tmp_path / "run" / "model.safetensors").unlink()
+    run(tiny(), shapes, tmp_path / "run", resume=True)
+    assert nx.load(tmp_path / "run").record["likelihood"]["images"] == 10
+
+
+def test_parts_of_files_that_a_kill_left_are_removed(tiny, shapes, tmp_path):
+    run(tiny(), shapes, tmp_path / "run")
+    (tmp_path / "run" / ".checkpoint.pt.abcd").write_bytes(b"half")
+    run(tiny(), shapes, tmp_path / "run", resume=True)
+    assert not (tmp_path / "run" / ".checkpoint.pt.abcd").exists()

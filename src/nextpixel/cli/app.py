@@ -33,6 +33,7 @@ app = App(
         "an .npz, .npy or idx file, or a name: digits, mnist, fashion-mnist, cifar10."
     ),
     version=nextpixel.__version__,
+    suppress_keyboard_interrupt=False,
     help_format="markdown",
 )
 for _name, _help in COMMANDS.items():

@@ -64,10 +64,13 @@ def complete(
     drawn_rows = drawn.view(len(originals), count, *model.image_shape)
     rows = torch.cat([originals[:, None], given[:, None], drawn_rows], dim=1)
     save_picture(grid(rows.flatten(0, 1), model.levels, columns=count + 2), out / "completions.png")
+    numbers = [f"{number:04d}" for number in range(len(originals))]
+    stems = [Path(name).with_suffix("").as_posix().replace("/", "_") for name in (found.names or ())[: len(originals)]]
+    if not stems:
+        stems = numbers
+    elif len(set(stems)) < len(stems):
+        stems = [f"{number}-{stem}" for number, stem in zip(numbers, stems, strict=True)]
     for index, image in enumerate(drawn):
         number, which = divmod(index, count)
-        stem = (
-            Path(found.names[number]).with_suffix("").as_posix().replace("/", "_") if found.names else f"{number:04d}"
-        )
-        save_picture(to_pil(image, model.levels), out / f"{stem}-{which}.png")
+        save_picture(to_pil(image, model.levels), out / f"{stems[number]}-{which}.png")
     print(f"{len(drawn)} completions of {len(originals)} images: {out}; all in {out / 'completions.png'}")

@@ -39,8 +39,13 @@ def _config_path(arguments: Sequence[str]) -> Path | None:
 def _read(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
-            return tomllib.load(file)
+            options = tomllib.load(file)
     except OSError as error:
         raise NextpixelError(f"--config {path}: {error.strerror}; give a TOML file of options") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise NextpixelError(f"--config {path} is not TOML: {error}") from error
+    for name, value in options.items():
+        if isinstance(value, dict):
+            raise NextpixelError(f"--config {path} has a section [{name}]; write its options without a section")
+    # As text, options are read as strictly as flags are: 6.7 is no number of features.
+    return {name: value if isinstance(value, bool) else str(value) for name, value in options.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -75,11 +75,15 @@ class DataOptions:
 
 
 def open_for(model: ImageModel, source: str, options: DataOptions, split: str | None = None) -> ImageSet:
-    """Open images that a model is to be used on.
+    """Open images that a model is to be used on: as its training images were, unless options say otherwise.
 
     Raises:
         NextpixelError: they cannot be read, or do not fit the model.
     """
+    if options == DataOptions():
+        known = {field.name for field in fields(DataOptions)}
+        stored = {name: value for name, value in model.record.get("images", {}).items() if name in known}
+        options = DataOptions(**stored)
     images = options.open(source, split)
     model.check_set(images)
     return images
@@ -95,4 +99,6 @@ def load_model(run: Path) -> ImageModel:
 
     from nextpixel.models.files import load
 
+    # Likelihoods are float32's; cuDNN would round the inputs of convolutions to 10 bits.
+    torch.backends.cudnn.allow_tf32 = False
     return load(run).to("cuda" if torch.cuda.is_available() else "cpu")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nextpixel.errors import InputError
+
 if TYPE_CHECKING:
     import torch
 
@@ -34,8 +36,9 @@ def sample(
 
     from nextpixel.cli.options import load_model
     from nextpixel.cli.output import bar
-    from nextpixel.pictures.output import write_images
+    from nextpixel.pictures.output import check_destination, write_images
 
+    check_destination(out, columns=columns, scale=scale)
     model = load_model(run)
     with bar("sampling", count * math.prod(model.image_shape)) as advance:
         images = model.sample(count, temperature=temperature, generator=seeded(seed), advance=advance)
@@ -51,5 +54,7 @@ def seeded(seed: int | None) -> torch.Generator:
     if seed is None:
         generator.seed()
     else:
+        if not 0 <= seed < 2**63:
+            raise InputError(f"--seed must be from 0 to 2**63 - 1, not {seed}")
         generator.manual_seed(seed)
     return generator

@@ -75,6 +75,11 @@ def train(
     """
     from nextpixel.cli.output import TrainingBar, console
 
+    for source in (data, valid):
+        if source is not None and out.resolve().is_relative_to(Path(source).resolve()):
+            raise TrainingError(
+                f"--out {out} lies inside {source}: its pictures would become data; choose another folder"
+            )
     training, validation = _sets(data, valid, valid_fraction, images)
 
     import torch
@@ -86,6 +91,7 @@ def train(
     torch.manual_seed(settings.seed)
     options = {name: value for name, value in asdict(model_options).items() if value is not None}
     network = build(model, image_shape=training.image_shape, levels=training.levels, **options)
+    network.record = {"images": asdict(images)}
     parameters = sum(parameter.numel() for parameter in network.parameters())
     console.print(
         f"{model}: {parameters:,} parameters; {len(training):,} training and {len(validation):,} validation images "
@@ -115,6 +121,10 @@ def _sets(data: str, valid: str | None, fraction: float, options: DataOptions) -
     import numpy as np
 
     whole = options.open(data)
+    if whole.splits and "train" not in whole.splits:
+        raise DataError(
+            f"{data} has the splits {', '.join(whole.splits)} but no train; add one, or name a folder of one"
+        )
     training = whole.split("train") if "train" in whole.splits else whole
     if valid is not None:
         given = options.open(valid)

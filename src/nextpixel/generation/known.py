@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from nextpixel.data.decode import decode
+from nextpixel.data.entries import Unusable
 from nextpixel.errors import InputError
 
 HALVES = ("top", "bottom", "left", "right")
@@ -42,16 +42,21 @@ def known_mask(name: str, height: int, width: int) -> Tensor:
 
 def _read(path: Path, height: int, width: int) -> Tensor:
     try:
-        with Image.open(path) as picture:
-            mask = np.array(picture.convert("L"))
-    except (OSError, UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"--known takes {', '.join(HALVES)} or a picture; {path} cannot be read: {error}") from error
-    if mask.shape != (height, width):
+        pixels = decode(path.name, path.read_bytes()).pixels
+    except OSError as error:
         raise InputError(
-            f"the mask {path} is {mask.shape[0]} x {mask.shape[1]} (height, width), the images {height} x {width}; "
+            f"--known takes {', '.join(HALVES)} or a picture; {path} cannot be read ({error.strerror})"
+        ) from error
+    except Unusable as error:
+        raise InputError(f"the mask {path} {error}; save it as black and white") from error
+    if len(pixels) not in (1, 3):
+        raise InputError(f"the mask {path} has an alpha channel; save it as black and white without one")
+    if pixels.shape[1:] != (height, width):
+        raise InputError(
+            f"the mask {path} is {pixels.shape[1]} x {pixels.shape[2]} (height, width), the images {height} x {width}; "
             "make them the same size"
         )
-    return torch.from_numpy(mask >= 128)
+    return torch.from_numpy(pixels.mean(axis=0) >= 127.5)
 
 
 def known_too_late(known: Tensor, order: Tensor) -> int:

@@ -147,7 +147,7 @@ class ImageModel(nn.Module, ABC):
         Raises:
             InputError: an argument is out of range.
         """
-        if not isinstance(count, int) or count < 1:
+        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
             raise InputError(f"count must be an integer of at least 1, not {count!r}")
         blank = torch.zeros((count, *self.image_shape), dtype=torch.uint8)
         known = torch.zeros((count, *self.image_shape[1:]), dtype=torch.bool)

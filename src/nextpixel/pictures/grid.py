@@ -19,8 +19,15 @@ BACKGROUND = (120, 124, 140)
 
 
 def to_pil(image: Tensor, levels: int) -> Image.Image:
-    """One image, integers `[C, H, W]` in 0..levels-1, with its levels spread evenly over 0..255."""
-    values = np.rint(image.cpu().numpy().astype(np.float64) * (255 / (levels - 1))).astype(np.uint8)
+    """One image, integers `[C, H, W]` in 0..levels-1, with its levels spread over 0..255.
+
+    They are spread as evenly as can be such that reading the picture with `levels` gives the same integers back.
+    """
+    level = np.arange(levels)
+    # Reading takes p for floor(p * levels / 256).
+    first, last = -(-256 * level // levels), -(-256 * (level + 1) // levels) - 1
+    table = np.clip(np.rint(level * (255 / (levels - 1))), first, last).astype(np.uint8)
+    values = table[image.cpu().numpy()]
     return to_image(values)
 
 
@@ -80,6 +87,18 @@ def beside(pictures: dict[str, Image.Image]) -> Image.Image:
     return canvas
 
 
+def picture_format(path: Path) -> str:
+    """The format that a picture's ending names.
+
+    Raises:
+        InputError: none that can be written.
+    """
+    kind = Image.registered_extensions().get(path.suffix.lower())
+    if kind is None or kind not in Image.SAVE:
+        raise InputError(f"{path}: no picture format has the ending {path.suffix!r}; use .png")
+    return kind
+
+
 def save_picture(picture: Image.Image, path: Path) -> None:
     """Write a picture whole or not at all, in the format that the name's ending says (PNG, WebP, ...).
 
@@ -87,11 +106,10 @@ def save_picture(picture: Image.Image, path: Path) -> None:
         InputError: the ending is of no known format, or the folder cannot be written.
     """
     buffer = io.BytesIO()
+    kind = picture_format(path)
     try:
-        picture.save(buffer, format=Image.registered_extensions().get(path.suffix.lower(), path.suffix))
+        picture.save(buffer, format=kind)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, buffer.getvalue())
-    except KeyError as error:
-        raise InputError(f"{path}: no picture format has the ending {path.suffix!r}; use .png") from error
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be written ({error}); choose another place or format") from error

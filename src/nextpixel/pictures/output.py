@@ -10,7 +10,24 @@ from torch import Tensor
 
 from nextpixel.errors import InputError
 from nextpixel.files import write_atomically
-from nextpixel.pictures.grid import grid, save_picture, to_pil
+from nextpixel.pictures.grid import grid, picture_format, save_picture, to_pil
+
+
+def check_destination(out: Path, *, columns: int | None = None, scale: int | None = None) -> None:
+    """Refuse, before any work is done, what `write_images` could not write.
+
+    Raises:
+        InputError: the ending is of no known format, a folder holds files already, or a number is out of range.
+    """
+    for name, value in (("columns", columns), ("scale", scale)):
+        if value is not None and value < 1:
+            raise InputError(f"{name} must be at least 1, not {value}")
+    if out.suffix.lower() == ".npz":
+        return
+    if out.suffix:
+        picture_format(out)
+    elif out.is_file() or (out.is_dir() and any(out.iterdir())):
+        raise InputError(f"{out} is a file, or a folder that holds files already; choose an empty or a new folder")
 
 
 def write_images(
@@ -29,7 +46,7 @@ def write_images(
     Raises:
         InputError: it cannot be written.
     """
-    if out.suffix == ".npz":
+    if out.suffix.lower() == ".npz":
         array = images.cpu().numpy().astype(np.uint8)
         array = array[:, 0] if array.shape[1] == 1 else array.transpose(0, 2, 3, 1)
         buffer = io.BytesIO()

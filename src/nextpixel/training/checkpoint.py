@@ -38,9 +38,12 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint, onto the CPU.
 
     Raises:
-        TrainingError: the file is damaged or not a checkpoint.
+        TrainingError: the file cannot be read, is damaged or is not a checkpoint.
     """
-    header, _, data = path.read_bytes().partition(b"\n")
+    try:
+        header, _, data = path.read_bytes().partition(b"\n")
+    except OSError as error:
+        raise TrainingError(f"{path} cannot be read ({error.strerror}); make it readable") from error
     if header != MAGIC + hashlib.sha256(data).hexdigest().encode():
         raise TrainingError(f"{path} is damaged or no checkpoint; train into another folder, or restore it from a copy")
     state: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)

@@ -112,7 +112,7 @@ class Run:
         self.best: float | None = None
         self.last_valid: float | None = None
         self.stop_requested = False
-        self.model.record = {
+        self.model.record |= {
             "data": f"{images.name}, {len(images):,} images ({images.fingerprint})",
             **({"binarisation": _binarisation(images)} if images.binarize else {}),
             **({"command": command} if command else {}),
@@ -146,7 +146,12 @@ class Run:
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.seconds_before, self.best = state["step"], state["seconds"], state["best"]
+        self.step, self.seconds_before = state["step"], state["seconds"]
+        if (self.folder.path / "model.safetensors").exists():
+            self.best = state["best"]
+        else:
+            # Without the file of the best weights, these are the best that there are.
+            save(self._averaged, self.folder.path)
         self.reporter.note(f"resumed at step {self.step:,}")
 
     def go(self) -> None:
@@ -319,6 +324,7 @@ class Run:
 
         def request(_number: int, _frame: FrameType | None) -> None:
             self.stop_requested = True
+            self.reporter.note("stopping after this step, to write the checkpoint; once more stops at once, without it")
             for each, handler in before.items():
                 signal.signal(each, handler)
 
@@ -372,6 +378,8 @@ def _device(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
+        if device.type not in ("cpu", "cuda", "mps", "xpu"):
+            raise RuntimeError("no device to compute on")
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise TrainingError(f"device {name!r} cannot be used here; use --device cpu") from error

@@ -42,9 +42,11 @@ class RunFolder:
         """
         if self.checkpoint.exists():
             raise TrainingError(f"{self.path} holds a training run; add --resume to go on, or choose another folder")
-        if (self.path / "model.safetensors").exists() and not self.settings.exists():
-            raise TrainingError(f"{self.path} holds a model; choose another folder for the run")
         try:
+            # A run that was killed before its first checkpoint starts again; anything else there is somebody's.
+            if self.path.exists() and any(self.path.iterdir()) and not self.settings.exists():
+                raise TrainingError(f"{self.path} holds files that are not a run's; choose an empty or a new folder")
+            self._remove_leftovers()
             (self.path / "samples").mkdir(parents=True, exist_ok=True)
             write_atomically(self.settings, (json.dumps(description, indent=2) + "\n").encode())
             write_atomically(self.metrics, b"")
@@ -59,8 +61,12 @@ class RunFolder:
         """
         try:
             stored = json.loads(self.settings.read_text(encoding="utf-8"))
+            if not isinstance(stored, dict) or not all(isinstance(part, dict) for part in stored.values()):
+                raise ValueError("it does not hold the settings of a run")
         except (OSError, ValueError) as error:
-            raise TrainingError(f"{self.settings} cannot be read ({error}); the run cannot be resumed") from error
+            raise TrainingError(
+                f"{self.settings} cannot be read ({error}); restore it from a copy, or train into another folder"
+            ) from error
         for part, now in description.items():
             then = stored.get(part, {})
             for name in sorted(set(now) | set(then)):
@@ -70,7 +76,17 @@ class RunFolder:
                         "resume with the same, or choose another folder"
                     )
         lines = [json.dumps(line) + "\n" for line in read_metrics(self.metrics) if line["step"] <= step]
-        write_atomically(self.metrics, "".join(lines).encode())
+        try:
+            self._remove_leftovers()
+            write_atomically(self.metrics, "".join(lines).encode())
+        except OSError as error:
+            raise TrainingError(f"{self.path} cannot be written ({error.strerror}); make it writable") from error
+
+    def _remove_leftovers(self) -> None:
+        """Delete the parts of files that a killed process was writing."""
+        for name in ("model.safetensors", "config.json", "README.md", "train.json", "metrics.jsonl", "checkpoint.pt"):
+            for part in self.path.glob(f".{name}.*"):
+                part.unlink(missing_ok=True)
 
     def log(self, figures: dict[str, Any]) -> None:
         """Append a line to the metrics.
@@ -86,11 +102,14 @@ class RunFolder:
 
 
 def read_metrics(path: Path) -> Iterator[dict[str, Any]]:
-    """The figures of a run, line by line; a last line cut short by a crash is left out."""
+    """The figures of a run, line by line; a last line cut short by a crash, and all after damage, is left out."""
     if not path.exists():
         return
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            yield json.loads(line)
+            figures = json.loads(line)
         except ValueError:
             return
+        if not isinstance(figures, dict) or not isinstance(figures.get("step"), int):
+            return
+        yield figures

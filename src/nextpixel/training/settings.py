@@ -91,6 +91,9 @@ class TrainingSettings:
         for name, value in not_negative.items():
             if not (math.isfinite(value) and value >= 0):
                 raise TrainingError(f"{name} must be 0 or more, not {value}")
+        for name, number, most in (("seed", self.seed, 2**63 - 1), ("batch_size", self.batch_size, 2**20)):
+            if number > most:
+                raise TrainingError(f"{name} must be at most {most}, not {number}")
         if not 0 <= self.ema < 1:
             raise TrainingError(f"ema must be at least 0 and below 1, not {self.ema}")
 
