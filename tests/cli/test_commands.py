@@ -228,7 +228,7 @@ def test_a_run_does_not_go_where_other_files_are(tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("text", "named"),
-    [("[train]\nsteps = 2\n", "section"), ("features = 6.7\n", "6.7"), ("features = -6\n", "features")],
+    [("[train]\nsteps = 2\n", "section"), ("steps = [1]\n", "1"), ("features = -6\n", "features")],
 )
 def test_a_config_file_is_read_strictly(tmp_path, capsys, text, named):
     (tmp_path / "run.toml").write_text(text)
@@ -248,7 +248,7 @@ def test_a_config_file_is_read_strictly(tmp_path, capsys, text, named):
 )
 def test_sample_checks_everything_before_it_starts(trained, tmp_path, monkeypatch, capsys, words, named):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("nextpixel.models.base.ImageModel.sample", None)
+    monkeypatch.setattr(nx.ImageModel, "sample", None)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "x.txt").write_text("")
     words = words if "--out" in words else [*words, "--out", "x.png"]

@@ -178,7 +178,7 @@ def test_a_run_can_be_made_longer(tiny, shapes, tmp_path):
 
 def test_a_model_folder_is_not_taken_for_a_run(tiny, shapes, tmp_path):
     tiny().save(tmp_path / "model")
-    with pytest.raises(nx.TrainingError, match="not a run.s"):
+    with pytest.raises(nx.TrainingError, match="files that are not"):
         run(tiny(), shapes, tmp_path / "model")
 
 

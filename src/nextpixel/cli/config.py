@@ -47,5 +47,5 @@ def _read(path: Path) -> dict[str, Any]:
     for name, value in options.items():
         if isinstance(value, dict):
             raise NextpixelError(f"--config {path} has a section [{name}]; write its options without a section")
-    # As text, options are read as strictly as flags are: 6.7 is no number of features.
+    # As text, so that options are read just as flags are.
     return {name: value if isinstance(value, bool) else str(value) for name, value in options.items()}
