@@ -241,3 +241,9 @@ def test_labels_for_some_splits_only(tmp_path):
     put(tmp_path / "set/test", {"metadata.csv": "file_name\na.png"})
     with pytest.raises(DataError, match=r"test/a\.png.*no label"):
         open_images(tmp_path / "set")
+
+
+def test_a_test_folder_beside_other_images_is_not_trained_on_in_silence(tmp_path):
+    put(tmp_path / "set", {"test/a.png": encode(noise(4, 5)), "cats/b.png": encode(noise(4, 5))})
+    with pytest.raises(DataError, match=r"folder test, but cats/b\.png"):
+        open_images(tmp_path / "set")

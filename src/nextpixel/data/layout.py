@@ -38,7 +38,7 @@ def arrange(kept: Sequence[str], rejected: Sequence[str], tables: Mapping[str, b
     if twice:
         raise DataError(f"{where} holds two files named {min(twice)}: rename one of them.")
     folders = _strip_common([PurePosixPath(name).parts[:-1] for name in names])
-    splits, folders = _take_splits(folders)
+    splits, folders = _take_splits(names, folders, where)
     rank = {name: SPLITS.index(split) if split else 0 for name, split in zip(names, splits, strict=True)}
     order = sorted(range(len(kept)), key=lambda i: (rank[kept[i]], kept[i]))
     ordered = [kept[i] for i in order]
@@ -78,11 +78,19 @@ def _split_of(parts: Folders) -> str | None:
     return SPLIT_OF_FOLDER.get(parts[0].lower()) if parts else None
 
 
-def _take_splits(folders: list[Folders]) -> tuple[list[str | None], list[Folders]]:
+def _take_splits(names: list[str], folders: list[Folders], where: str) -> tuple[list[str | None], list[Folders]]:
     """Reads the first folder as a split, if it is one for every file: "train" may also be a class."""
     splits = [_split_of(parts) for parts in folders]
     if all(splits):
         return splits, [parts[1:] for parts in folders]
+    # Whoever keeps a test folder does not want to train on it, so it is not taken for a class in silence.
+    held_out = sorted({parts[0] for parts, split in zip(folders, splits, strict=True) if split in ("valid", "test")})
+    if held_out:
+        outside = min(name for name, split in zip(names, splits, strict=True) if split is None)
+        raise DataError(
+            f"{where} has a folder {held_out[0]}, but {outside} is in none of train, valid and test:"
+            " move it into train, or open the folders one by one."
+        )
     return [None] * len(folders), folders
 
 
