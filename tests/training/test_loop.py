@@ -262,6 +262,7 @@ def test_lost_best_weights_are_taken_from_the_checkpoint(tiny, shapes, tmp_path)
     run(tiny(), shapes, tmp_path / "run")
     (tmp_path / "run" / "model.safetensors").unlink()
     run(tiny(), shapes, tmp_path / "run", resume=True)
+    assert "shapes.npz" in nx.load(tmp_path / "run").record["data"]
     assert nx.load(tmp_path / "run").record["likelihood"]["images"] == 10
 
 

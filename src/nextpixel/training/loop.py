@@ -151,7 +151,7 @@ class Run:
             self.best = state["best"]
         else:
             # Without the file of the best weights, these are the best that there are.
-            save(self._averaged, self.folder.path)
+            self._save_averaged()
         self.reporter.note(f"resumed at step {self.step:,}")
 
     def go(self) -> None:
@@ -242,8 +242,11 @@ class Run:
         self.reporter.note(f"step {self.step:,}: validation {likelihood}")
         if self.best is None or likelihood.nats < self.best:
             self.best = likelihood.nats
-            self._averaged.record = self.model.record
-            save(self._averaged, self.folder.path)
+            self._save_averaged()
+
+    def _save_averaged(self) -> None:
+        self._averaged.record = self.model.record
+        save(self._averaged, self.folder.path)
 
     def _log(self, figures: dict[str, Any]) -> None:
         figures = {"step": self.step, "seconds": round(self.seconds, 1), **figures}
