@@ -159,8 +159,8 @@ def test_no_outputs_are_refused(outputs):
 def test_a_gradient_too_small_for_float32_is_no_blind_spot():
     model = tiny(GATED, (1, 3, 4), 3)
     with torch.no_grad():
-        model.hidden.weight.mul_(1e-30)
-        model.output.weight.mul_(1e-30)
+        model.readout.hidden.weight.mul_(1e-30)
+        model.readout.output.weight.mul_(1e-30)
     report = nx.check_causality(model)
     assert report.ok and report.seen == report.promised, str(report)
 
@@ -241,7 +241,7 @@ def test_a_swapped_order_of_colours_is_found(monkeypatch):
 def test_batch_normalisation_is_found(training):
     """It is clean in evaluation mode, and leaks where it matters: in training."""
     model = tiny(GATED, (1, 3, 4), 3)
-    model.hidden = nn.Sequential(model.hidden, nn.BatchNorm2d(8))
+    model.readout.hidden = nn.Sequential(model.readout.hidden, nn.BatchNorm2d(8))
     report = nx.check_causality(model.train(training))
     assert report.mixes_images and report.leaks and not report.ok
     assert ((0, 0, 0), (0, 2, 0)) in report.leaks
@@ -250,7 +250,7 @@ def test_batch_normalisation_is_found(training):
 
 def test_normalisation_over_positions_is_found():
     model = tiny(GATED, (1, 3, 4), 3)
-    model.hidden = nn.Sequential(model.hidden, nn.GroupNorm(1, 8))
+    model.readout.hidden = nn.Sequential(model.readout.hidden, nn.GroupNorm(1, 8))
     report = nx.check_causality(model)
     assert report.leaks and not report.mixes_images and not report.ok
 
@@ -261,7 +261,7 @@ def test_a_mean_over_the_batch_is_found():
             return maps + 0.01 * maps.mean(dim=0, keepdim=True)
 
     model = tiny(GATED, (1, 3, 4), 3)
-    model.hidden = nn.Sequential(model.hidden, Mean())
+    model.readout.hidden = nn.Sequential(model.readout.hidden, Mean())
     report = nx.check_causality(model)
     assert report.mixes_images and not report.ok
 
@@ -272,7 +272,7 @@ def test_a_leak_of_a_millionth_is_found():
             return maps + 1e-6 * maps.flip(2, 3)
 
     model = tiny(GATED, (1, 3, 4), 3)
-    model.hidden = nn.Sequential(model.hidden, Leaky())
+    model.readout.hidden = nn.Sequential(model.readout.hidden, Leaky())
     report = nx.check_causality(model)
     assert ((0, 0, 0), (0, 2, 2)) in report.leaks
 
@@ -284,7 +284,7 @@ def test_a_leak_in_one_mode_only_is_found(guilty):
             return maps.flip(3) if self.training is guilty else maps
 
     model = tiny(GATED, (1, 3, 4), 3)
-    model.hidden = nn.Sequential(model.hidden, Moody())
+    model.readout.hidden = nn.Sequential(model.readout.hidden, Moody())
     assert ((0, 1, 0), (0, 1, 2)) in nx.check_causality(model).leaks
 
 

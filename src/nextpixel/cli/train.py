@@ -29,6 +29,7 @@ class ModelOptions:
         kernel_size: Odd side of the kernels.
         first_kernel_size: Odd side of the first layer's kernels.
         head_features: Feature maps between the two convolutions of the head.
+        residual: Whether the input of a block is added to its output.
         skips: Whether every layer feeds the head.
         dropout: Probability of zeroing a feature in training.
     """
@@ -38,6 +39,7 @@ class ModelOptions:
     kernel_size: int | None = None
     first_kernel_size: int | None = None
     head_features: int | None = None
+    residual: bool | None = None
     skips: bool | None = None
     dropout: float | None = None
 

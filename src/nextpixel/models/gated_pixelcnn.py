@@ -16,15 +16,15 @@ divided among the colours R, G, B in the horizontal stack only, because the vert
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nextpixel.models.base import ImageModel
 from nextpixel.models.options import integer, odd_size, probability, switch
+from nextpixel.nn.context import raster_context
 from nextpixel.nn.gated import GatedLayer
-from nextpixel.nn.masked_conv import MaskedConv2d
 from nextpixel.nn.masks import ChannelGroups
+from nextpixel.nn.readout import Readout
 
 
 class GatedPixelCNN(ImageModel):
@@ -73,8 +73,6 @@ class GatedPixelCNN(ImageModel):
         self.reach = first_kernel_size // 2 + (layers - 1) * (kernel_size // 2)
         image = ChannelGroups.split(channels, channels)
         groups = ChannelGroups.split(features, channels)
-        hidden = ChannelGroups.split(features if head_features is None else head_features, channels)
-        output = ChannelGroups.split(channels * self.head.parameters, channels)
         self.layers = nn.ModuleList(
             GatedLayer(
                 groups if index else image,
@@ -87,8 +85,7 @@ class GatedPixelCNN(ImageModel):
             )
             for index in range(layers)
         )
-        self.hidden = MaskedConv2d(groups, hidden, "B")
-        self.output = MaskedConv2d(hidden, output, "B")
+        self.readout = Readout(groups, head_features or features, channels, self.head.parameters, F.elu)
 
     def _network(self, inputs: Tensor) -> Tensor:
         vertical = horizontal = inputs
@@ -97,19 +94,10 @@ class GatedPixelCNN(ImageModel):
             vertical, horizontal, skip = layer(vertical, horizontal)
             if skip is not None:
                 skips = skip if skips is None else skips + skip
-        maps: Tensor = self.output(F.elu(self.hidden(F.elu(horizontal if skips is None else skips))))
-        batch, _, height, width = maps.shape
-        return maps.view(batch, self.image_shape[0], self.head.parameters, height, width).transpose(1, 2)
+        parameters: Tensor = self.readout(horizontal if skips is None else skips)
+        return parameters
 
     def promised_context(self) -> Tensor:
         """The past within `reach`: see the module's docstring."""
-        channels, height, width = self.image_shape
-        colour, row, column = torch.meshgrid(
-            torch.arange(channels), torch.arange(height), torch.arange(width), indexing="ij"
-        )
-        up = row.flatten()[:, None] - row.flatten()
-        left = column.flatten()[:, None] - column.flatten()
-        later_colour = colour.flatten()[:, None] > colour.flatten()
-        above = (up >= 1) & (up <= self.reach + 1) & (left.abs() <= self.reach)
-        beside = (up == 0) & (left >= 1) & (left <= self.reach)
-        return above | beside | ((up == 0) & (left == 0) & later_colour)
+        reach = self.reach
+        return raster_context(self.image_shape, reach, lambda up: (reach, reach) if up <= reach + 1 else None)

@@ -22,9 +22,21 @@ class Family:
 
 
 FAMILIES: dict[str, Family] = {
+    "diagonal-bilstm": Family(
+        "nextpixel.models.pixelrnn:DiagonalBiLSTMModel",
+        "two LSTMs along the diagonals, the whole past in one layer (van den Oord et al. 2016, arXiv 1601.06759)",
+    ),
     "gated-pixelcnn": Family(
         "nextpixel.models.gated_pixelcnn:GatedPixelCNN",
         "two stacks of gated convolutions, no blind spot (van den Oord et al. 2016, arXiv 1606.05328)",
+    ),
+    "pixelcnn": Family(
+        "nextpixel.models.pixelcnn:PixelCNN",
+        "one stack of masked convolutions, fast, with its blind spot (van den Oord et al. 2016, arXiv 1601.06759)",
+    ),
+    "row-lstm": Family(
+        "nextpixel.models.pixelrnn:RowLSTMModel",
+        "LSTMs from row to row, a triangle of the past (van den Oord et al. 2016, arXiv 1601.06759)",
     ),
 }
 

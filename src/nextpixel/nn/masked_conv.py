@@ -62,11 +62,16 @@ class MaskedConv2d(nn.Module):
             self.weight.normal_().mul_(self.gain / visible.sqrt())
             self.bias.zero_()
 
+    @property
+    def visible_weight(self) -> Tensor:
+        """The weight with zeros where the mask hides it."""
+        return self.weight * self.mask
+
     def forward(self, maps: Tensor) -> Tensor:
         """Convolve the whole map."""
         if any(self.padding):
             maps = F.pad(maps, self.padding)
-        return F.conv2d(maps, self.weight * self.mask, self.bias)
+        return F.conv2d(maps, self.visible_weight, self.bias)
 
 
 class RowsAboveConv2d(nn.Conv2d):

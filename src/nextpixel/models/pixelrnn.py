@@ -1,0 +1,156 @@
+"""PixelRNN: van den Oord et al. 2016, *Pixel Recurrent Neural Networks*, arXiv 1601.06759, sections 3.1 to 3.3.
+
+The frame of `nextpixel.models.residual_network` around a Row LSTM (`nextpixel.nn.row_lstm`) or a Diagonal BiLSTM
+(`nextpixel.nn.diagonal_lstm`).
+
+**Context of the Row LSTM**: a triangle in the rows above; `promised_context` has it.
+
+**Context of the Diagonal BiLSTM**: the whole past, at any depth. As printed, the design has a hole: with mask A in the
+first layer, the feature at a pixel does not contain the pixel itself, and the mirrored pass, whose output moves down a
+row, starts at the last column. So the last pixel of the row just above is in no feature that it ever meets, and
+columns further left than the first convolution reaches are blind to it, at any depth. Here the map has one column more
+than the image, on its right: the feature there contains the last pixel of its row. It is carried through all layers
+and dropped before the head. No feature of it is used by a pixel of its own row, and all it contains is past for the
+rows below.
+
+Deviations from the paper: that column; biases of the forget gates start at 1; cells outside the map hold the learned
+initial state on all sides; skip connections and dropout are options.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nextpixel.models.options import odd_size
+from nextpixel.models.residual_network import ResidualNetwork
+from nextpixel.nn.context import raster_context
+from nextpixel.nn.diagonal_lstm import DiagonalBiLSTM
+from nextpixel.nn.masks import ChannelGroups
+from nextpixel.nn.row_lstm import RowLSTM
+
+# A new LSTM's h has some 0.3 of the deviation of its inputs.
+LSTM_GAIN = 3.0
+
+
+class RowLSTMModel(ResidualNetwork):
+    """A PixelRNN of Row LSTM layers.
+
+    Args:
+        image_shape: `(C, H, W)`.
+        levels: values that a sub-pixel can take, 2 to 256.
+        features: maps h of an LSTM, at least one a channel of the image; there are 2h between blocks.
+        layers: number of residual blocks, at least 1.
+        kernel_size: odd width k of the input-to-state and state-to-state convolutions, at least 3.
+        first_kernel_size: odd side of the first convolution.
+        head_features: maps between the two convolutions of the head; None for 2h.
+        residual: whether a block's input is added to its output.
+        skips: whether every block feeds the head, instead of the last alone.
+        dropout: probability of zeroing one of the h features in training.
+
+    Raises:
+        ModelError: an argument is out of range.
+    """
+
+    family = "row-lstm"
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        levels: int = 256,
+        features: int = 16,
+        layers: int = 7,
+        kernel_size: int = 3,
+        first_kernel_size: int = 7,
+        head_features: int | None = None,
+        residual: bool = True,
+        skips: bool = False,
+        dropout: float = 0.0,
+    ) -> None:
+        self.reach = odd_size("kernel_size", kernel_size) // 2
+        super().__init__(
+            image_shape,
+            levels,
+            features=features,
+            layers=layers,
+            first_kernel_size=first_kernel_size,
+            head_features=head_features,
+            residual=residual,
+            skips=skips,
+            dropout=dropout,
+            own={"kernel_size": kernel_size},
+            gain=LSTM_GAIN,
+        )
+
+    def _core(self, maps: ChannelGroups, hidden: ChannelGroups) -> nn.Module:
+        return RowLSTM(maps, hidden, 2 * self.reach + 1)
+
+    def promised_context(self) -> Tensor:
+        """The triangle above and the pixels to the left: see the module's docstring."""
+        first = self.options["first_kernel_size"] // 2
+        k, n = self.reach, self.options["layers"]
+
+        def above(up: int) -> tuple[int, int]:
+            # Right only by states, k columns a row up; the last step, by the first convolution, goes up a row too and
+            # right by its reach, or stays in its row and goes left. Left by every layer's input-to-state as well.
+            return k * up + k * n + first, max(k * (up - 1) + first, k * up - 1)
+
+        return raster_context(self.image_shape, k * n + first, above)
+
+
+class DiagonalBiLSTMModel(ResidualNetwork):
+    """A PixelRNN of Diagonal BiLSTM layers.
+
+    Args:
+        image_shape: `(C, H, W)`.
+        levels: values that a sub-pixel can take, 2 to 256.
+        features: maps h of an LSTM, at least one a channel of the image; there are 2h between blocks.
+        layers: number of residual blocks, at least 1.
+        first_kernel_size: odd side of the first convolution.
+        head_features: maps between the two convolutions of the head; None for 2h.
+        residual: whether a block's input is added to its output.
+        skips: whether every block feeds the head, instead of the last alone.
+        dropout: probability of zeroing one of the h features in training.
+
+    Raises:
+        ModelError: an argument is out of range.
+    """
+
+    family = "diagonal-bilstm"
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        levels: int = 256,
+        features: int = 16,
+        layers: int = 7,
+        first_kernel_size: int = 7,
+        head_features: int | None = None,
+        residual: bool = True,
+        skips: bool = False,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__(
+            image_shape,
+            levels,
+            features=features,
+            layers=layers,
+            first_kernel_size=first_kernel_size,
+            head_features=head_features,
+            residual=residual,
+            skips=skips,
+            dropout=dropout,
+            own={},
+            gain=LSTM_GAIN,
+        )
+
+    def _core(self, maps: ChannelGroups, hidden: ChannelGroups) -> nn.Module:
+        return DiagonalBiLSTM(maps, hidden)
+
+    def _features(self, inputs: Tensor) -> Tensor:
+        return super()._features(F.pad(inputs, (0, 1)))[..., :-1]
+
+    def promised_context(self) -> Tensor:
+        """The whole past."""
+        rank = self.order.flatten()
+        return rank[None, :] < rank[:, None]

@@ -1,0 +1,109 @@
+"""The frame that all models of arXiv 1601.06759 share (table 1).
+
+    7x7 convolution, mask A, to 2h maps
+    residual blocks around a core of h maps: two convolutions, a Row LSTM or a Diagonal BiLSTM
+    ReLU and 1x1 convolution, mask B, twice
+    256-way softmax for every sub-pixel (of two levels: Bernoulli)
+
+A family provides the core.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nextpixel.models.base import ImageModel
+from nextpixel.models.options import integer, odd_size, probability, switch
+from nextpixel.nn.masked_conv import MaskedConv2d
+from nextpixel.nn.masks import ChannelGroups
+from nextpixel.nn.readout import Readout
+from nextpixel.nn.residual import ResidualBlock
+
+
+class ResidualNetwork(ImageModel):
+    """A model of the PixelRNN paper, without its core.
+
+    Args:
+        image_shape: `(C, H, W)`.
+        levels: values that a sub-pixel can take, 2 to 256.
+        features: maps h of a core, at least one a channel of the image; the maps between blocks are 2h.
+        layers: number of residual blocks, at least 1.
+        first_kernel_size: odd side of the first convolution.
+        head_features: maps between the two convolutions of the head; None for 2h.
+        residual: whether a block's input is added to its output.
+        skips: whether every block feeds the head, instead of the last alone.
+        dropout: probability of zeroing one of the h features in training.
+        own: the options that only this family has.
+        gain: factor on the initial weights of the convolution after a core.
+
+    Raises:
+        ModelError: an argument is out of range.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        levels: int,
+        *,
+        features: int,
+        layers: int,
+        first_kernel_size: int,
+        head_features: int | None,
+        residual: bool,
+        skips: bool,
+        dropout: float,
+        own: dict[str, Any],
+        gain: float,
+    ) -> None:
+        options = {
+            "features": integer("features", features, 1),
+            "layers": integer("layers", layers, 1),
+            **own,
+            "first_kernel_size": odd_size("first_kernel_size", first_kernel_size),
+            "head_features": None if head_features is None else integer("head_features", head_features, 1),
+            "residual": switch("residual", residual),
+            "skips": switch("skips", skips),
+            "dropout": probability("dropout", dropout),
+        }
+        super().__init__(image_shape, levels, options)
+        channels = self.image_shape[0]
+        reach = first_kernel_size // 2
+        hidden = ChannelGroups.split(features, channels)
+        maps = ChannelGroups.split(2 * features, channels)
+        self.first = MaskedConv2d(ChannelGroups.split(channels, channels), maps, "A", rows_above=reach, reach=reach)
+        self.blocks = nn.ModuleList(
+            ResidualBlock(
+                self._core(maps, hidden),
+                hidden,
+                maps,
+                residual=residual,
+                skip=skips,
+                last=index == layers - 1,
+                gain=gain,
+                dropout=dropout,
+            )
+            for index in range(layers)
+        )
+        self.readout = Readout(maps, head_features or 2 * features, channels, self.head.parameters, F.relu)
+
+    @abstractmethod
+    def _core(self, maps: ChannelGroups, hidden: ChannelGroups) -> nn.Module:
+        """The layer inside a residual block, from the 2h maps to the h hidden ones."""
+
+    def _network(self, inputs: Tensor) -> Tensor:
+        parameters: Tensor = self.readout(self._features(inputs))
+        return parameters
+
+    def _features(self, inputs: Tensor) -> Tensor:
+        """The maps that the head reads, `[B, 2h, H, W]`."""
+        maps = self.first(inputs)
+        skips: Tensor | None = None
+        for block in self.blocks:
+            maps, skip = block(maps)
+            if skip is not None:
+                skips = skip if skips is None else skips + skip
+        return maps if skips is None else skips

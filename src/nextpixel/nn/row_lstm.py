@@ -1,0 +1,71 @@
+"""The Row LSTM (arXiv 1601.06759, section 3.1).
+
+The LSTM goes down the map row by row, a whole row at once. A cell's previous states are the k nearest ones in the row
+above (state-to-state convolution k x 1 along the row, unmasked); the one straight above hands its memory on. The
+input-to-state convolution, k x 1 along the row, is masked, and gives a cell its left neighbours in its own row.
+
+So the context in the rows above is a triangle, which grows by k//2 columns a row to either side.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nextpixel.nn.lstm_scan import Front, Fronts, Recurrence, batch_last, forget_slowly, map_of
+from nextpixel.nn.masked_conv import MaskedConv2d
+from nextpixel.nn.masks import ChannelGroups
+
+
+class RowLSTM(nn.Module):
+    """One layer: `[B, inputs.channels, H, W]` to `[B, hidden.channels, H, W]`, for any H and W from 1.
+
+    Args:
+        inputs: colour groups of the input maps.
+        hidden: colour groups of the h output maps.
+        kernel_size: odd side k of both convolutions.
+    """
+
+    def __init__(self, inputs: ChannelGroups, hidden: ChannelGroups, kernel_size: int) -> None:
+        super().__init__()
+        self.reach = kernel_size // 2
+        self.input_to_state = MaskedConv2d(inputs, hidden.repeat(4), "B", reach=self.reach)
+        forget_slowly(self.input_to_state.bias, hidden.channels)
+        self.recurrence = Recurrence(hidden.channels, taps=kernel_size)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Run over the whole map."""
+        height, width = maps.shape[2:]
+        seen = F.pad(maps, (self.reach, 0))
+        inputs = torch.cat([batch_last(seen[..., tap : tap + width]) for tap in range(self.reach + 1)])
+        weight = self.input_to_state.visible_weight[:, :, 0].transpose(1, 2).flatten(1)
+        fronts = rows_of(height, width, self.reach, maps.device)
+        states = self.recurrence(inputs[None], weight[None], self.input_to_state.bias[None], fronts)
+        return map_of(states[0], height, width)
+
+
+@lru_cache(maxsize=16)
+def rows_of(height: int, width: int, reach: int, device: torch.device) -> Fronts:
+    """The rows of a map, from the top down."""
+    # The states have a row above the map and `reach` columns on either side, which hold the initial state.
+    states = torch.arange((height + 1) * (width + 2 * reach)).view(height + 1, width + 2 * reach)
+    inside = states[1:, reach : reach + width].flatten()
+
+    def run(row: int, column: int) -> slice:
+        start = int(states[row, column])
+        return slice(start, start + width)
+
+    fronts = [
+        Front(
+            slice(row * width, (row + 1) * width),
+            run(row + 1, reach),
+            neighbours=tuple(run(row, column) for column in range(2 * reach + 1)),
+        )
+        for row in range(height)
+    ]
+    is_outside = torch.ones(states.numel(), dtype=torch.bool)
+    is_outside[inside] = False
+    return Fronts(fronts, reach, inside.to(device), is_outside.nonzero()[:, 0].to(device))
