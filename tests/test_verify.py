@@ -11,10 +11,11 @@ from nextpixel.errors import InputError
 from nextpixel.models.base import ImageModel
 from nextpixel.nn.masked_conv import MaskedConv2d
 from nextpixel.nn.masks import ChannelGroups
+from nextpixel.nn.row_lstm import RowLSTM
 from nextpixel.verify import Site, stepwise_difference
-from tiny_models import SHAPES, Backwards, has_option, noise, sharper, sites, tiny
+from tiny_models import SHAPES, Backwards, features_of, has_option, noise, sharper, sites, tiny
 
-GATED = "gated-pixelcnn"
+GATED, ROW, DIAGONAL = "gated-pixelcnn", "row-lstm", "diagonal-bilstm"
 ALL_IN_REACH = {"kernel_size": 3, "first_kernel_size": 7, "layers": 3}
 
 
@@ -39,7 +40,15 @@ def test_every_model_is_causal_at_any_depth(family, shape, layers):
 
 @pytest.mark.parametrize(
     "option",
-    [{"dropout": 0.5}, {"skips": False}, {"kernel_size": 5}, {"first_kernel_size": 3}, {"head_features": 5}],
+    [
+        {"dropout": 0.5},
+        {"skips": False},
+        {"skips": True},
+        {"residual": False},
+        {"kernel_size": 5},
+        {"first_kernel_size": 3},
+        {"head_features": 7},
+    ],
     ids=str,
 )
 def test_every_model_is_causal_with_other_options(family, option):
@@ -50,7 +59,8 @@ def test_every_model_is_causal_with_other_options(family, option):
 
 
 def test_a_model_with_few_features_is_causal(family):
-    report = nx.check_causality(tiny(family, (3, 3, 3), 4, features=3))
+    features = 3 if family == GATED else 9
+    report = nx.check_causality(tiny(family, (3, 3, 3), 4, features=features))
     assert report.ok, str(report)
 
 
@@ -60,12 +70,36 @@ def test_a_model_of_another_order_is_causal():
 
 
 @pytest.mark.parametrize("layers", [1, 2, 3])
-@pytest.mark.parametrize("first_kernel_size", [3, 5])
-def test_the_gated_model_sees_exactly_what_it_promises(layers, first_kernel_size):
-    model = tiny(GATED, (1, 8, 9), 4, layers=layers, first_kernel_size=first_kernel_size)
-    report = nx.check_causality(model)
-    assert report.ok and report.seen == pytest.approx(report.promised)
-    assert 0.1 < report.promised < 1
+@pytest.mark.parametrize(("kernel_size", "first_kernel_size"), [(3, 3), (3, 5), (5, 3), (7, 3)])
+def test_every_model_sees_exactly_what_it_promises(family, layers, kernel_size, first_kernel_size):
+    options = {"layers": layers, "kernel_size": kernel_size, "first_kernel_size": first_kernel_size}
+    if kernel_size != 3 and not has_option(family, "kernel_size"):
+        pytest.skip("the family has no such option")
+    report = nx.check_causality(tiny(family, (1, 8, 9), 4, **options))
+    assert report.ok, str(report)
+    assert report.seen == pytest.approx(report.promised)
+
+
+def test_some_families_promise_less_than_the_whole_past_and_say_so():
+    for family, whole in ((GATED, False), ("pixelcnn", False), (ROW, False), (DIAGONAL, True)):
+        report = nx.check_causality(tiny(family, (1, 8, 9), 4, layers=1, first_kernel_size=3))
+        assert (report.promised == 1) is whole
+        assert ("the rest is out of the architecture's reach" in str(report)) is not whole
+
+
+def test_the_pixelcnn_has_its_blind_spot_and_promises_it():
+    """In a single stack, each row up reaches `kernel_size // 2` columns further to the right."""
+    promised = tiny("pixelcnn", (1, 9, 20), 4, layers=9, first_kernel_size=3).promised_context()
+    output = 8 * 20 + 4
+    seen = promised[output].view(9, 20)
+    for up in range(1, 9):
+        assert seen[8 - up].nonzero().flatten().tolist() == list(range(4 + up + 1))
+
+
+def test_the_diagonal_bilstm_sees_all_in_one_layer():
+    for shape in [(1, 8, 9), (3, 4, 5), (1, 9, 4), (2, 1, 6), (2, 6, 1)]:
+        report = nx.check_causality(tiny(DIAGONAL, shape, 3, layers=1, first_kernel_size=3))
+        assert report.ok and report.seen == report.promised == 1, str(report)
 
 
 def test_the_gated_model_promises_the_whole_past_within_reach():
@@ -300,6 +334,85 @@ def test_a_model_that_looks_at_nothing_is_blind(family):
     assert report.seen == 0 and report.leaks == []
 
 
+# Planted faults of the PixelRNNs ---------------------------------------------------------------------------------
+
+SHIFT = "nextpixel.nn.diagonal_lstm.shift_down"
+
+
+def test_a_mirrored_pass_that_is_not_shifted_is_found(monkeypatch):
+    monkeypatch.setattr(SHIFT, lambda maps: maps)
+    report = nx.check_causality(tiny(DIAGONAL, (1, 3, 4), 3))
+    # The feature at (r, c) contains the pixels left of it, so the mirrored pass brings the rest of the row, from c on.
+    row_ahead = {(a, b) for a in sites((1, 3, 4)) for b in sites((1, 3, 4)) if a[1] == b[1] and b[2] >= a[2]}
+    assert set(report.leaks) == row_ahead and not report.ok
+
+
+def test_a_shift_in_the_wrong_direction_is_found(monkeypatch):
+    monkeypatch.setattr(SHIFT, lambda maps: nn.functional.pad(maps[:, :, 1:], (0, 0, 0, 1)))
+    report = nx.check_causality(tiny(DIAGONAL, (1, 3, 4), 3))
+    assert ((0, 0, 0), (0, 1, 0)) in report.leaks and ((0, 1, 3), (0, 2, 3)) in report.leaks
+
+
+def test_a_mirrored_pass_that_is_not_mirrored_back_is_found(monkeypatch):
+    from nextpixel.nn import diagonal_lstm
+
+    right = diagonal_lstm.diagonals_of
+
+    def wrong(*size):
+        diagonals = right(*size)
+        return diagonals._replace(places=diagonals.places[[0, 0]])
+
+    monkeypatch.setattr("nextpixel.nn.diagonal_lstm.diagonals_of", wrong)
+    report = nx.check_causality(tiny(DIAGONAL, (1, 4, 5), 3, layers=1, first_kernel_size=3))
+    # From the place that is the mirror image of a pixel one row up, all that is right of it is seen, and no more.
+    assert ((0, 2, 4), (0, 1, 4)) not in report.blind
+    assert ((0, 2, 0), (0, 1, 2)) in report.blind and not report.ok
+
+
+def test_without_the_column_beyond_the_image_the_hole_of_the_printed_design_shows(monkeypatch):
+    from nextpixel.models.residual_network import ResidualNetwork
+
+    model = tiny(DIAGONAL, (1, 6, 9), 3, layers=3, first_kernel_size=7)
+    assert nx.check_causality(model).ok
+    monkeypatch.setattr(type(model), "_features", ResidualNetwork._features)
+    report = nx.check_causality(model)
+    hole = {((0, row, column), (0, row - 1, 8)) for row in range(1, 6) for column in range(9 - 4)}
+    assert set(report.blind) == hole and report.leaks == []
+
+
+@pytest.mark.parametrize("family", [ROW, DIAGONAL])
+def test_colour_groups_that_do_not_reach_the_gates_are_found(family):
+    model = tiny(family, (3, 2, 3), 3)
+    for block in model.blocks:
+        block.core.input_to_state.mask.fill_(1)
+    report = nx.check_causality(model)
+    assert ((0, 0, 0), (1, 0, 0)) in report.leaks and not report.ok
+    # Every leak is within a pixel: from a colour to itself or to an earlier one.
+    assert all(output[1:] == source[1:] and output[0] <= source[0] for output, source in report.leaks)
+
+
+@pytest.mark.parametrize("family", [ROW, DIAGONAL])
+def test_a_state_carried_from_image_to_image_is_found(family, monkeypatch):
+    from nextpixel.nn.lstm_scan import Recurrence
+
+    right = Recurrence.forward
+
+    def wrong(self, inputs, *others):
+        states = right(self, inputs, *others)
+        return states + torch.cat([torch.zeros_like(states[..., :1]), states[..., :-1]], dim=-1)
+
+    monkeypatch.setattr(Recurrence, "forward", wrong)
+    report = nx.check_causality(tiny(family, (1, 3, 4), 3))
+    assert report.mixes_images and not report.ok
+
+
+def test_a_row_lstm_that_runs_upwards_is_found(monkeypatch):
+    right = RowLSTM.forward
+    monkeypatch.setattr(RowLSTM, "forward", lambda self, maps: right(self, maps.flip(2)).flip(2))
+    report = nx.check_causality(tiny(ROW, (1, 3, 4), 3))
+    assert ((0, 0, 1), (0, 2, 1)) in report.leaks and not report.ok
+
+
 # A single stack of masked convolutions, which has the blind spot of arXiv 1606.05328 ----------------------------
 
 
@@ -416,7 +529,7 @@ def test_the_check_needs_no_luck(family):
     """Sound models pass and unsound ones fail, whatever random images and weights are drawn."""
     for seed in range(5):
         torch.manual_seed(seed)
-        model = nx.build(family, image_shape=(2, 2, 3), levels=4, features=6, layers=2)
+        model = nx.build(family, image_shape=(2, 2, 3), levels=4, features=features_of(family), layers=2)
         assert nx.check_causality(model, seed=seed).ok
         assert nx.check_causality(model, seed=seed) == nx.check_causality(model, seed=seed)
         assert model.log_prob(noise(model, 2)).isfinite().all()

@@ -20,6 +20,15 @@ many = settings(max_examples=100, deadline=None, database=None)
 SHAPES = [(1, 5, 7), (3, 6, 4), (1, 1, 1), (3, 1, 9), (3, 9, 1), (2, 3, 3), (4, 2, 3)]
 
 
+FEATURES = {"gated-pixelcnn": 8}
+"""Features of tiny models by family. Where there are ReLUs, 16: with fewer, all those of a colour can be off at once,
+and then the model is blind indeed."""
+
+
+def features_of(family):
+    return FEATURES.get(family, 16)
+
+
 def has_option(family, name):
     return name in inspect.signature(family_class(family)).parameters
 
@@ -27,7 +36,9 @@ def has_option(family, name):
 def tiny(family, shape=(1, 3, 4), levels=3, **options):
     """An untrained model of few weights; options that the family does not have are left out."""
     torch.manual_seed(1)
-    options = {"features": 8, "layers": 2} | {name: each for name, each in options.items() if has_option(family, name)}
+    options = {"features": features_of(family), "layers": 2} | {
+        name: each for name, each in options.items() if has_option(family, name)
+    }
     return nx.build(family, image_shape=shape, levels=levels, **options)
 
 
@@ -36,6 +47,16 @@ def sharper(model, factor=2.0):
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(factor).add_(0.3 * torch.randn_like(parameter))
+    return model
+
+
+def without_relus(model):
+    """The model with ELUs for its ReLUs, which may be off wherever a weight would have an effect."""
+    for module in list(model.modules()):
+        for name, child in module.named_children():
+            if isinstance(child, torch.nn.ReLU):
+                setattr(module, name, torch.nn.ELU())
+    model.readout.activation = torch.nn.functional.elu
     return model
 
 

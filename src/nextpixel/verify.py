@@ -28,7 +28,7 @@ from nextpixel.models.base import ImageModel
 
 PAIRS_IN_A_REPORT = 5
 FLOATS_IN_A_BATCH = 2**17
-SECOND_LOOKS = 8
+SECOND_LOOKS = 16
 
 
 class Site(NamedTuple):
@@ -81,6 +81,7 @@ class CausalityReport:
         lines.append(
             f"context: an output depends on {self.seen:.1%} of what comes before it; "
             f"the architecture promises {self.promised:.1%}"
+            + ("; the rest is out of the architecture's reach" if self.promised < 1 else "")
         )
         return "\n".join(lines)
 
@@ -210,18 +211,22 @@ def _dependence(
 
 
 def _mixes_images(model: ImageModel, generator: torch.Generator) -> bool:
-    """Whether the outputs of the first image of a batch depend on the second."""
+    """Whether the outputs of an image of a batch depend on another one, be it before or after it."""
     inputs = _random_inputs(model, 2, generator)
-    first = model._network(inputs)[0]
-    weights = torch.randn(first.shape, generator=generator).to(first)
-    return bool(_gradient((first * weights).sum(), inputs)[1].any())
+    parameters = model._network(inputs)
+    weights = torch.randn(parameters.shape, generator=generator).to(parameters)
+    gradients = [
+        _gradient((parameters[own] * weights[own]).sum(), inputs, retain_graph=True)[other]
+        for own, other in ((0, 1), (1, 0))
+    ]
+    return any(bool(each.any()) for each in gradients)
 
 
-def _gradient(scalar: Tensor, inputs: Tensor) -> Tensor:
+def _gradient(scalar: Tensor, inputs: Tensor, *, retain_graph: bool = False) -> Tensor:
     """The gradient; zero where nothing connects the two."""
     if not scalar.requires_grad:
         return torch.zeros_like(inputs)
-    gradient = torch.autograd.grad(scalar, inputs, allow_unused=True)[0]
+    gradient = torch.autograd.grad(scalar, inputs, allow_unused=True, retain_graph=retain_graph)[0]
     return torch.zeros_like(inputs) if gradient is None else gradient
 
 

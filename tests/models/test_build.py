@@ -7,7 +7,7 @@ import nextpixel as nx
 from nextpixel.errors import ModelError, NextpixelError
 from nextpixel.models.build import family_class
 from nextpixel.models.registry import FAMILIES
-from tiny_models import has_option, tiny
+from tiny_models import features_of, has_option, tiny
 
 
 def test_the_models_are_the_registered_ones():
@@ -34,7 +34,7 @@ def test_every_family_understands_features_and_layers(family):
 def test_the_options_rebuild_the_model(family):
     model = tiny(family, (3, 2, 4), 7, layers=3, dropout=0.25)
     options = json.loads(json.dumps(model.options))
-    assert options["features"] == 8 and options["layers"] == 3
+    assert options["features"] == features_of(family) and options["layers"] == 3
     twin = nx.build(family, image_shape=(3, 2, 4), levels=7, **options)
     assert twin.options == model.options
     shapes = {name: each.shape for name, each in model.state_dict().items()}

@@ -14,7 +14,7 @@ import nextpixel as nx
 from nextpixel.errors import ModelError
 from nextpixel.models.files import fingerprint
 from nextpixel.training.run_folder import RunFolder
-from tiny_models import SHAPES, noise, sharper, tiny
+from tiny_models import SHAPES, features_of, noise, sharper, tiny
 
 SHAPE = (3, 3, 4)
 
@@ -112,7 +112,7 @@ def test_the_card_says_what_the_model_is(family, folder):
     assert card.startswith(f"# {family}\n")
     for fact in (
         "3 x 3 x 4 (channels, height, width), 5 levels",
-        "features 8",
+        f"features {features_of(family)}",
         "layers 2",
         "| Data | noise |",
     ):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nextpixel.nn.masked_conv import MaskedConv2d
-from tiny_models import SHAPES, Backwards, every_image, few, has_option, noise, sharper, sites, tiny
+from tiny_models import SHAPES, Backwards, every_image, few, has_option, noise, sharper, sites, tiny, without_relus
 
 ENUMERABLE = [((1, 2, 3), 2), ((1, 2, 2), 3), ((3, 1, 2), 2)]
 
@@ -149,7 +149,7 @@ def test_raster_order_has_the_colours_innermost():
 @pytest.mark.parametrize("shape", [(1, 9, 9), (3, 9, 9)])
 def test_every_weight_learns(family, shape):
     """Neither a parameter nor, where no mask hides it, any single weight is without effect on the likelihood."""
-    model = sharper(tiny(family, shape, 3, layers=3), 1.0).double()
+    model = without_relus(sharper(tiny(family, shape, 3, layers=3), 1.0)).double()
     model.log_prob(noise(model, 8)).sum().backward()
     hidden = {
         f"{name}.weight": module.mask == 0 for name, module in model.named_modules() if isinstance(module, MaskedConv2d)
@@ -164,7 +164,15 @@ def test_every_weight_learns(family, shape):
 
 
 @pytest.mark.parametrize(
-    "option", [{"skips": False}, {"head_features": 5}, {"kernel_size": 5}, {"first_kernel_size": 3}]
+    "option",
+    [
+        {"skips": False},
+        {"skips": True},
+        {"residual": False},
+        {"head_features": 5},
+        {"kernel_size": 5},
+        {"first_kernel_size": 3},
+    ],
 )
 def test_every_weight_learns_with_other_options(family, option):
     if not has_option(family, next(iter(option))):

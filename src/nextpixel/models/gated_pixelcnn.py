@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from nextpixel.models.base import ImageModel
 from nextpixel.models.options import integer, odd_size, probability, switch
-from nextpixel.nn.context import raster_context
+from nextpixel.nn.context import RowReach, raster_context
 from nextpixel.nn.gated import GatedLayer
 from nextpixel.nn.masks import ChannelGroups
 from nextpixel.nn.readout import Readout
@@ -100,4 +100,5 @@ class GatedPixelCNN(ImageModel):
     def promised_context(self) -> Tensor:
         """The past within `reach`: see the module's docstring."""
         reach = self.reach
-        return raster_context(self.image_shape, reach, lambda up: (reach, reach) if up <= reach + 1 else None)
+        row = RowReach(left=reach, right=reach, inner=reach)
+        return raster_context(self.image_shape, reach, lambda up: row if up <= reach + 1 else None)

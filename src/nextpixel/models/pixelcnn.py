@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from nextpixel.models.options import odd_size
 from nextpixel.models.residual_network import ResidualNetwork
-from nextpixel.nn.context import raster_context
+from nextpixel.nn.context import RowReach, raster_context
 from nextpixel.nn.masked_conv import MaskedConv2d
 from nextpixel.nn.masks import ChannelGroups
 
@@ -92,7 +92,7 @@ class PixelCNN(ResidualNetwork):
         first = self.options["first_kernel_size"] // 2
         k, n = self.reach, self.options["layers"]
 
-        def above(up: int) -> tuple[int, int] | None:
+        def above(up: int) -> RowReach | None:
             if up > first + k * n:
                 return None
             # The blocks move up by 1..k and right by at most k for each such move, of which there are n at most; the
@@ -100,6 +100,6 @@ class PixelCNN(ResidualNetwork):
             by_first = max(1, up - k * n)
             through_rows = first + k * min(up - by_first, n)
             within_row = k * min(up, n) - 1 if up <= k * n else -1
-            return first + k * n, max(through_rows, within_row)
+            return RowReach(left=first + k * n, right=through_rows, inner=within_row)
 
         return raster_context(self.image_shape, first + k * n, above)

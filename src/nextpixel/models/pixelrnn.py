@@ -24,7 +24,7 @@ from torch import Tensor, nn
 
 from nextpixel.models.options import odd_size
 from nextpixel.models.residual_network import ResidualNetwork
-from nextpixel.nn.context import raster_context
+from nextpixel.nn.context import RowReach, raster_context
 from nextpixel.nn.diagonal_lstm import DiagonalBiLSTM
 from nextpixel.nn.masks import ChannelGroups
 from nextpixel.nn.row_lstm import RowLSTM
@@ -90,10 +90,10 @@ class RowLSTMModel(ResidualNetwork):
         first = self.options["first_kernel_size"] // 2
         k, n = self.reach, self.options["layers"]
 
-        def above(up: int) -> tuple[int, int]:
+        def above(up: int) -> RowReach:
             # Right only by states, k columns a row up; the last step, by the first convolution, goes up a row too and
             # right by its reach, or stays in its row and goes left. Left by every layer's input-to-state as well.
-            return k * up + k * n + first, max(k * (up - 1) + first, k * up - 1)
+            return RowReach(left=k * up + k * n + first, right=k * (up - 1) + first, inner=k * up - 1)
 
         return raster_context(self.image_shape, k * n + first, above)
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
@@ -57,7 +58,7 @@ class Fronts:
     inside: Tensor
     outside: Tensor
 
-    @property
+    @cached_property
     def neighbours(self) -> list[Tensor]:
         """For each tap, the neighbour's state of every cell: int64 `[cells]`."""
         taps = zip(*(front.neighbours for front in self.fronts), strict=True)
@@ -120,18 +121,17 @@ def batch_last(maps: Tensor) -> Tensor:
 
 def map_of(cells: Tensor, height: int, width: int) -> Tensor:
     """The inverse of `batch_last`, channels last in memory."""
-    return cells.unflatten(1, (height, width)).permute(3, 0, 1, 2).contiguous(memory_format=torch.channels_last)
+    maps = cells.view(len(cells), height, width, -1).permute(3, 0, 1, 2)
+    return maps.contiguous(memory_format=torch.channels_last)
 
 
-# The loop over the fronts would be unrolled into one graph, which takes minutes to compile.
-@torch.compiler.disable
 def scan(
     inputs: Tensor, weight: Tensor, bias: Tensor, state_weight: Tensor, hidden: Tensor, memory: Tensor, fronts: Fronts
 ) -> Tensor:
     """The scan itself: see `Recurrence`, whose parameters are the last three tensors."""
-    states: Tensor = _Scan.apply(  # type: ignore[no-untyped-call]
-        inputs, weight, bias, state_weight, hidden, memory, fronts
-    )
+    # Compiled, the loop over the fronts would be unrolled into one graph, which takes minutes.
+    apply = torch.compiler.disable(_Scan.apply)  # type: ignore[no-untyped-call]
+    states: Tensor = apply(inputs, weight, bias, state_weight, hidden, memory, fronts)
     return states
 
 
@@ -147,10 +147,8 @@ class _Scan(torch.autograd.Function):
         memory: Tensor,
         fronts: Fronts,
     ) -> Tensor:
-        gates = torch.baddbmm(bias[..., None], weight, inputs.flatten(2)).unflatten(2, inputs.shape[2:])
-        directions, four, cells, batch = gates.shape
-        h = four // 4
-        shape = (directions, h, len(fronts.inside) + len(fronts.outside), batch)
+        gates = torch.baddbmm(bias[..., None], weight, inputs.flatten(2)).view(*bias.shape, *inputs.shape[2:])
+        shape = (*hidden.shape, len(fronts.inside) + len(fronts.outside), inputs.shape[3])
         states, memories, tanh_c = gates.new_empty(shape), gates.new_empty(shape), gates.new_empty(shape)
         states[:, :, fronts.outside] = hidden[:, :, None, None]
         memories[:, :, fronts.outside] = memory[:, :, None, None]
@@ -170,7 +168,7 @@ class _Scan(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         inputs, weight, state_weight, gates, states, memories, tanh_c = ctx.saved_tensors
         fronts: Fronts = ctx.fronts
         back = state_weight.transpose(2, 3)
@@ -220,7 +218,7 @@ def _views(fronts: Fronts, gates: Tensor, states: Tensor, memories: Tensor, tanh
     sizes = [batch * (front.cells.stop - front.cells.start) for front in fronts.fronts]
     gates = gates.flatten(2)
     whole, sigmoids, *each_gate = (
-        maps.split(sizes, dim=2) for maps in (gates, gates[:, : 3 * h], *gates.split(h, dim=1))
+        torch.split_with_sizes(maps, sizes, 2) for maps in (gates, gates[:, : 3 * h], *gates.chunk(4, dim=1))
     )
     states, memories, tanh_c = states.flatten(2), memories.flatten(2), tanh_c.flatten(2)
 

@@ -33,7 +33,7 @@ class Readout(nn.Module):
         activation: Callable[[Tensor], Tensor],
     ) -> None:
         super().__init__()
-        self.channels, self.activation = channels, activation
+        self.channels, self.numbers, self.activation = channels, parameters, activation
         groups = ChannelGroups.split(hidden, channels)
         self.hidden = MaskedConv2d(features, groups, "B")
         self.output = MaskedConv2d(groups, ChannelGroups.split(channels * parameters, channels), "B")
@@ -41,4 +41,5 @@ class Readout(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Read the whole map out."""
         parameters: Tensor = self.output(self.activation(self.hidden(self.activation(maps))))
-        return parameters.unflatten(1, (self.channels, -1)).transpose(1, 2)
+        batch, _, height, width = parameters.shape
+        return parameters.view(batch, self.channels, self.numbers, height, width).transpose(1, 2)
