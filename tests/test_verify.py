@@ -1,5 +1,6 @@
 """`check_causality` must pass every model we have, and must find every fault that we plant."""
 
+import dataclasses
 import re
 
 import pytest
@@ -12,7 +13,7 @@ from nextpixel.models.base import ImageModel
 from nextpixel.nn.masked_conv import MaskedConv2d
 from nextpixel.nn.masks import ChannelGroups
 from nextpixel.nn.row_lstm import RowLSTM
-from nextpixel.verify import Site, stepwise_difference
+from nextpixel.verify import Site, receptive_field, stepwise_difference
 from tiny_models import SHAPES, Backwards, features_of, has_option, noise, sharper, sites, tiny
 
 GATED, ROW, DIAGONAL = "gated-pixelcnn", "row-lstm", "diagonal-bilstm"
@@ -114,6 +115,21 @@ def test_the_gated_model_promises_the_whole_past_within_reach():
 @pytest.mark.parametrize("shape", SHAPES)
 def test_step_by_step_equals_at_once(family, shape):
     assert stepwise_difference(sharper(tiny(family, shape, 5, dropout=0.3))) < 1e-4
+
+
+@pytest.mark.parametrize("shape", [(1, 5, 7), (3, 3, 4)])
+def test_a_receptive_field_is_a_row_of_the_promise(family, shape):
+    model = tiny(family, shape, 4)
+    promised = model.promised_context().view(*shape, *shape)
+    for site in [(0, 0, 0), (shape[0] - 1, 2, 1), (0, shape[1] - 1, shape[2] - 1)]:
+        assert torch.equal(receptive_field(model, Site(*site)), promised[site])
+    assert model.training and next(model.parameters()).dtype == torch.float32
+
+
+@pytest.mark.parametrize("site", [(0, 3, 0), (0, 0, -1), (1, 0, 0)])
+def test_a_receptive_field_of_no_sub_pixel_is_refused(site):
+    with pytest.raises(InputError, match="has no sub-pixel"):
+        receptive_field(tiny(GATED, (1, 3, 4)), Site(*site))
 
 
 # The report and the arguments -----------------------------------------------------------------------------------
@@ -359,8 +375,8 @@ def test_a_mirrored_pass_that_is_not_mirrored_back_is_found(monkeypatch):
     right = diagonal_lstm.diagonals_of
 
     def wrong(*size):
-        diagonals = right(*size)
-        return diagonals._replace(places=diagonals.places[[0, 0]])
+        fronts = right(*size)
+        return dataclasses.replace(fronts, states=fronts.states[[0, 0]])
 
     monkeypatch.setattr("nextpixel.nn.diagonal_lstm.diagonals_of", wrong)
     report = nx.check_causality(tiny(DIAGONAL, (1, 4, 5), 3, layers=1, first_kernel_size=3))

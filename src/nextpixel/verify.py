@@ -150,6 +150,30 @@ def check_causality(
     )
 
 
+def receptive_field(model: ImageModel, output: Site, *, seed: int = 0) -> Tensor:
+    """What one output sub-pixel's distribution depends on, by gradients in evaluation mode and float64.
+
+    Args:
+        model: any model, trained or not; it is not changed.
+        output: the sub-pixel.
+        seed: of the random images and combinations.
+
+    Returns:
+        Bool `[C, H, W]`.
+
+    Raises:
+        InputError: the image has no such sub-pixel.
+    """
+    _, height, width = model.image_shape
+    if not all(0 <= at < size for at, size in zip(output, model.image_shape, strict=True)):
+        raise InputError(f"an image of {model.image_shape} has no sub-pixel {tuple(output)}")
+    examined = copy.deepcopy(model).double().eval()
+    generator = torch.Generator().manual_seed(seed)
+    chosen = torch.tensor([(output[0] * height + output[1]) * width + output[2]])
+    looks = [_dependence(examined, chosen, generator) for _ in range(SECOND_LOOKS)]
+    return torch.stack(looks).any(dim=0).view(model.image_shape)
+
+
 def stepwise_difference(
     model: ImageModel, *, count: int = 2, seed: int = 0, advance: Callable[[int], None] | None = None
 ) -> float:

@@ -153,6 +153,27 @@ def test_check_fails_with_exit_code_1(trained, capsys, monkeypatch):
     assert "not to be trusted" in captured.err
 
 
+def test_every_family_goes_through_every_command(family, tmp_path, capsys):
+    run_folder = tmp_path / "run"
+    words = f"--model {family} --features 12 --layers 2 --steps 3 --grids 0".split()
+    assert nextpixel("train", "digits", "--out", run_folder, *words) == 0
+    assert nextpixel("evaluate", run_folder, "digits", "--json") == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["images"] == 180
+    assert nextpixel("sample", run_folder, "--count", 2, "--out", tmp_path / "grid.png") == 0
+    words = "--known top --limit 1 --count 1".split()  # noqa: SIM905
+    assert nextpixel("complete", run_folder, "digits", "--out", tmp_path / "completed", *words) == 0
+    assert nextpixel("check", run_folder, "--outputs", 6) == 0
+    assert nextpixel("info", run_folder) == 0
+    assert family in capsys.readouterr().out
+
+
+def test_the_options_of_the_residual_models_are_flags(tmp_path):
+    words = ["--model", "row-lstm", "--no-residual", "--skips", "--kernel-size", 5, "--steps", 1]
+    assert train(tmp_path / "run", *words) == 0
+    options = nx.load(tmp_path / "run").options
+    assert (options["residual"], options["skips"], options["kernel_size"]) == (False, True, 5)
+
+
 def test_info_tells_what_the_model_is(trained, capsys):
     assert nextpixel("info", trained) == 0
     out = capsys.readouterr().out

@@ -150,12 +150,14 @@ def test_maps_of_a_colour_know_no_later_colour_of_their_pixel(name):
 
 @pytest.mark.parametrize("size", SIZES)
 def test_fronts_hold_every_cell_once_and_look_back_only(size):
-    for fronts in (rows_of(*size, 1, CPU), rows_of(*size, 2, CPU), diagonals_of(*size, CPU).fronts):
+    for fronts in (rows_of(*size, 1, CPU), rows_of(*size, 2, CPU), diagonals_of(*size, CPU)):
         cells = size[0] * size[1]
         at = [place for front in fronts.fronts for place in range(front.cells.start, front.cells.stop)]
         assert at == list(range(cells))
-        assert len(fronts.inside.unique()) == cells
-        assert len(torch.cat([fronts.inside, fronts.outside]).unique()) == len(fronts.inside) + len(fronts.outside)
+        for places, states in zip(fronts.places, fronts.states, strict=True):
+            assert places.sort().values.tolist() == at
+            together = torch.cat([states, fronts.outside])
+            assert together.sort().values.tolist() == list(range(cells + len(fronts.outside)))
         known = set(fronts.outside.tolist())
         for front in fronts.fronts:
             for neighbour in front.neighbours:

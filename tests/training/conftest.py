@@ -22,11 +22,11 @@ def shapes(monkeypatch, tmp_path):
 def tiny():
     """Builds the same tiny model, with dropout so that noise matters, every time it is called."""
 
-    def build(**options):
+    def build(family="gated-pixelcnn", **options):
         import torch
 
         torch.manual_seed(0)
         options = {"features": 6, "layers": 2, "first_kernel_size": 3, "dropout": 0.2, **options}
-        return nx.build("gated-pixelcnn", image_shape=(1, 5, 4), levels=3, **options)
+        return nx.build(family, image_shape=(1, 5, 4), levels=3, **options)
 
     return build

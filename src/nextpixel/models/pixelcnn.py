@@ -19,7 +19,6 @@ import math
 
 from torch import Tensor, nn
 
-from nextpixel.models.options import odd_size
 from nextpixel.models.residual_network import ResidualNetwork
 from nextpixel.nn.context import RowReach, raster_context
 from nextpixel.nn.masked_conv import MaskedConv2d
@@ -30,67 +29,25 @@ RELU_GAIN = math.sqrt(2)
 
 
 class PixelCNN(ResidualNetwork):
-    """A PixelCNN with masked convolutions.
-
-    Args:
-        image_shape: `(C, H, W)`.
-        levels: values that a sub-pixel can take, 2 to 256.
-        features: maps h of the k x k convolutions, at least one a channel of the image; there are 2h between blocks.
-        layers: number of residual blocks, at least 1.
-        kernel_size: odd side k of the convolution in a block, at least 3.
-        first_kernel_size: odd side of the first convolution.
-        head_features: maps between the two convolutions of the head; None for 2h.
-        residual: whether a block's input is added to its output.
-        skips: whether every block feeds the head, instead of the last alone.
-        dropout: probability of zeroing one of the h features in training.
-
-    Raises:
-        ModelError: an argument is out of range.
-    """
+    """A PixelCNN with masked convolutions; its arguments are those of `ResidualNetwork`."""
 
     family = "pixelcnn"
-
-    def __init__(
-        self,
-        image_shape: tuple[int, int, int],
-        levels: int = 256,
-        features: int = 32,
-        layers: int = 7,
-        kernel_size: int = 3,
-        first_kernel_size: int = 7,
-        head_features: int | None = None,
-        residual: bool = True,
-        skips: bool = False,
-        dropout: float = 0.0,
-    ) -> None:
-        self.reach = odd_size("kernel_size", kernel_size) // 2
-        super().__init__(
-            image_shape,
-            levels,
-            features=features,
-            layers=layers,
-            first_kernel_size=first_kernel_size,
-            head_features=head_features,
-            residual=residual,
-            skips=skips,
-            dropout=dropout,
-            own={"kernel_size": kernel_size},
-            gain=1.0,
-        )
+    gain = 1.0
 
     def _core(self, maps: ChannelGroups, hidden: ChannelGroups) -> nn.Module:
+        reach = self.options["kernel_size"] // 2
         return nn.Sequential(
             nn.ReLU(),
             MaskedConv2d(maps, hidden, "B", gain=RELU_GAIN),
             nn.ReLU(),
-            MaskedConv2d(hidden, hidden, "B", rows_above=self.reach, reach=self.reach, gain=RELU_GAIN),
+            MaskedConv2d(hidden, hidden, "B", rows_above=reach, reach=reach, gain=RELU_GAIN),
             nn.ReLU(),
         )
 
     def promised_context(self) -> Tensor:
         """The past without the blind spot: see the module's docstring."""
         first = self.options["first_kernel_size"] // 2
-        k, n = self.reach, self.options["layers"]
+        k, n = self.options["kernel_size"] // 2, self.options["layers"]
 
         def above(up: int) -> RowReach | None:
             if up > first + k * n:

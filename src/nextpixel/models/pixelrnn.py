@@ -22,7 +22,6 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nextpixel.models.options import odd_size
 from nextpixel.models.residual_network import ResidualNetwork
 from nextpixel.nn.context import RowReach, raster_context
 from nextpixel.nn.diagonal_lstm import DiagonalBiLSTM
@@ -34,61 +33,18 @@ LSTM_GAIN = 3.0
 
 
 class RowLSTMModel(ResidualNetwork):
-    """A PixelRNN of Row LSTM layers.
-
-    Args:
-        image_shape: `(C, H, W)`.
-        levels: values that a sub-pixel can take, 2 to 256.
-        features: maps h of an LSTM, at least one a channel of the image; there are 2h between blocks.
-        layers: number of residual blocks, at least 1.
-        kernel_size: odd width k of the input-to-state and state-to-state convolutions, at least 3.
-        first_kernel_size: odd side of the first convolution.
-        head_features: maps between the two convolutions of the head; None for 2h.
-        residual: whether a block's input is added to its output.
-        skips: whether every block feeds the head, instead of the last alone.
-        dropout: probability of zeroing one of the h features in training.
-
-    Raises:
-        ModelError: an argument is out of range.
-    """
+    """A PixelRNN of Row LSTM layers; its arguments are those of `ResidualNetwork`."""
 
     family = "row-lstm"
-
-    def __init__(
-        self,
-        image_shape: tuple[int, int, int],
-        levels: int = 256,
-        features: int = 16,
-        layers: int = 7,
-        kernel_size: int = 3,
-        first_kernel_size: int = 7,
-        head_features: int | None = None,
-        residual: bool = True,
-        skips: bool = False,
-        dropout: float = 0.0,
-    ) -> None:
-        self.reach = odd_size("kernel_size", kernel_size) // 2
-        super().__init__(
-            image_shape,
-            levels,
-            features=features,
-            layers=layers,
-            first_kernel_size=first_kernel_size,
-            head_features=head_features,
-            residual=residual,
-            skips=skips,
-            dropout=dropout,
-            own={"kernel_size": kernel_size},
-            gain=LSTM_GAIN,
-        )
+    gain = LSTM_GAIN
 
     def _core(self, maps: ChannelGroups, hidden: ChannelGroups) -> nn.Module:
-        return RowLSTM(maps, hidden, 2 * self.reach + 1)
+        return RowLSTM(maps, hidden, self.options["kernel_size"])
 
     def promised_context(self) -> Tensor:
         """The triangle above and the pixels to the left: see the module's docstring."""
         first = self.options["first_kernel_size"] // 2
-        k, n = self.reach, self.options["layers"]
+        k, n = self.options["kernel_size"] // 2, self.options["layers"]
 
         def above(up: int) -> RowReach:
             # Right only by states, k columns a row up; the last step, by the first convolution, goes up a row too and
@@ -99,30 +55,16 @@ class RowLSTMModel(ResidualNetwork):
 
 
 class DiagonalBiLSTMModel(ResidualNetwork):
-    """A PixelRNN of Diagonal BiLSTM layers.
-
-    Args:
-        image_shape: `(C, H, W)`.
-        levels: values that a sub-pixel can take, 2 to 256.
-        features: maps h of an LSTM, at least one a channel of the image; there are 2h between blocks.
-        layers: number of residual blocks, at least 1.
-        first_kernel_size: odd side of the first convolution.
-        head_features: maps between the two convolutions of the head; None for 2h.
-        residual: whether a block's input is added to its output.
-        skips: whether every block feeds the head, instead of the last alone.
-        dropout: probability of zeroing one of the h features in training.
-
-    Raises:
-        ModelError: an argument is out of range.
-    """
+    """A PixelRNN of Diagonal BiLSTM layers; its arguments are those of `ResidualNetwork`, but for `kernel_size`."""
 
     family = "diagonal-bilstm"
+    gain = LSTM_GAIN
 
     def __init__(
         self,
         image_shape: tuple[int, int, int],
         levels: int = 256,
-        features: int = 16,
+        features: int = 32,
         layers: int = 7,
         first_kernel_size: int = 7,
         head_features: int | None = None,
@@ -131,17 +73,7 @@ class DiagonalBiLSTMModel(ResidualNetwork):
         dropout: float = 0.0,
     ) -> None:
         super().__init__(
-            image_shape,
-            levels,
-            features=features,
-            layers=layers,
-            first_kernel_size=first_kernel_size,
-            head_features=head_features,
-            residual=residual,
-            skips=skips,
-            dropout=dropout,
-            own={},
-            gain=LSTM_GAIN,
+            image_shape, levels, features, layers, None, first_kernel_size, head_features, residual, skips, dropout
         )
 
     def _core(self, maps: ChannelGroups, hidden: ChannelGroups) -> nn.Module:

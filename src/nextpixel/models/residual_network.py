@@ -11,7 +11,7 @@ A family provides the core.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import ClassVar
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -32,37 +32,37 @@ class ResidualNetwork(ImageModel):
         levels: values that a sub-pixel can take, 2 to 256.
         features: maps h of a core, at least one a channel of the image; the maps between blocks are 2h.
         layers: number of residual blocks, at least 1.
+        kernel_size: odd side, at least 3, of the core's convolutions; None where the core has no such choice.
         first_kernel_size: odd side of the first convolution.
         head_features: maps between the two convolutions of the head; None for 2h.
         residual: whether a block's input is added to its output.
         skips: whether every block feeds the head, instead of the last alone.
         dropout: probability of zeroing one of the h features in training.
-        own: the options that only this family has.
-        gain: factor on the initial weights of the convolution after a core.
 
     Raises:
         ModelError: an argument is out of range.
     """
 
+    gain: ClassVar[float]
+    """Factor on the initial weights of the convolution after a core."""
+
     def __init__(
         self,
         image_shape: tuple[int, int, int],
-        levels: int,
-        *,
-        features: int,
-        layers: int,
-        first_kernel_size: int,
-        head_features: int | None,
-        residual: bool,
-        skips: bool,
-        dropout: float,
-        own: dict[str, Any],
-        gain: float,
+        levels: int = 256,
+        features: int = 32,
+        layers: int = 7,
+        kernel_size: int | None = 3,
+        first_kernel_size: int = 7,
+        head_features: int | None = None,
+        residual: bool = True,
+        skips: bool = False,
+        dropout: float = 0.0,
     ) -> None:
         options = {
             "features": integer("features", features, 1),
             "layers": integer("layers", layers, 1),
-            **own,
+            **({} if kernel_size is None else {"kernel_size": odd_size("kernel_size", kernel_size)}),
             "first_kernel_size": odd_size("first_kernel_size", first_kernel_size),
             "head_features": None if head_features is None else integer("head_features", head_features, 1),
             "residual": switch("residual", residual),
@@ -83,7 +83,7 @@ class ResidualNetwork(ImageModel):
                 residual=residual,
                 skip=skips,
                 last=index == layers - 1,
-                gain=gain,
+                gain=self.gain,
                 dropout=dropout,
             )
             for index in range(layers)

@@ -15,12 +15,11 @@ the same without the empty corners, for any height and width:
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from nextpixel.nn.lstm_scan import Front, Fronts, Recurrence, batch_last, forget_slowly, map_of
+from nextpixel.nn.lstm_scan import Front, Fronts, Recurrence, forget_slowly, map_of, places_of
 from nextpixel.nn.masked_conv import MaskedConv2d, shift_down
 from nextpixel.nn.masks import ChannelGroups
 
@@ -47,35 +46,16 @@ class DiagonalBiLSTM(nn.Module):
     def forward(self, maps: Tensor) -> Tensor:
         """Run both directions over the whole map."""
         height, width = maps.shape[2:]
-        diagonals = diagonals_of(height, width, maps.device)
-        places = batch_last(maps)
-        inputs = torch.stack([places.index_select(1, cells) for cells in diagonals.cells])
         weight = self.input_to_state.visible_weight.view(2, -1, maps.shape[1])
-        states = self.recurrence(inputs, weight, self.input_to_state.bias.view(2, -1), diagonals.fronts)
-        forward, mirrored = (
-            map_of(each.index_select(1, places), height, width)
-            for each, places in zip(states, diagonals.places, strict=True)
-        )
+        bias = self.input_to_state.bias.view(2, -1)
+        states = self.recurrence(places_of(maps), weight, bias, diagonals_of(height, width, maps.device))
+        forward, mirrored = (map_of(each, height, width) for each in states)
         return forward + shift_down(mirrored)
 
 
-class Diagonals(NamedTuple):
-    """A map of H x W cells sorted by diagonals.
-
-    Attributes:
-        fronts: the diagonals from the upper left corner.
-        cells: int64 `[2, H*W]`: for each cell in that order its place in the map, forward and mirrored.
-        places: int64 `[2, H*W]`, the inverse: for each place in the map its cell, forward and mirrored.
-    """
-
-    fronts: Fronts
-    cells: Tensor
-    places: Tensor
-
-
 @lru_cache(maxsize=16)
-def diagonals_of(height: int, width: int, device: torch.device) -> Diagonals:
-    """The diagonals of a map."""
+def diagonals_of(height: int, width: int, device: torch.device) -> Fronts:
+    """The diagonals of a map from its upper left corner, and for the second direction from its upper right one."""
     # The states have a row above the map and a column left of it, which hold the initial state.
     states = _ranks_by_diagonal(height + 1, width + 1)
     places = _ranks_by_diagonal(height, width)
@@ -97,12 +77,13 @@ def diagonals_of(height: int, width: int, device: torch.device) -> Diagonals:
                 neighbours=(left, above),
             )
         )
-    cells = torch.stack([places.flatten().argsort(), places.flip(1).flatten().argsort()])
     outside = torch.cat([states[0], states[1:, 0]])
-    return Diagonals(
-        Fronts(fronts, 0, states[1:, 1:].flatten()[cells[0]].to(device), outside.to(device)),
-        cells.to(device),
-        torch.stack([places.flatten(), places.flip(1).flatten()]).to(device),
+    return Fronts(
+        fronts,
+        memory=0,
+        places=torch.stack([each.flatten().argsort() for each in (places, places.flip(1))]).to(device),
+        states=torch.stack([each.flatten() for each in (states[1:, 1:], states[1:, 1:].flip(1))]).to(device),
+        outside=outside.to(device),
     )
 
 

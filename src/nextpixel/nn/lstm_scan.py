@@ -20,7 +20,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
@@ -44,25 +43,21 @@ class Front(NamedTuple):
 
 @dataclass(frozen=True)
 class Fronts:
-    """The order in which a map is scanned.
+    """The order in which a map is scanned, by D directions beside each other.
 
     Attributes:
         fronts: one after another, with their cells in order; a state is a neighbour only after it was computed.
         memory: which of the neighbours hands its memory c on.
-        inside: int64 `[cells]`, the state of each cell.
+        places: int64 `[D, H*W]`, for each direction and cell its place in the map, in raster order.
+        states: int64 `[D, H*W]`, for each direction and place of the map where its state is.
         outside: int64, the states that hold the initial state.
     """
 
     fronts: Sequence[Front]
     memory: int
-    inside: Tensor
+    places: Tensor
+    states: Tensor
     outside: Tensor
-
-    @cached_property
-    def neighbours(self) -> list[Tensor]:
-        """For each tap, the neighbour's state of every cell: int64 `[cells]`."""
-        taps = zip(*(front.neighbours for front in self.fronts), strict=True)
-        return [torch.cat([torch.arange(each.start, each.stop) for each in tap]).to(self.inside) for tap in taps]
 
 
 class Recurrence(nn.Module):
@@ -93,17 +88,17 @@ class Recurrence(nn.Module):
         """Run the LSTM over the map.
 
         Args:
-            inputs: what the input-to-state convolution looks at, for each cell: `[D, m, cells, B]`.
+            inputs: what the input-to-state convolution looks at, for each place of the map: `[H*W, B, m]`.
             weight: K_is, `[D, 4h, m]`, the gates in the order o, f, i, g.
             bias: of the gates, `[D, 4h]`.
-            fronts: the order of the scan, for all directions the same.
+            fronts: the order of the scan.
 
         Returns:
-            h of every cell, `[D, h, cells, B]`, in the dtype of the weights.
+            h of each direction at every place, `[D, h, H*W, B]`, in the dtype of the weights.
         """
         # A sum over a hundred steps needs more than the eight bits of bfloat16.
         with torch.autocast(inputs.device.type, enabled=False):
-            inputs = inputs.to(bias.dtype).contiguous()
+            inputs = inputs.to(bias.dtype)
             # `model.to(memory_format=torch.channels_last)` takes any weight of four axes for a convolution's.
             return scan(inputs, weight, bias, self.weight.contiguous(), self.hidden, self.memory, fronts)
 
@@ -114,14 +109,14 @@ def forget_slowly(bias: Tensor, hidden: int) -> None:
         bias.view(-1, 4, hidden)[:, 1] = 1
 
 
-def batch_last(maps: Tensor) -> Tensor:
-    """Feature maps as the scan wants them: `[B, C, H, W]` to contiguous `[C, H*W, B]`."""
-    return maps.permute(1, 2, 3, 0).contiguous().flatten(1, 2)
+def places_of(maps: Tensor) -> Tensor:
+    """Feature maps as the scan wants them: `[B, C, H, W]` to `[H*W, B, C]`."""
+    return maps.permute(2, 3, 0, 1).flatten(0, 1)
 
 
-def map_of(cells: Tensor, height: int, width: int) -> Tensor:
-    """The inverse of `batch_last`, channels last in memory."""
-    maps = cells.view(len(cells), height, width, -1).permute(3, 0, 1, 2)
+def map_of(states: Tensor, height: int, width: int) -> Tensor:
+    """What the scan gives, `[h, H*W, B]`, as a map `[B, h, H, W]`, channels last in memory."""
+    maps = states.view(len(states), height, width, -1).permute(3, 0, 1, 2)
     return maps.contiguous(memory_format=torch.channels_last)
 
 
@@ -147,94 +142,110 @@ class _Scan(torch.autograd.Function):
         memory: Tensor,
         fronts: Fronts,
     ) -> Tensor:
-        gates = torch.baddbmm(bias[..., None], weight, inputs.flatten(2)).view(*bias.shape, *inputs.shape[2:])
-        shape = (*hidden.shape, len(fronts.inside) + len(fronts.outside), inputs.shape[3])
-        states, memories, tanh_c = gates.new_empty(shape), gates.new_empty(shape), gates.new_empty(shape)
+        cells, batch, _ = inputs.shape
+        inputs = torch.stack([inputs.index_select(0, places) for places in fronts.places])
+        shape = (*hidden.shape, cells + len(fronts.outside), batch)
+        states, memories = inputs.new_empty(shape), inputs.new_empty(shape)
         states[:, :, fronts.outside] = hidden[:, :, None, None]
         memories[:, :, fronts.outside] = memory[:, :, None, None]
-        views = _views(fronts, gates, states, memories, tanh_c)
-        for act, sigmoids, (o, f, i, g), seen, c_before, h_now, c, t in views:
+        gates = inputs.new_empty(bias.numel() * cells * batch)
+        tanh_c = gates.new_empty(gates.numel() // 4)
+        for x, act, (o, f, i, g), t, seen, c_before, h_now, c in _views(
+            fronts, inputs, gates, tanh_c, states, memories
+        ):
+            torch.baddbmm(bias[..., None], weight, x.transpose(1, 2), out=act)
             for tap, state in zip(state_weight, seen, strict=True):
                 act.baddbmm_(tap, state)
-            sigmoids.sigmoid_()
+            act.narrow(1, 0, 3 * hidden.shape[1]).sigmoid_()
             g.tanh_()
             torch.mul(f, c_before, out=c)
             c.addcmul_(i, g)
             torch.tanh(c, out=t)
             torch.mul(o, t, out=h_now)
-        ctx.save_for_backward(inputs, weight, state_weight, gates, states, memories, tanh_c)
+        ctx.save_for_backward(inputs, weight, state_weight, gates, tanh_c, states, memories)
         ctx.fronts = fronts
-        return states.index_select(2, fronts.inside)
+        return torch.stack([each.index_select(1, at) for each, at in zip(states, fronts.states, strict=True)])
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        inputs, weight, state_weight, gates, states, memories, tanh_c = ctx.saved_tensors
+        inputs, weight, state_weight, gates, tanh_c, states, memories = ctx.saved_tensors
         fronts: Fronts = ctx.fronts
         back = state_weight.transpose(2, 3)
-        d_gates, d_states, d_memories = torch.empty_like(gates), torch.zeros_like(states), torch.zeros_like(memories)
-        d_states.index_copy_(2, fronts.inside, grad)
-        views = _views(fronts, gates, states, memories, tanh_c)
-        d_views = _views(fronts, d_gates, d_states, d_memories, tanh_c)
+        d_inputs, d_states, d_memories = torch.empty_like(inputs), torch.zeros_like(states), torch.zeros_like(memories)
+        d_weight, d_state_weight = torch.zeros_like(weight), torch.zeros_like(state_weight)
+        d_bias = weight.new_zeros(*weight.shape[:2], 1)
+        for each, at, d_h in zip(d_states, fronts.states, grad, strict=True):
+            each.index_copy_(1, at, d_h)
+        views = _views(fronts, inputs, gates, tanh_c, states, memories)
+        d_views = _views(fronts, d_inputs, gates, tanh_c, d_states, d_memories)
         for now, d_now in zip(reversed(views), reversed(d_views), strict=True):
-            _, sigmoids, (o, f, i, g), _, c_before, _, _, t = now
-            d_act, d_sigmoids, (d_o, d_f, d_i, d_g), d_seen, d_c_before, d_h, d_c, _ = d_now
+            x, act, (o, f, i, g), t, seen, c_before, _, _ = now
+            d_x, _, _, _, d_seen, d_c_before, d_h, d_c = d_now
+            d_act = torch.empty_like(act)
+            d_o, d_f, d_i, d_g = d_act.chunk(4, dim=1)
             torch.mul(d_h, t, out=d_o)
             d_c.add_(torch.ops.aten.tanh_backward(d_h * o, t))
             torch.mul(d_c, c_before, out=d_f)
             torch.mul(d_c, g, out=d_i)
             torch.mul(d_c, i, out=d_g)
             torch.mul(d_c, f, out=d_c_before)
+            d_sigmoids, sigmoids = (each.narrow(1, 0, 3 * o.shape[1]) for each in (d_act, act))
             torch.ops.aten.sigmoid_backward(d_sigmoids, sigmoids, grad_input=d_sigmoids)
             torch.ops.aten.tanh_backward(d_g, g, grad_input=d_g)
-            for tap, d_state in zip(back, d_seen, strict=True):
+            torch.bmm(d_act.transpose(1, 2), weight, out=d_x)
+            d_weight.baddbmm_(d_act, x)
+            d_bias.add_(d_act.sum(dim=2, keepdim=True))
+            for tap, d_tap, state, d_state in zip(back, d_state_weight, seen, d_seen, strict=True):
                 d_state.baddbmm_(tap, d_act)
-        d_gates = d_gates.flatten(2)
-        d_state_weight = torch.stack(
-            [torch.bmm(d_gates, states.index_select(2, each).flatten(2).transpose(1, 2)) for each in fronts.neighbours]
-        )
+                d_tap.baddbmm_(d_act, state.transpose(1, 2))
         d_hidden, d_memory = (each.index_select(2, fronts.outside).sum(dim=(2, 3)) for each in (d_states, d_memories))
-        d_weight = torch.bmm(d_gates, inputs.flatten(2).transpose(1, 2))
-        d_inputs = torch.bmm(weight.transpose(1, 2), d_gates).view_as(inputs)
-        return d_inputs, d_weight, d_gates.sum(dim=2), d_state_weight, d_hidden, d_memory, None
+        d_places = inputs.new_zeros(inputs.shape[1:])
+        for each, places in zip(d_inputs, fronts.places, strict=True):
+            d_places += each.index_select(0, places.argsort())
+        return d_places, d_weight, d_bias[..., 0], d_state_weight, d_hidden, d_memory, None
 
 
 class _View(NamedTuple):
-    """The part of each tensor that belongs to a front, all `[D, maps, elements]`."""
+    """The part of each tensor that belongs to a front: inputs `[D, elements, m]`, others `[D, maps, elements]`."""
 
+    inputs: Tensor
     gates: Tensor
-    sigmoids: Tensor
-    each_gate: tuple[Tensor, ...]
-    neighbours: tuple[Tensor, ...]
+    each_gate: Sequence[Tensor]
+    tanh_memory: Tensor
+    neighbours: Sequence[Tensor]
     memory_before: Tensor
     state: Tensor
     memory: Tensor
-    tanh_memory: Tensor
 
 
-def _views(fronts: Fronts, gates: Tensor, states: Tensor, memories: Tensor, tanh_c: Tensor) -> list[_View]:
-    """All views at once, since slicing one by one would cost as much as computing."""
-    batch, h = gates.shape[-1], states.shape[1]
+def _views(
+    fronts: Fronts, inputs: Tensor, gates: Tensor, tanh_c: Tensor, states: Tensor, memories: Tensor
+) -> list[_View]:
+    """The views of all fronts."""
+    batch, (directions, h) = inputs.shape[2], states.shape[:2]
     sizes = [batch * (front.cells.stop - front.cells.start) for front in fronts.fronts]
-    gates = gates.flatten(2)
-    whole, sigmoids, *each_gate = (
-        torch.split_with_sizes(maps, sizes, 2) for maps in (gates, gates[:, : 3 * h], *gates.chunk(4, dim=1))
+    inputs, states, memories = inputs.flatten(1, 2), states.flatten(2), memories.flatten(2)
+    views = []
+    pieces = (
+        torch.split_with_sizes(inputs, sizes, 1),
+        *(
+            torch.split_with_sizes(block, [directions * maps * h * size for size in sizes])
+            for block, maps in ((gates, 4), (tanh_c, 1))
+        ),
     )
-    states, memories, tanh_c = states.flatten(2), memories.flatten(2), tanh_c.flatten(2)
-
-    def at(maps: Tensor, place: slice) -> Tensor:
-        return maps.narrow(2, place.start * batch, (place.stop - place.start) * batch)
-
-    return [
-        _View(
-            act,
-            sigmoid,
-            (o, f, i, g),
-            tuple(at(states, place) for place in front.neighbours),
-            at(memories, front.neighbours[fronts.memory]),
-            at(states, front.states),
-            at(memories, front.states),
-            at(tanh_c, front.states),
+    for front, size, x, act, t in zip(fronts.fronts, sizes, *pieces, strict=True):
+        act = act.view(directions, 4 * h, size)
+        views.append(
+            _View(
+                x,
+                act,
+                act.chunk(4, dim=1),
+                t.view(directions, h, size),
+                [states.narrow(2, place.start * batch, size) for place in front.neighbours],
+                memories.narrow(2, front.neighbours[fronts.memory].start * batch, size),
+                states.narrow(2, front.states.start * batch, size),
+                memories.narrow(2, front.states.start * batch, size),
+            )
         )
-        for front, act, sigmoid, o, f, i, g in zip(fronts.fronts, whole, sigmoids, *each_gate, strict=True)
-    ]
+    return views

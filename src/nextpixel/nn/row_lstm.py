@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nextpixel.nn.lstm_scan import Front, Fronts, Recurrence, batch_last, forget_slowly, map_of
+from nextpixel.nn.lstm_scan import Front, Fronts, Recurrence, forget_slowly, map_of, places_of
 from nextpixel.nn.masked_conv import MaskedConv2d
 from nextpixel.nn.masks import ChannelGroups
 
@@ -40,10 +40,10 @@ class RowLSTM(nn.Module):
         """Run over the whole map."""
         height, width = maps.shape[2:]
         seen = F.pad(maps, (self.reach, 0))
-        inputs = torch.cat([batch_last(seen[..., tap : tap + width]) for tap in range(self.reach + 1)])
+        inputs = torch.cat([places_of(seen[..., tap : tap + width]) for tap in range(self.reach + 1)], dim=2)
         weight = self.input_to_state.visible_weight[:, :, 0].transpose(1, 2).flatten(1)
         fronts = rows_of(height, width, self.reach, maps.device)
-        states = self.recurrence(inputs[None], weight[None], self.input_to_state.bias[None], fronts)
+        states = self.recurrence(inputs, weight[None], self.input_to_state.bias[None], fronts)
         return map_of(states[0], height, width)
 
 
@@ -68,4 +68,10 @@ def rows_of(height: int, width: int, reach: int, device: torch.device) -> Fronts
     ]
     is_outside = torch.ones(states.numel(), dtype=torch.bool)
     is_outside[inside] = False
-    return Fronts(fronts, reach, inside.to(device), is_outside.nonzero()[:, 0].to(device))
+    return Fronts(
+        fronts,
+        memory=reach,
+        places=torch.arange(height * width, device=device)[None],
+        states=inside[None].to(device),
+        outside=is_outside.nonzero()[:, 0].to(device),
+    )
