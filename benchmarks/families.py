@@ -1,0 +1,84 @@
+"""The families side by side: parameters, what a sub-pixel sees, and training speed, as ratios to the PixelCNN's.
+
+Each takes a step in turn, again and again, in float32 (the PixelRNNs' recurrence is float32 in any case).
+
+    python benchmarks/families.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+
+import nextpixel as nx
+from training import processor
+
+MODELS = {
+    "pixelcnn, 9 x 32": ("pixelcnn", {"features": 32, "layers": 9}),
+    "gated-pixelcnn, 6 x 64, 5 x 5": ("gated-pixelcnn", {"features": 64, "layers": 6, "kernel_size": 5}),
+    "row-lstm, 7 x 16": ("row-lstm", {"features": 16, "layers": 7}),
+    "diagonal-bilstm, 1 x 32": ("diagonal-bilstm", {"features": 32, "layers": 1}),
+    "diagonal-bilstm, 7 x 16": ("diagonal-bilstm", {"features": 16, "layers": 7}),
+}
+
+
+def make_step(model: nx.ImageModel, images: torch.Tensor) -> Callable[[], None]:
+    """A step of the optimiser."""
+    optimizer = torch.optim.AdamW(model.parameters())
+
+    def step() -> None:
+        optimizer.zero_grad()
+        (-model.log_prob(images).mean()).backward()
+        optimizer.step()
+
+    return step
+
+
+def main() -> None:
+    """Time all models alternately and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=28)
+    parser.add_argument("--levels", type=int, default=2)
+    parser.add_argument("--batch-size", type=int, default=16)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--turns", type=int, default=9)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    shape = (1, arguments.size, arguments.size)
+    images = torch.randint(arguments.levels, (arguments.batch_size, *shape), dtype=torch.uint8)
+    models = {
+        name: nx.build(family, image_shape=shape, levels=arguments.levels, **options).to(
+            memory_format=torch.channels_last
+        )
+        for name, (family, options) in MODELS.items()
+    }
+    steps = {name: make_step(model, images) for name, model in models.items()}
+    times: dict[str, list[float]] = {name: [] for name in models}
+    for turn in range(arguments.turns + 1):
+        for name, step in steps.items():
+            start = time.perf_counter()
+            step()
+            if turn:
+                times[name].append(time.perf_counter() - start)
+    reference = next(iter(times.values()))
+    print(
+        f"{processor()}; {arguments.threads} thread(s); torch {torch.__version__}; {arguments.batch_size} images a step"
+    )
+    print(f"{'':32}{'parameters':>11}{'sees':>7}{'ms a step':>11}{'images/s':>10}{'ratio':>7}")
+    for name, model in models.items():
+        rank = model.order.flatten()
+        past = rank[None, :] < rank[:, None]
+        seen = float((model.promised_context().sum(1)[1:] / past.sum(1)[1:]).mean())
+        parameters = sum(parameter.numel() for parameter in model.parameters())
+        middle = statistics.median(times[name])
+        ratio = statistics.median(own / base for own, base in zip(times[name], reference, strict=True))
+        speed = arguments.batch_size / middle
+        print(f"{name:32}{parameters:11,}{seen:7.0%}{1000 * middle:11.0f}{speed:10.0f}{ratio:7.2f}")
+
+
+if __name__ == "__main__":
+    main()
