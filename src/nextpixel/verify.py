@@ -165,8 +165,9 @@ def receptive_field(model: ImageModel, output: Site, *, seed: int = 0) -> Tensor
         InputError: the image has no such sub-pixel.
     """
     _, height, width = model.image_shape
-    if not all(0 <= at < size for at, size in zip(output, model.image_shape, strict=True)):
-        raise InputError(f"an image of {model.image_shape} has no sub-pixel {tuple(output)}")
+    site = tuple(output)
+    if len(site) != 3 or not all(at in range(size) for at, size in zip(site, model.image_shape, strict=True)):
+        raise InputError(f"an image of {model.image_shape} has no sub-pixel {site}")
     examined = copy.deepcopy(model).double().eval()
     generator = torch.Generator().manual_seed(seed)
     chosen = torch.tensor([(output[0] * height + output[1]) * width + output[2]])

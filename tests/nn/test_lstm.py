@@ -1,5 +1,7 @@
 """Row LSTM and Diagonal BiLSTM: equal to plain loops over pixels, in their outputs and in every gradient."""
 
+import warnings
+
 import pytest
 import torch
 from hypothesis import given
@@ -73,6 +75,23 @@ def test_no_images_and_no_gradient_are_fine(name):
     assert layer(torch.zeros(0, 6, 3, 4, dtype=torch.float64)).shape == (0, 3, 3, 4)
     with torch.no_grad():
         assert not layer(torch.randn(1, 6, 3, 4, dtype=torch.float64)).requires_grad
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_second_derivative_is_refused(name):
+    maps = torch.randn(1, 6, 2, 2, dtype=torch.float64, requires_grad=True)
+    with pytest.raises(RuntimeError, match="no second derivative"):
+        torch.autograd.grad(made(name)(maps).sum(), maps, create_graph=True)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_compiled_it_is_the_same_and_keeps_its_tables(name):
+    layer = LAYERS[name][0]()
+    maps = torch.randn(2, 6, 3, 4)
+    compiled = torch.compile(layer, backend="eager")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*lru_cache")
+        torch.testing.assert_close(compiled(maps), layer(maps))
 
 
 @pytest.mark.parametrize("name", LAYERS)
@@ -150,11 +169,12 @@ def test_maps_of_a_colour_know_no_later_colour_of_their_pixel(name):
 
 @pytest.mark.parametrize("size", SIZES)
 def test_fronts_hold_every_cell_once_and_look_back_only(size):
-    for fronts in (rows_of(*size, 1, CPU), rows_of(*size, 2, CPU), diagonals_of(*size, CPU)):
+    for fronts in (rows_of(*size, CPU, 1), rows_of(*size, CPU, 2), diagonals_of(*size, CPU)):
         cells = size[0] * size[1]
         at = [place for front in fronts.fronts for place in range(front.cells.start, front.cells.stop)]
         assert at == list(range(cells))
-        for places, states in zip(fronts.places, fronts.states, strict=True):
+        for places, inverse, states in zip(fronts.places, fronts.cells, fronts.states, strict=True):
+            assert places[inverse].tolist() == at
             assert places.sort().values.tolist() == at
             together = torch.cat([states, fronts.outside])
             assert together.sort().values.tolist() == list(range(cells + len(fronts.outside)))

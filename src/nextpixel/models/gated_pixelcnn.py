@@ -5,8 +5,9 @@ without blind spot: all rows above and all pixels to the left within the reach o
 
     reach = first_kernel_size // 2 + (layers - 1) * (kernel_size // 2)
 
-pixels to the left, to the right in the rows above, and rows upwards. `check_causality` tells whether that is the
-whole past of an image. The head is that of arXiv 1601.06759, a nonlinearity and a 1x1 masked convolution, twice.
+pixels to the left, to the right in the rows above, and one row more than that upwards. `check_causality` tells whether
+that is the whole past of an image. The head is that of arXiv 1601.06759, a nonlinearity and a 1x1 masked convolution,
+twice.
 
 Deviations from the paper: the head's nonlinearity is ELU, because with few features a colour all of whose ReLUs are
 off would not see what it should; skip connections from every layer to the head (optional, `skips`), which the paper
@@ -100,5 +101,5 @@ class GatedPixelCNN(ImageModel):
     def promised_context(self) -> Tensor:
         """The past within `reach`: see the module's docstring."""
         reach = self.reach
-        row = RowReach(left=reach, right=reach, inner=reach)
+        row = RowReach(left=reach, right=reach, features=reach)
         return raster_context(self.image_shape, reach, lambda up: row if up <= reach + 1 else None)

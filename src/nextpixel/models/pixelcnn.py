@@ -32,7 +32,6 @@ class PixelCNN(ResidualNetwork):
     """A PixelCNN with masked convolutions; its arguments are those of `ResidualNetwork`."""
 
     family = "pixelcnn"
-    gain = 1.0
 
     def _core(self, maps: ChannelGroups, hidden: ChannelGroups) -> nn.Module:
         reach = self.options["kernel_size"] // 2
@@ -43,6 +42,11 @@ class PixelCNN(ResidualNetwork):
             MaskedConv2d(hidden, hidden, "B", rows_above=reach, reach=reach, gain=RELU_GAIN),
             nn.ReLU(),
         )
+
+    def _gain(self) -> float:
+        # All blocks together add as much variance as the first convolution gives; with 1 for each, deep models learn
+        # more slowly and need a smaller learning rate.
+        return 1 / math.sqrt(self.options["layers"]) if self.options["residual"] else RELU_GAIN
 
     def promised_context(self) -> Tensor:
         """The past without the blind spot: see the module's docstring."""
@@ -56,7 +60,7 @@ class PixelCNN(ResidualNetwork):
             # first convolution moves up by 1..first and then right by as much as it likes, or left within its row.
             by_first = max(1, up - k * n)
             through_rows = first + k * min(up - by_first, n)
-            within_row = k * min(up, n) - 1 if up <= k * n else -1
-            return RowReach(left=first + k * n, right=through_rows, inner=within_row)
+            features = k * min(up, n) if up <= k * n else -1
+            return RowReach(left=first + k * n, right=through_rows, features=features)
 
         return raster_context(self.image_shape, first + k * n, above)

@@ -6,12 +6,12 @@ The frame of `nextpixel.models.residual_network` around a Row LSTM (`nextpixel.n
 **Context of the Row LSTM**: a triangle in the rows above; `promised_context` has it.
 
 **Context of the Diagonal BiLSTM**: the whole past, at any depth. As printed, the design has a hole: with mask A in the
-first layer, the feature at a pixel does not contain the pixel itself, and the mirrored pass, whose output moves down a
-row, starts at the last column. So the last pixel of the row just above is in no feature that it ever meets, and
-columns further left than the first convolution reaches are blind to it, at any depth. Here the map has one column more
-than the image, on its right: the feature there contains the last pixel of its row. It is carried through all layers
-and dropped before the head. No feature of it is used by a pixel of its own row, and all it contains is past for the
-rows below.
+first layer, the features at a pixel do not contain the pixel itself (of several colours, its last one), and the
+mirrored pass, whose output moves down a row, starts at the last column. So the last pixel of the row just above is in
+no feature that it ever meets, and columns further left than the first convolution reaches are blind to it, at any
+depth. Here the map has one column more than the image, on its right: the features there contain the last pixel of
+their row. It is carried through all layers and dropped before the head. No feature of it is used by a pixel of its own
+row, and all it contains is past for the rows below.
 
 Deviations from the paper: that column; biases of the forget gates start at 1; cells outside the map hold the learned
 initial state on all sides; skip connections and dropout are options.
@@ -28,7 +28,7 @@ from nextpixel.nn.diagonal_lstm import DiagonalBiLSTM
 from nextpixel.nn.masks import ChannelGroups
 from nextpixel.nn.row_lstm import RowLSTM
 
-# A new LSTM's h has some 0.3 of the deviation of its inputs.
+# A new LSTM's h has between 0.2 and 0.3 of the deviation of its inputs.
 LSTM_GAIN = 3.0
 
 
@@ -36,10 +36,12 @@ class RowLSTMModel(ResidualNetwork):
     """A PixelRNN of Row LSTM layers; its arguments are those of `ResidualNetwork`."""
 
     family = "row-lstm"
-    gain = LSTM_GAIN
 
     def _core(self, maps: ChannelGroups, hidden: ChannelGroups) -> nn.Module:
         return RowLSTM(maps, hidden, self.options["kernel_size"])
+
+    def _gain(self) -> float:
+        return LSTM_GAIN
 
     def promised_context(self) -> Tensor:
         """The triangle above and the pixels to the left: see the module's docstring."""
@@ -49,7 +51,7 @@ class RowLSTMModel(ResidualNetwork):
         def above(up: int) -> RowReach:
             # Right only by states, k columns a row up; the last step, by the first convolution, goes up a row too and
             # right by its reach, or stays in its row and goes left. Left by every layer's input-to-state as well.
-            return RowReach(left=k * up + k * n + first, right=k * (up - 1) + first, inner=k * up - 1)
+            return RowReach(left=k * up + k * n + first, right=k * (up - 1) + first, features=k * up)
 
         return raster_context(self.image_shape, k * n + first, above)
 
@@ -58,7 +60,7 @@ class DiagonalBiLSTMModel(ResidualNetwork):
     """A PixelRNN of Diagonal BiLSTM layers; its arguments are those of `ResidualNetwork`, but for `kernel_size`."""
 
     family = "diagonal-bilstm"
-    gain = LSTM_GAIN
+    fixed = frozenset({"kernel_size"})
 
     def __init__(
         self,
@@ -73,11 +75,22 @@ class DiagonalBiLSTMModel(ResidualNetwork):
         dropout: float = 0.0,
     ) -> None:
         super().__init__(
-            image_shape, levels, features, layers, None, first_kernel_size, head_features, residual, skips, dropout
+            image_shape,
+            levels,
+            features,
+            layers,
+            first_kernel_size=first_kernel_size,
+            head_features=head_features,
+            residual=residual,
+            skips=skips,
+            dropout=dropout,
         )
 
     def _core(self, maps: ChannelGroups, hidden: ChannelGroups) -> nn.Module:
         return DiagonalBiLSTM(maps, hidden)
+
+    def _gain(self) -> float:
+        return LSTM_GAIN
 
     def _features(self, inputs: Tensor) -> Tensor:
         return super()._features(F.pad(inputs, (0, 1)))[..., :-1]

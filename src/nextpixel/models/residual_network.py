@@ -30,9 +30,10 @@ class ResidualNetwork(ImageModel):
     Args:
         image_shape: `(C, H, W)`.
         levels: values that a sub-pixel can take, 2 to 256.
-        features: maps h of a core, at least one a channel of the image; the maps between blocks are 2h.
+        features: maps h of a core, at least one a channel of the image; the maps between blocks are 2h. With only one
+            or two for each colour, all ReLUs of a colour can be off at once, and the model then is blind to it.
         layers: number of residual blocks, at least 1.
-        kernel_size: odd side, at least 3, of the core's convolutions; None where the core has no such choice.
+        kernel_size: odd side of the core's convolutions, at least 3.
         first_kernel_size: odd side of the first convolution.
         head_features: maps between the two convolutions of the head; None for 2h.
         residual: whether a block's input is added to its output.
@@ -43,8 +44,8 @@ class ResidualNetwork(ImageModel):
         ModelError: an argument is out of range.
     """
 
-    gain: ClassVar[float]
-    """Factor on the initial weights of the convolution after a core."""
+    fixed: ClassVar[frozenset[str]] = frozenset()
+    """Arguments that are no choice of the family's."""
 
     def __init__(
         self,
@@ -52,7 +53,7 @@ class ResidualNetwork(ImageModel):
         levels: int = 256,
         features: int = 32,
         layers: int = 7,
-        kernel_size: int | None = 3,
+        kernel_size: int = 3,
         first_kernel_size: int = 7,
         head_features: int | None = None,
         residual: bool = True,
@@ -62,14 +63,14 @@ class ResidualNetwork(ImageModel):
         options = {
             "features": integer("features", features, 1),
             "layers": integer("layers", layers, 1),
-            **({} if kernel_size is None else {"kernel_size": odd_size("kernel_size", kernel_size)}),
+            "kernel_size": odd_size("kernel_size", kernel_size),
             "first_kernel_size": odd_size("first_kernel_size", first_kernel_size),
             "head_features": None if head_features is None else integer("head_features", head_features, 1),
             "residual": switch("residual", residual),
             "skips": switch("skips", skips),
             "dropout": probability("dropout", dropout),
         }
-        super().__init__(image_shape, levels, options)
+        super().__init__(image_shape, levels, {name: each for name, each in options.items() if name not in self.fixed})
         channels = self.image_shape[0]
         reach = first_kernel_size // 2
         hidden = ChannelGroups.split(features, channels)
@@ -83,7 +84,7 @@ class ResidualNetwork(ImageModel):
                 residual=residual,
                 skip=skips,
                 last=index == layers - 1,
-                gain=self.gain,
+                gain=self._gain(),
                 dropout=dropout,
             )
             for index in range(layers)
@@ -93,6 +94,10 @@ class ResidualNetwork(ImageModel):
     @abstractmethod
     def _core(self, maps: ChannelGroups, hidden: ChannelGroups) -> nn.Module:
         """The layer inside a residual block, from the 2h maps to the h hidden ones."""
+
+    @abstractmethod
+    def _gain(self) -> float:
+        """Factor on the initial weights of the convolution after a core, beyond what keeps the variance."""
 
     def _network(self, inputs: Tensor) -> Tensor:
         parameters: Tensor = self.readout(self._features(inputs))

@@ -14,20 +14,22 @@ class RowReach(NamedTuple):
 
     Attributes:
         left: columns to the left of the current one.
-        right: columns to the right of it; negative where the nearest ones are not seen.
-        inner: the same for pixels other than the row's last. With mask A first, the feature at a place contains the
-            pixels left of it, so what is seen by way of a feature to the right ends one before the last column.
+        right: columns to the right of it of which the pixels are seen; negative where the nearest ones are not.
+        features: columns to the right of it of which the first layer's features are seen. With mask A, the features
+            at a pixel contain the pixels left of it and its own colours but the last. So what is seen by way of them
+            alone ends one column earlier for the last colour, and lacks that of the row's last pixel.
     """
 
     left: int
     right: int
-    inner: int
+    features: int
 
 
 def raster_context(image_shape: tuple[int, int, int], beside: int, above: Callable[[int], RowReach | None]) -> Tensor:
     """Which sub-pixels see which, for models in raster order with the colours innermost.
 
-    At its own pixel a sub-pixel sees the earlier colours; elsewhere it sees all colours of the pixels in reach.
+    At its own pixel a sub-pixel sees the earlier colours; in the rows above and to the left, what `above` and `beside`
+    say.
 
     Args:
         image_shape: `(C, H, W)`.
@@ -40,14 +42,17 @@ def raster_context(image_shape: tuple[int, int, int], beside: int, above: Callab
     channels, height, width = image_shape
     column = torch.arange(width)
     left = column[:, None] - column
-    pixels = torch.zeros(height, width, height, width, dtype=torch.bool)
-    for up in range(height):
-        reach = RowReach(beside, -1, -1) if up == 0 else above(up)
-        if reach is not None:
-            right = torch.where(column == width - 1, reach.right, max(reach.right, reach.inner))
-            pixels[torch.arange(up, height), :, torch.arange(height - up)] = (left <= reach.left) & (-left <= right)
-    at_once = pixels.view(height * width, height * width)
-    earlier_colour = torch.ones(channels, channels, dtype=torch.bool).tril(-1)
-    same_pixel = torch.eye(height * width, dtype=torch.bool)
-    context = at_once[None, :, None, :] | (earlier_colour[:, None, :, None] & same_pixel[None, :, None, :])
-    return context.flatten(2).flatten(0, 1)
+    earlier = torch.ones(channels, channels, dtype=torch.bool).tril(-1)
+    context = torch.zeros(channels, height, width, channels, height, width, dtype=torch.bool)
+    for row in range(height):
+        context[:, row, :, :, row] = ((left > 0) & (left <= beside))[None, :, None]
+        context[:, row, column, :, row, column] |= earlier
+        for up in range(1, row + 1):
+            reach = above(up)
+            if reach is not None:
+                for source in range(channels):
+                    last = source == channels - 1
+                    by_features = torch.where(column == width - 1, -1, reach.features - 1) if last else reach.features
+                    right = torch.as_tensor(by_features).clamp(min=reach.right)
+                    context[:, row, :, source, row - up] = (left <= reach.left) & (-left <= right)
+    return context.flatten(3).flatten(0, 2)

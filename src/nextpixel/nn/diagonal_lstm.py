@@ -19,7 +19,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from nextpixel.nn.lstm_scan import Front, Fronts, Recurrence, forget_slowly, map_of, places_of
+from nextpixel.nn.lstm_scan import Front, Fronts, Recurrence, forget_slowly
 from nextpixel.nn.masked_conv import MaskedConv2d, shift_down
 from nextpixel.nn.masks import ChannelGroups
 
@@ -41,16 +41,14 @@ class DiagonalBiLSTM(nn.Module):
         super().__init__()
         self.input_to_state = MaskedConv2d(inputs, hidden.repeat(4 * 2), "B")
         forget_slowly(self.input_to_state.bias, hidden.channels)
-        self.recurrence = Recurrence(hidden.channels, taps=2, directions=2)
+        self.recurrence = Recurrence(hidden.channels, taps=2, directions=2, order=diagonals_of)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Run both directions over the whole map."""
-        height, width = maps.shape[2:]
         weight = self.input_to_state.visible_weight.view(2, -1, maps.shape[1])
-        bias = self.input_to_state.bias.view(2, -1)
-        states = self.recurrence(places_of(maps), weight, bias, diagonals_of(height, width, maps.device))
-        forward, mirrored = (map_of(each, height, width) for each in states)
-        return forward + shift_down(mirrored)
+        forward, mirrored = self.recurrence(maps, weight, self.input_to_state.bias.view(2, -1))
+        result: Tensor = forward + shift_down(mirrored)
+        return result
 
 
 @lru_cache(maxsize=16)
@@ -78,16 +76,18 @@ def diagonals_of(height: int, width: int, device: torch.device) -> Fronts:
             )
         )
     outside = torch.cat([states[0], states[1:, 0]])
+    cells, inside = (torch.stack([each.flatten(), each.flip(1).flatten()]) for each in (places, states[1:, 1:]))
     return Fronts(
         fronts,
         memory=0,
-        places=torch.stack([each.flatten().argsort() for each in (places, places.flip(1))]).to(device),
-        states=torch.stack([each.flatten() for each in (states[1:, 1:], states[1:, 1:].flip(1))]).to(device),
+        places=cells.argsort(dim=1).to(device),
+        cells=cells.to(device),
+        states=inside.to(device),
         outside=outside.to(device),
     )
 
 
 def _ranks_by_diagonal(height: int, width: int) -> Tensor:
     """Rank of each place, int64 `[height, width]`, sorted by diagonal and then from the top down."""
-    row, column = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    row, column = torch.meshgrid(torch.arange(height, device="cpu"), torch.arange(width, device="cpu"), indexing="ij")
     return ((row + column) * height + row).flatten().argsort().argsort().view(height, width)

@@ -18,13 +18,12 @@ innermost, in which each gate is a contiguous run that stays in the cache from i
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 
 class Front(NamedTuple):
@@ -49,6 +48,7 @@ class Fronts:
         fronts: one after another, with their cells in order; a state is a neighbour only after it was computed.
         memory: which of the neighbours hands its memory c on.
         places: int64 `[D, H*W]`, for each direction and cell its place in the map, in raster order.
+        cells: int64 `[D, H*W]`, the inverse: for each direction and place its cell.
         states: int64 `[D, H*W]`, for each direction and place of the map where its state is.
         outside: int64, the states that hold the initial state.
     """
@@ -56,6 +56,7 @@ class Fronts:
     fronts: Sequence[Front]
     memory: int
     places: Tensor
+    cells: Tensor
     states: Tensor
     outside: Tensor
 
@@ -67,10 +68,14 @@ class Recurrence(nn.Module):
         hidden: h, number of hidden maps.
         taps: neighbours that the state-to-state convolution looks at.
         directions: D, scans beside each other, each with weights of its own.
+        order: the fronts of a map of a height and a width, with tensors on a device.
     """
 
-    def __init__(self, hidden: int, taps: int, directions: int = 1) -> None:
+    def __init__(
+        self, hidden: int, taps: int, directions: int, order: Callable[[int, int, torch.device], Fronts]
+    ) -> None:
         super().__init__()
+        self.order = order
         self.weight = nn.Parameter(torch.empty(taps, directions, 4 * hidden, hidden))
         self.hidden = nn.Parameter(torch.empty(directions, hidden))
         self.memory = nn.Parameter(torch.empty(directions, hidden))
@@ -84,50 +89,42 @@ class Recurrence(nn.Module):
             self.hidden.normal_(std=0.1)
             self.memory.normal_(std=0.1)
 
-    def forward(self, inputs: Tensor, weight: Tensor, bias: Tensor, fronts: Fronts) -> Tensor:
-        """Run the LSTM over the map.
+    def forward(self, maps: Tensor, weight: Tensor, bias: Tensor) -> list[Tensor]:
+        """Run the LSTM over a map.
 
         Args:
-            inputs: what the input-to-state convolution looks at, for each place of the map: `[H*W, B, m]`.
+            maps: what the input-to-state convolution looks at, `[B, m, H, W]`.
             weight: K_is, `[D, 4h, m]`, the gates in the order o, f, i, g.
             bias: of the gates, `[D, 4h]`.
-            fronts: the order of the scan.
 
         Returns:
-            h of each direction at every place, `[D, h, H*W, B]`, in the dtype of the weights.
+            For each direction h, `[B, h, H, W]`, in the dtype of the weights.
         """
+        if torch.compiler.is_compiling():
+            # The loop over the fronts would be unrolled into one graph, which takes minutes.
+            scan: Callable[..., list[Tensor]] = torch.compiler.disable(self._scan)  # type: ignore[no-untyped-call]
+            return scan(maps, weight, bias)
+        return self._scan(maps, weight, bias)
+
+    def _scan(self, maps: Tensor, weight: Tensor, bias: Tensor) -> list[Tensor]:
+        batch, _, height, width = maps.shape
+        fronts = self.order(height, width, maps.device)
         # A sum over a hundred steps needs more than the eight bits of bfloat16.
-        with torch.autocast(inputs.device.type, enabled=False):
-            inputs = inputs.to(bias.dtype)
+        with torch.autocast(maps.device.type, enabled=False):
+            places = maps.to(bias.dtype).permute(2, 3, 0, 1).flatten(0, 1)
             # `model.to(memory_format=torch.channels_last)` takes any weight of four axes for a convolution's.
-            return scan(inputs, weight, bias, self.weight.contiguous(), self.hidden, self.memory, fronts)
+            state_weight = self.weight.contiguous()
+            states: Tensor = _Scan.apply(  # type: ignore[no-untyped-call]
+                places, weight, bias, state_weight, self.hidden, self.memory, fronts
+            )
+        results = states.view(*self.hidden.shape, height, width, batch).permute(0, 4, 1, 2, 3)
+        return [each.contiguous(memory_format=torch.channels_last) for each in results]
 
 
 def forget_slowly(bias: Tensor, hidden: int) -> None:
     """Set the forget gates' part of an input-to-state bias, `[D * 4h]`, to 1, so that a new LSTM remembers."""
     with torch.no_grad():
         bias.view(-1, 4, hidden)[:, 1] = 1
-
-
-def places_of(maps: Tensor) -> Tensor:
-    """Feature maps as the scan wants them: `[B, C, H, W]` to `[H*W, B, C]`."""
-    return maps.permute(2, 3, 0, 1).flatten(0, 1)
-
-
-def map_of(states: Tensor, height: int, width: int) -> Tensor:
-    """What the scan gives, `[h, H*W, B]`, as a map `[B, h, H, W]`, channels last in memory."""
-    maps = states.view(len(states), height, width, -1).permute(3, 0, 1, 2)
-    return maps.contiguous(memory_format=torch.channels_last)
-
-
-def scan(
-    inputs: Tensor, weight: Tensor, bias: Tensor, state_weight: Tensor, hidden: Tensor, memory: Tensor, fronts: Fronts
-) -> Tensor:
-    """The scan itself: see `Recurrence`, whose parameters are the last three tensors."""
-    # Compiled, the loop over the fronts would be unrolled into one graph, which takes minutes.
-    apply = torch.compiler.disable(_Scan.apply)  # type: ignore[no-untyped-call]
-    states: Tensor = apply(inputs, weight, bias, state_weight, hidden, memory, fronts)
-    return states
 
 
 class _Scan(torch.autograd.Function):
@@ -167,8 +164,9 @@ class _Scan(torch.autograd.Function):
         return torch.stack([each.index_select(1, at) for each, at in zip(states, fronts.states, strict=True)])
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():
+            raise RuntimeError("the LSTM scan has no second derivative: do not ask for it by create_graph=True")
         inputs, weight, state_weight, gates, tanh_c, states, memories = ctx.saved_tensors
         fronts: Fronts = ctx.fronts
         back = state_weight.transpose(2, 3)
@@ -201,8 +199,8 @@ class _Scan(torch.autograd.Function):
                 d_tap.baddbmm_(d_act, state.transpose(1, 2))
         d_hidden, d_memory = (each.index_select(2, fronts.outside).sum(dim=(2, 3)) for each in (d_states, d_memories))
         d_places = inputs.new_zeros(inputs.shape[1:])
-        for each, places in zip(d_inputs, fronts.places, strict=True):
-            d_places += each.index_select(0, places.argsort())
+        for each, cells in zip(d_inputs, fronts.cells, strict=True):
+            d_places += each.index_select(0, cells)
         return d_places, d_weight, d_bias[..., 0], d_state_weight, d_hidden, d_memory, None
 
 

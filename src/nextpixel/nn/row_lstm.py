@@ -9,13 +9,13 @@ So the context in the rows above is a triangle, which grows by k//2 columns a ro
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nextpixel.nn.lstm_scan import Front, Fronts, Recurrence, forget_slowly, map_of, places_of
+from nextpixel.nn.lstm_scan import Front, Fronts, Recurrence, forget_slowly
 from nextpixel.nn.masked_conv import MaskedConv2d
 from nextpixel.nn.masks import ChannelGroups
 
@@ -34,24 +34,24 @@ class RowLSTM(nn.Module):
         self.reach = kernel_size // 2
         self.input_to_state = MaskedConv2d(inputs, hidden.repeat(4), "B", reach=self.reach)
         forget_slowly(self.input_to_state.bias, hidden.channels)
-        self.recurrence = Recurrence(hidden.channels, taps=kernel_size)
+        order = partial(rows_of, reach=self.reach)
+        self.recurrence = Recurrence(hidden.channels, taps=kernel_size, directions=1, order=order)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Run over the whole map."""
-        height, width = maps.shape[2:]
         seen = F.pad(maps, (self.reach, 0))
-        inputs = torch.cat([places_of(seen[..., tap : tap + width]) for tap in range(self.reach + 1)], dim=2)
+        taps = torch.cat([seen[..., tap : tap + maps.shape[3]] for tap in range(self.reach + 1)], dim=1)
         weight = self.input_to_state.visible_weight[:, :, 0].transpose(1, 2).flatten(1)
-        fronts = rows_of(height, width, self.reach, maps.device)
-        states = self.recurrence(inputs, weight[None], self.input_to_state.bias[None], fronts)
-        return map_of(states[0], height, width)
+        (states,) = self.recurrence(taps, weight[None], self.input_to_state.bias[None])
+        result: Tensor = states
+        return result
 
 
 @lru_cache(maxsize=16)
-def rows_of(height: int, width: int, reach: int, device: torch.device) -> Fronts:
+def rows_of(height: int, width: int, device: torch.device, reach: int) -> Fronts:
     """The rows of a map, from the top down."""
     # The states have a row above the map and `reach` columns on either side, which hold the initial state.
-    states = torch.arange((height + 1) * (width + 2 * reach)).view(height + 1, width + 2 * reach)
+    states = torch.arange((height + 1) * (width + 2 * reach), device="cpu").view(height + 1, width + 2 * reach)
     inside = states[1:, reach : reach + width].flatten()
 
     def run(row: int, column: int) -> slice:
@@ -66,12 +66,13 @@ def rows_of(height: int, width: int, reach: int, device: torch.device) -> Fronts
         )
         for row in range(height)
     ]
-    is_outside = torch.ones(states.numel(), dtype=torch.bool)
+    is_outside = torch.ones(states.numel(), dtype=torch.bool, device="cpu")
     is_outside[inside] = False
     return Fronts(
         fronts,
         memory=reach,
         places=torch.arange(height * width, device=device)[None],
+        cells=torch.arange(height * width, device=device)[None],
         states=inside[None].to(device),
         outside=is_outside.nonzero()[:, 0].to(device),
     )
