@@ -73,8 +73,11 @@ def test_the_gradient_is_that_of_finite_differences(name):
 def test_no_images_and_no_gradient_are_fine(name):
     layer = made(name)
     assert layer(torch.zeros(0, 6, 3, 4, dtype=torch.float64)).shape == (0, 3, 3, 4)
+    maps = torch.randn(2, 6, 5, 4, dtype=torch.float64)
     with torch.no_grad():
-        assert not layer(torch.randn(1, 6, 3, 4, dtype=torch.float64)).requires_grad
+        found = layer(maps)
+    assert not found.requires_grad
+    assert torch.equal(found, layer(maps))
 
 
 @pytest.mark.parametrize("name", LAYERS)

@@ -114,9 +114,9 @@ class Recurrence(nn.Module):
             places = maps.to(bias.dtype).permute(2, 3, 0, 1).flatten(0, 1)
             # `model.to(memory_format=torch.channels_last)` takes any weight of four axes for a convolution's.
             state_weight = self.weight.contiguous()
-            states: Tensor = _Scan.apply(  # type: ignore[no-untyped-call]
-                places, weight, bias, state_weight, self.hidden, self.memory, fronts
-            )
+            tensors = (places, weight, bias, state_weight, self.hidden, self.memory)
+            keep = torch.is_grad_enabled() and any(each.requires_grad for each in tensors)
+            states: Tensor = _Scan.apply(*tensors, fronts, keep)  # type: ignore[no-untyped-call]
         results = states.view(*self.hidden.shape, height, width, batch).permute(0, 4, 1, 2, 3)
         return [each.contiguous(memory_format=torch.channels_last) for each in results]
 
@@ -138,6 +138,7 @@ class _Scan(torch.autograd.Function):
         hidden: Tensor,
         memory: Tensor,
         fronts: Fronts,
+        keep: bool,
     ) -> Tensor:
         cells, batch, _ = inputs.shape
         inputs = torch.stack([inputs.index_select(0, places) for places in fronts.places])
@@ -145,7 +146,9 @@ class _Scan(torch.autograd.Function):
         states, memories = inputs.new_empty(shape), inputs.new_empty(shape)
         states[:, :, fronts.outside] = hidden[:, :, None, None]
         memories[:, :, fronts.outside] = memory[:, :, None, None]
-        gates = inputs.new_empty(bias.numel() * cells * batch)
+        # Without a backward pass to come, the gates of all fronts may lie in the same place.
+        room = cells if keep else max(front.cells.stop - front.cells.start for front in fronts.fronts)
+        gates = inputs.new_empty(bias.numel() * room * batch)
         tanh_c = gates.new_empty(gates.numel() // 4)
         for x, act, (o, f, i, g), t, seen, c_before, h_now, c in _views(
             fronts, inputs, gates, tanh_c, states, memories
@@ -201,7 +204,7 @@ class _Scan(torch.autograd.Function):
         d_places = inputs.new_zeros(inputs.shape[1:])
         for each, cells in zip(d_inputs, fronts.cells, strict=True):
             d_places += each.index_select(0, cells)
-        return d_places, d_weight, d_bias[..., 0], d_state_weight, d_hidden, d_memory, None
+        return d_places, d_weight, d_bias[..., 0], d_state_weight, d_hidden, d_memory, None, None
 
 
 class _View(NamedTuple):
@@ -228,7 +231,7 @@ def _views(
     pieces = (
         torch.split_with_sizes(inputs, sizes, 1),
         *(
-            torch.split_with_sizes(block, [directions * maps * h * size for size in sizes])
+            _pieces(block, [directions * maps * h * size for size in sizes])
             for block, maps in ((gates, 4), (tanh_c, 1))
         ),
     )
@@ -247,3 +250,10 @@ def _views(
             )
         )
     return views
+
+
+def _pieces(block: Tensor, sizes: list[int]) -> Sequence[Tensor]:
+    """One piece after another, or, where the block is only as large as the largest, all in the same place."""
+    if len(block) == sum(sizes):
+        return torch.split_with_sizes(block, sizes)
+    return [block.narrow(0, 0, size) for size in sizes]
