@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from nextpixel.models.base import ImageModel
     from nextpixel.models.build import build
     from nextpixel.models.files import load
+    from nextpixel.nn.conditions import Labels, Map, Vector
     from nextpixel.scoring.likelihood import Likelihood, evaluate
     from nextpixel.verify import CausalityReport, check_causality
 
@@ -28,7 +29,10 @@ _LAZY = {
     "CausalityReport": "nextpixel.verify",
     "ImageModel": "nextpixel.models.base",
     "ImageSet": "nextpixel.data",
+    "Labels": "nextpixel.nn.conditions",
     "Likelihood": "nextpixel.scoring.likelihood",
+    "Map": "nextpixel.nn.conditions",
+    "Vector": "nextpixel.nn.conditions",
     "build": "nextpixel.models.build",
     "check_causality": "nextpixel.verify",
     "evaluate": "nextpixel.scoring.likelihood",
@@ -42,10 +46,13 @@ __all__ = [
     "ImageModel",
     "ImageSet",
     "InputError",
+    "Labels",
     "Likelihood",
+    "Map",
     "ModelError",
     "NextpixelError",
     "TrainingError",
+    "Vector",
     "__version__",
     "build",
     "check_causality",

@@ -25,6 +25,7 @@ from nextpixel.batches import batches
 from nextpixel.errors import InputError
 from nextpixel.generation.walk import walk
 from nextpixel.models.base import ImageModel
+from nextpixel.nn.conditioning import Context
 
 PAIRS_IN_A_REPORT = 5
 FLOATS_IN_A_BATCH = 2**17
@@ -50,6 +51,7 @@ class CausalityReport:
         leaks: pairs (output, input) where the output depends on an input that does not come before it.
         blind: pairs (output, input) where the architecture promises the dependence and there is none.
         mixes_images: whether an image's outputs depend on another image of the batch.
+        ignored: names of conditions on which the outputs do not depend.
         outputs: number of output sub-pixels checked.
         sub_pixels: number of sub-pixels of an image.
         seen: part of the earlier sub-pixels that an output depends on, averaged over the outputs that have any.
@@ -59,6 +61,7 @@ class CausalityReport:
     leaks: list[Pair] = field(repr=False)
     blind: list[Pair] = field(repr=False)
     mixes_images: bool
+    ignored: list[str]
     outputs: int
     sub_pixels: int
     seen: float
@@ -66,8 +69,8 @@ class CausalityReport:
 
     @property
     def ok(self) -> bool:
-        """No leak, no blind spot beyond what the architecture says of itself, and no mixing of images."""
-        return not (self.leaks or self.blind or self.mixes_images)
+        """No leak, no blind spot beyond what the architecture says of itself, images by themselves, conditions used."""
+        return not (self.leaks or self.blind or self.mixes_images or self.ignored)
 
     def __str__(self) -> str:
         lines = [
@@ -78,6 +81,7 @@ class CausalityReport:
         lines += _listed(self.blind, "blind spot", "does not depend on {}, which it should see")
         if self.mixes_images:
             lines.append("images of a batch influence each other, so pairs above may also come from another image")
+        lines += [f"the outputs do not depend on the condition {name!r}" for name in self.ignored]
         lines.append(
             f"context: an output depends on {self.seen:.1%} of what comes before it; "
             f"the architecture promises {self.promised:.1%}"
@@ -143,6 +147,7 @@ def check_causality(
         leaks=_pairs(leaks, chosen, model.image_shape),
         blind=_pairs(blind, chosen, model.image_shape),
         mixes_images=mixes,
+        ignored=_ignored(examined, generator),
         outputs=len(chosen),
         sub_pixels=total,
         seen=float(parts[0].mean()) if has_past.any() else 1.0,
@@ -191,11 +196,14 @@ def stepwise_difference(
     """
     blank = torch.zeros((count, *model.image_shape), dtype=torch.uint8, device=model.device)
     generator = torch.Generator().manual_seed(seed)
-    drawn = walk(model, blank, torch.zeros_like(blank, dtype=torch.bool), generator=generator, advance=advance)
+    condition = model.random_condition(count, generator)
+    unknown = torch.zeros_like(blank, dtype=torch.bool)
+    drawn = walk(model, blank, unknown, condition, generator=generator, advance=advance)
     training = model.training
     model.eval()
     with torch.no_grad():
-        parallel = model.log_prob_map(drawn.images)
+        predicted = model._predict(drawn.images, model._context(condition))
+        parallel = model.head.log_prob(predicted, drawn.images)
     model.train(training)
     return float((parallel - drawn.log_prob_map).abs().max())
 
@@ -208,9 +216,11 @@ def _choose(total: int, outputs: int | None, generator: torch.Generator) -> Tens
     return torch.cat([torch.tensor([0, total - 1])[:outputs], inner]).sort().values
 
 
-def _random_inputs(model: ImageModel, count: int, generator: torch.Generator) -> Tensor:
+def _random_inputs(model: ImageModel, count: int, generator: torch.Generator) -> tuple[Tensor, Context | None]:
+    """Images and the context of conditions, any that fit."""
     images = torch.randint(model.levels, (count, *model.image_shape), generator=generator)
-    return model.normalised(images.to(model.device)).requires_grad_()
+    context = model._context(model.random_condition(count, generator))
+    return model.normalised(images.to(model.device)).requires_grad_(), context
 
 
 def _dependence(
@@ -224,8 +234,8 @@ def _dependence(
     # At least two images at once, as statistics over a batch may not exist for one.
     size = max(2, min(64, FLOATS_IN_A_BATCH // math.prod(model.image_shape)))
     for part in (outputs[each] for each in batches(len(outputs), size)):
-        inputs = _random_inputs(model, max(2, len(part)), generator)
-        parameters = model._network(inputs).flatten(2)
+        inputs, context = _random_inputs(model, max(2, len(part)), generator)
+        parameters = model._network(inputs, context).flatten(2)
         # Image b of the batch stands for output part[b], so that one backward pass serves them all.
         own = parameters[torch.arange(len(part)), :, part]
         weights = torch.randn(own.shape, generator=generator).to(own)
@@ -237,14 +247,32 @@ def _dependence(
 
 def _mixes_images(model: ImageModel, generator: torch.Generator) -> bool:
     """Whether the outputs of an image of a batch depend on another one, be it before or after it."""
-    inputs = _random_inputs(model, 2, generator)
-    parameters = model._network(inputs)
+    inputs, context = _random_inputs(model, 2, generator)
+    parameters = model._network(inputs, context)
     weights = torch.randn(parameters.shape, generator=generator).to(parameters)
     gradients = [
         _gradient((parameters[own] * weights[own]).sum(), inputs, retain_graph=True)[other]
         for own, other in ((0, 1), (1, 0))
     ]
     return any(bool(each.any()) for each in gradients)
+
+
+def _ignored(model: ImageModel, generator: torch.Generator) -> list[str]:
+    """Names of conditions that nothing in the outputs depends on."""
+    inputs, context = _random_inputs(model, 2, generator)
+    if context is None or model.conditioning is None:
+        return []
+    # Cut from what made it, so that its gradient can be asked for.
+    context = Context(*(each if each is None else each.detach().requires_grad_() for each in context))
+    parameters = model._network(inputs, context)
+    weights = torch.randn(parameters.shape, generator=generator).to(parameters)
+    ignored = []
+    for part, channels in zip(context, model.conditioning.parts, strict=True):
+        if part is not None:
+            gradient = _gradient((parameters * weights).sum(), part, retain_graph=True)
+            pieces = torch.split_with_sizes(gradient, list(channels.values()), dim=1)
+            ignored += [name for name, piece in zip(channels, pieces, strict=True) if not piece.any()]
+    return ignored
 
 
 def _gradient(scalar: Tensor, inputs: Tensor, *, retain_graph: bool = False) -> Tensor:

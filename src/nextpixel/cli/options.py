@@ -38,7 +38,7 @@ class DataOptions:
     drop_alpha: Annotated[bool, Parameter(negative="")] = False
     binarize_seed: int = 0
 
-    def open(self, source: str, split: str | None = None) -> ImageSet:
+    def open(self, source: str, split: str | None = None, *, vectors: Path | None = None) -> ImageSet:
         """Open images with these options, and tell what was skipped or done to them.
 
         Raises:
@@ -56,6 +56,7 @@ class DataOptions:
             resize=self._size(),
             mode=self.mode,
             drop_alpha=self.drop_alpha,
+            vectors=vectors,
         )
         for name, reason in images.skipped[:5]:
             warn(f"skipped {name}: {reason}")
@@ -74,18 +75,38 @@ class DataOptions:
         return int(match[1]), int(match[2] or match[1])
 
 
-def open_for(model: ImageModel, source: str, options: DataOptions, split: str | None = None) -> ImageSet:
+def open_for(
+    model: ImageModel,
+    source: str,
+    options: DataOptions,
+    split: str | None = None,
+    *,
+    vectors: Path | None = None,
+    own_condition: bool = True,
+) -> ImageSet:
     """Open images that a model is to be used on: as its training images were, unless options say otherwise.
+
+    Args:
+        model: the model.
+        source: images, as `nextpixel.open_images` takes them.
+        options: how they are read.
+        split: only this split.
+        vectors: file of the images' vectors, if they are not with the images.
+        own_condition: whether a conditional model is to take its conditions from the labels and vectors of the images.
 
     Raises:
         NextpixelError: they cannot be read, or do not fit the model.
     """
+    from nextpixel.models.set_condition import conditioned
+
     if options == DataOptions():
         known = {field.name for field in fields(DataOptions)}
         stored = {name: value for name, value in model.record.get("images", {}).items() if name in known}
         options = DataOptions(**stored)
-    images = options.open(source, split)
-    model.check_set(images)
+    images = options.open(source, split, vectors=vectors)
+    if model.needs_condition and own_condition:
+        images = conditioned(images, model.condition)
+    model.check_set(images, with_condition=own_condition)
     return images
 
 

@@ -6,7 +6,7 @@ import shlex
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -32,6 +32,11 @@ class ModelOptions:
         residual: Whether the input of a block is added to its output.
         skips: Whether every layer feeds the head.
         dropout: Probability of zeroing a feature in training.
+        scales: Number of sizes of a multiscale model.
+        factor: How many times smaller each size of a multiscale model is than the next.
+        inner: Family of the models inside a multiscale model.
+        code_size: Numbers in the code of an autoencoder.
+        plain: Whether an autoencoder by squared error is trained beside the PixelCNN autoencoder, to compare.
     """
 
     features: int | None = None
@@ -42,6 +47,11 @@ class ModelOptions:
     residual: bool | None = None
     skips: bool | None = None
     dropout: float | None = None
+    scales: int | None = None
+    factor: int | None = None
+    inner: str | None = None
+    code_size: int | None = None
+    plain: bool | None = None
 
 
 def train(
@@ -49,7 +59,10 @@ def train(
     *,
     out: Path,
     model: Annotated[str, Parameter(group="Model")] = "gated-pixelcnn",
+    condition: Annotated[list[Literal["labels", "vectors"]] | None, Parameter(group="Model", negative="")] = None,
     valid: str | None = None,
+    vectors: Path | None = None,
+    valid_vectors: Path | None = None,
     valid_fraction: float = 0.05,
     resume: Annotated[bool, Parameter(negative="")] = False,
     config: Path | None = None,  # noqa: ARG001 - read before the options are: see nextpixel.cli.config
@@ -67,7 +80,12 @@ def train(
         data: Training images: a folder, archive, .npz, .npy, idx file, or a name such as digits.
         out: Folder of the run.
         model: Family of the model; see `nextpixel models`.
+        condition: What the model is conditioned on: labels (class folders, or labels in an .npz) or vectors (see
+            --vectors); give it twice for both.
         valid: Validation images; else the data's own valid split, else a part is held out.
+        vectors: Numbers that belong to the images, [N, d]: an .npz with vectors (and perhaps names) or an .npy. Else
+            the data's own: vectors in the .npz, embeddings.npz in the folder, a column vector of metadata.csv.
+        valid_vectors: Likewise for the images of --valid.
         valid_fraction: The part of the images to hold out, where the data has no valid split.
         resume: Go on from the checkpoint in the run folder, if there is one.
         config: TOML file of options, by their names here with underscores; flags win over it.
@@ -82,17 +100,24 @@ def train(
             raise TrainingError(
                 f"--out {out} lies inside {source}: its pictures would become data; choose another folder"
             )
-    training, validation = _sets(data, valid, valid_fraction, images)
+    training, validation = _sets(data, valid, valid_fraction, images, vectors, valid_vectors)
 
     import torch
 
     from nextpixel.models.build import build
+    from nextpixel.models.set_condition import specification_for
     from nextpixel.training.loop import Interrupted
     from nextpixel.training.loop import train as run
 
     torch.manual_seed(settings.seed)
     options = {name: value for name, value in asdict(model_options).items() if value is not None}
-    network = build(model, image_shape=training.image_shape, levels=training.levels, **options)
+    network = build(
+        model,
+        image_shape=training.image_shape,
+        levels=training.levels,
+        condition=specification_for(training, condition or []),
+        **options,
+    )
     network.record = {"images": asdict(images)}
     parameters = sum(parameter.numel() for parameter in network.parameters())
     console.print(
@@ -118,18 +143,27 @@ def train(
     print(f"run folder: {out}")
 
 
-def _sets(data: str, valid: str | None, fraction: float, options: DataOptions) -> tuple[ImageSet, ImageSet]:
+def _sets(
+    data: str,
+    valid: str | None,
+    fraction: float,
+    options: DataOptions,
+    vectors: Path | None,
+    valid_vectors: Path | None,
+) -> tuple[ImageSet, ImageSet]:
     """The training and the validation images."""
     import numpy as np
 
-    whole = options.open(data)
+    if valid is None and valid_vectors is not None:
+        raise DataError(f"--valid-vectors {valid_vectors} belong to the images of --valid, which is missing; add it")
+    whole = options.open(data, vectors=vectors)
     if whole.splits and "train" not in whole.splits:
         raise DataError(
             f"{data} has the splits {', '.join(whole.splits)} but no train; add one, or name a folder of one"
         )
     training = whole.split("train") if "train" in whole.splits else whole
     if valid is not None:
-        given = options.open(valid)
+        given = options.open(valid, vectors=valid_vectors)
         validation = given.split("valid") if "valid" in given.splits else given
     elif "valid" in whole.splits:
         validation = whole.split("valid")

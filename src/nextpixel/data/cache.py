@@ -23,7 +23,7 @@ import numpy as np
 from nextpixel.data.source import Pixels
 from nextpixel.errors import DataError
 
-VERSION = 1
+VERSION = 2
 FOOTER = struct.Struct("<8sQQI")
 MAGIC = b"npxcache"
 BLOCK = 1 << 24

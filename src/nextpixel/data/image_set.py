@@ -19,6 +19,8 @@ from nextpixel.errors import DataError
 
 Indices = slice | Sequence[int] | NDArray[Any] | torch.Tensor
 
+Values = torch.Tensor | dict[str, torch.Tensor]
+
 FINGERPRINT_BYTES = 1 << 26
 """A fingerprint looks at every image of a set up to this size, and at evenly spaced ones of a larger set."""
 
@@ -34,13 +36,17 @@ class ImageSet:
         tone: How stored integers become served ones.
         rows: int64 ``[N]``: which images of the source the set holds, in order.
         splits: Names and sizes of the parts that the rows are made of, in order.
+        condition: See `with_condition`.
     """
 
-    def __init__(self, table: Table, tone: Tone, rows: Labels, splits: dict[str, int]) -> None:
+    def __init__(
+        self, table: Table, tone: Tone, rows: Labels, splits: dict[str, int], condition: Values | None = None
+    ) -> None:
         self._table = table
         self._tone = tone
         self._rows = rows
         self._splits = splits
+        self.condition = condition
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -97,6 +103,12 @@ class ImageSet:
         return self._table.layout.label_names
 
     @functools.cached_property
+    def vectors(self) -> torch.Tensor | None:
+        """float32 ``[N, d]``, or None where the source has no vectors."""
+        vectors = self._table.layout.vectors
+        return None if vectors is None else torch.from_numpy(vectors[self._rows])
+
+    @functools.cached_property
     def names(self) -> tuple[str, ...] | None:
         """Relative file name of every image, or None where they have none."""
         names = self._table.layout.names
@@ -134,7 +146,7 @@ class ImageSet:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """Hex digest that tells apart sets of other images, labels, levels or binarisation."""
+        """Hex digest that tells apart sets of other images, labels, levels, binarisation or conditions."""
         tone = self._tone
         about = [len(self), self.image_shape, self.levels, tone.binarize, tone.seed if tone.binarize else 0]
         digest = hashlib.blake2b(repr(about).encode(), digest_size=8)
@@ -143,6 +155,10 @@ class ImageSet:
             digest.update(self.batch(slice(start, start + 256 * step, step)).numpy().tobytes())
         if self.labels is not None:
             digest.update(self.labels.numpy().astype("<i8").tobytes())
+        if self.condition is not None:
+            given = {"": self.condition} if isinstance(self.condition, torch.Tensor) else self.condition
+            for name in sorted(given):
+                digest.update(f"{name} {given[name].dtype}".encode() + given[name].numpy().tobytes())
         return digest.hexdigest()
 
     def split(self, name: str) -> ImageSet:
@@ -163,7 +179,32 @@ class ImageSet:
 
     def subset(self, indices: Indices) -> ImageSet:
         """Returns the images at some places as a set; binarised images keep the bits they have here."""
-        return ImageSet(self._table, self._tone, self._rows[self._positions(indices)], {})
+        positions = self._positions(indices)
+        return ImageSet(self._table, self._tone, self._rows[positions], {}, self.condition_of(positions))
+
+    def with_condition(self, condition: Values | None) -> ImageSet:
+        """Returns the set with a condition for each image, which training and scoring hand to the model.
+
+        Args:
+            condition: What a conditional model takes for the whole set: a tensor ``[N, ...]``, or a dict of them by
+                name.
+
+        Raises:
+            DataError: If there are more or fewer than images.
+        """
+        given = {} if condition is None else {"": condition} if isinstance(condition, torch.Tensor) else condition
+        for name, values in given.items():
+            if len(values) != len(self):
+                what = f"conditions {name!r}" if name else "conditions"
+                raise DataError(f"{len(values)} {what} were given for {len(self)} images: give one for each.")
+        return ImageSet(self._table, self._tone, self._rows, self._splits, condition)
+
+    def condition_of(self, indices: Indices) -> Values | None:
+        """Returns the conditions of images, in the form they were given."""
+        positions = torch.from_numpy(self._positions(indices))
+        if self.condition is None or isinstance(self.condition, torch.Tensor):
+            return None if self.condition is None else self.condition[positions]
+        return {name: values[positions] for name, values in self.condition.items()}
 
     def __repr__(self) -> str:
         channels, height, width = self.image_shape

@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from nextpixel.data.labels import check_labels
-from nextpixel.data.metadata import Label, match_labels, read_metadata
-from nextpixel.data.source import Labels, Layout
+from nextpixel.data.metadata import Label, Row, match_rows, read_metadata
+from nextpixel.data.source import Labels, Layout, Vectors
 from nextpixel.errors import DataError
 
 SPLITS = ("train", "valid", "test")
@@ -45,9 +45,9 @@ def arrange(kept: Sequence[str], rejected: Sequence[str], tables: Mapping[str, b
 
     metadata = read_metadata(tables, where)
     if tables:
-        match_labels(metadata, names, where)
+        match_rows(metadata, names, where)
     notes: tuple[str, ...] = ()
-    given = [metadata.get(name) for name in names]
+    given = [metadata[name].label if name in metadata else None for name in names]
     if tables and all(label is not None for label in given):
         classes = dict(zip(names, given, strict=True))
     elif any(label is not None for label in given):
@@ -61,10 +61,28 @@ def arrange(kept: Sequence[str], rejected: Sequence[str], tables: Mapping[str, b
         splits={split: counts[split] for split in SPLITS if counts[split]},
         labels=labels,
         label_names=label_names,
+        vectors=_vectors(metadata, ordered, where),
         names=tuple(ordered),
         order=np.array(order, dtype=np.int64),
         notes=notes,
     )
+
+
+def _vectors(metadata: Mapping[str, Row], ordered: Sequence[str], where: str) -> Vectors | None:
+    """The vectors of the images that were read, if the metadata have any."""
+    vectors = {name: metadata[name].vector for name in ordered if name in metadata}
+    known = {name: vector for name, vector in vectors.items() if vector is not None}
+    if not known:
+        return None
+    first = next(iter(known))
+    for name in ordered:
+        if name not in known or len(known[name]) != len(known[first]):
+            has = f"one of {len(known[name])}" if name in known else "none"
+            raise DataError(
+                f"{first} in {where} has a vector of {len(known[first])} numbers and {name} {has}: give all images"
+                " vectors of one length."
+            )
+    return np.array([known[name] for name in ordered], dtype=np.float32)
 
 
 def _strip_common(folders: list[Folders]) -> list[Folders]:

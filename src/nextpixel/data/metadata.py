@@ -1,13 +1,15 @@
-"""Tables of labels: `metadata.csv` and `metadata.jsonl` next to images, as in Hugging Face's imagefolder."""
+"""Labels and vectors in tables: `metadata.csv` and `metadata.jsonl` beside images, as in Hugging Face imagefolder."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import math
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from nextpixel.errors import DataError
 
@@ -15,7 +17,19 @@ WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,19}", re.ASCII)
 Label = str | int
 
 
-def read_metadata(tables: Mapping[str, bytes], where: str) -> dict[str, Label | None]:
+class Row(NamedTuple):
+    """What a table says of an image.
+
+    Attributes:
+        label: its class; None where the table has none.
+        vector: numbers that belong to it; None where the table has none.
+    """
+
+    label: Label | None
+    vector: tuple[float, ...] | None
+
+
+def read_metadata(tables: Mapping[str, bytes], where: str) -> dict[str, Row]:
     """Reads all tables of one source.
 
     Args:
@@ -23,12 +37,12 @@ def read_metadata(tables: Mapping[str, bytes], where: str) -> dict[str, Label | 
         where: What to call the source in errors.
 
     Returns:
-        For each file that a row names (relative to the source) its label; None where tables have no labels.
+        For each file that a row names (relative to the source) what the row says of it.
 
     Raises:
         DataError: If a table cannot be read, a row has no file name, or two rows name the same file.
     """
-    labels: dict[str, Label | None] = {}
+    found: dict[str, Row] = {}
     for table in sorted(tables):
         place = f"{table} in {where}"
         try:
@@ -36,19 +50,35 @@ def read_metadata(tables: Mapping[str, bytes], where: str) -> dict[str, Label | 
         except UnicodeDecodeError:
             raise DataError(f"{place} is not UTF-8 text: save it as UTF-8.") from None
         rows = _csv_rows(text, place) if table.endswith(".csv") else _json_rows(text, place)
-        for number, file_name, label in rows:
+        for number, file_name, label, numbers in rows:
             if not isinstance(file_name, str) or not file_name:
                 raise DataError(f"{place}: row {number} has no file_name, so add the name of its image.")
             path = posixpath.join(posixpath.dirname(table), file_name.replace("\\", "/"))
             path = posixpath.normpath(path)
-            if path in labels:
+            if path in found:
                 raise DataError(f"{place}: row {number} names {path}, which has a row already: keep one of them.")
-            labels[path] = label
-    return labels
+            found[path] = Row(label, _vector(numbers, f"{place}: row {number}"))
+    return found
 
 
-def _csv_rows(text: str, place: str) -> Iterator[tuple[int, object, Label | None]]:
-    """Yields row number, file name and label; labels are integers if all in the table look like it."""
+def _vector(numbers: object, place: str) -> tuple[float, ...] | None:
+    """Numbers from a list, or from text between spaces, commas or semicolons, with or without brackets."""
+    if numbers is None:
+        return None
+    items = re.split(r"[\s,;]+", numbers.strip("[]() \t")) if isinstance(numbers, str) else numbers
+    try:
+        if not isinstance(items, list) or any(isinstance(item, bool) for item in items):
+            raise TypeError
+        vector = tuple(map(float, items))
+    except (TypeError, ValueError):
+        vector = ()
+    if not vector or not all(map(math.isfinite, vector)):
+        raise DataError(f"{place} has the vector {str(numbers)[:60]!r}: write numbers with spaces between them.")
+    return vector
+
+
+def _csv_rows(text: str, place: str) -> Iterator[tuple[int, object, Label | None, object]]:
+    """Yields row number, file name, label and vector; labels are integers if all in the table look like it."""
     try:
         reader = csv.DictReader(io.StringIO(text, newline=""))
         columns = reader.fieldnames or ()
@@ -59,17 +89,17 @@ def _csv_rows(text: str, place: str) -> Iterator[tuple[int, object, Label | None
         raise DataError(f"{place} has no column file_name: add one with the names of the images.")
     if "label" not in columns:
         for number, row in enumerate(rows, 1):
-            yield number, row["file_name"], None
+            yield number, row["file_name"], None, row.get("vector")
         return
     numeric = all(WHOLE_NUMBER.fullmatch(row["label"] or "") for row in rows)
     for number, row in enumerate(rows, 1):
         if not row["label"]:
             raise DataError(f"{place}: row {number} has no label: give every image one.")
-        yield number, row["file_name"], int(row["label"]) if numeric else row["label"]
+        yield number, row["file_name"], int(row["label"]) if numeric else row["label"], row.get("vector")
 
 
-def _json_rows(text: str, place: str) -> Iterator[tuple[int, object, Label | None]]:
-    """Yields line number, file name and label."""
+def _json_rows(text: str, place: str) -> Iterator[tuple[int, object, Label | None, object]]:
+    """Yields line number, file name, label and vector."""
     lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     rows = []
     for number, line in lines:
@@ -85,10 +115,10 @@ def _json_rows(text: str, place: str) -> Iterator[tuple[int, object, Label | Non
         label = row.get("label")
         if labelled and (not isinstance(label, str | int) or isinstance(label, bool)):
             raise DataError(f"{place}: line {number} has the label {label!r}, which must be a text or a whole number.")
-        yield number, row.get("file_name"), label
+        yield number, row.get("file_name"), label, row.get("vector")
 
 
-def match_labels(table: Mapping[str, Label | None], images: Iterable[str], where: str) -> None:
+def match_rows(table: Mapping[str, Row], images: Iterable[str], where: str) -> None:
     """Checks that rows and images belong to each other one to one.
 
     Args:

@@ -98,7 +98,7 @@ def open_npz(path: Path) -> ArraySource:
             )
         levels = 256
         if "levels.npy" in members:
-            stored = _read_small(archive, "levels", 64, where)
+            stored = read_small(archive, "levels", 64, where)
             if stored.size != 1 or stored.dtype.kind not in "iu":
                 raise DataError(f"levels in {where} must be one whole number from 2 to 256: store it as such.")
             levels = check_levels(int(stored.reshape(())), f"levels in {where}")
@@ -123,17 +123,17 @@ def _npz_images(path: Path, header: Header) -> Iterator[Pixels]:
 
 def _read_labels(path: Path, count: int) -> NDArray[Any]:
     with zip_reader(path) as archive, archive_errors(path):
-        return _read_small(archive, "labels", 8 * count, str(path))
+        return read_small(archive, "labels", 8 * count, str(path))
 
 
 def _read_label_names(archive: ZipFile, where: str) -> tuple[str, ...]:
-    names = _read_small(archive, "label_names", MAX_LABEL_NAME_BYTES, where)
+    names = read_small(archive, "label_names", MAX_LABEL_NAME_BYTES, where)
     if names.ndim != 1 or names.dtype.kind != "U":
         raise DataError(f"label_names in {where} must be a list of texts: store numpy.array([...], dtype=str).")
     return tuple(str(name) for name in names)
 
 
-def _read_small(archive: ZipFile, name: str, limit: int, where: str) -> NDArray[Any]:
+def read_small(archive: ZipFile, name: str, limit: int, where: str) -> NDArray[Any]:
     """Reads a whole member of at most `limit` bytes of content."""
     info = archive.getinfo(f"{name}.npy")
     with archive.open(info) as file:

@@ -24,6 +24,7 @@ from nextpixel.data.named import LABEL_NAMES, NAMES, find_named, open_digits
 from nextpixel.data.numpy_files import open_npy, open_npz
 from nextpixel.data.source import Source
 from nextpixel.data.table import Table, load_table, name_labels
+from nextpixel.data.vectors import own_vectors, read_vectors
 from nextpixel.errors import DataError
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
@@ -39,6 +40,7 @@ def open_images(
     resize: tuple[int, int] | None = None,
     mode: Literal["grey", "rgb"] | None = None,
     drop_alpha: bool = False,
+    vectors: str | Path | NDArray[Any] | None = None,
     cache: str | Path | None = None,
 ) -> ImageSet:
     """Opens images, wherever they come from. Nothing is lost unless asked for.
@@ -59,6 +61,10 @@ def open_images(
         resize: ``(height, width)``: crop the middle to this aspect ratio, then resample.
         mode: "grey" for luminance, "rgb" for three channels.
         drop_alpha: Discard alpha channels.
+        vectors: Numbers that belong to the images, ``[N, d]`` for all of the source: an .npz with ``vectors`` (and
+            perhaps ``names``, by which its rows are then matched), an .npy, or an array. None takes those of the
+            source itself, if there are any: ``vectors`` in an .npz, ``embeddings.npz`` in a folder, or the column
+            ``vector`` of its metadata.
         cache: Folder for decoded images, instead of ``$NEXTPIXEL_CACHE`` or ``~/.cache/nextpixel``.
 
     Returns:
@@ -72,7 +78,9 @@ def open_images(
     found = _find(source, folder)
     # Wishes that contradict each other are refused before a long read.
     tone = plan(found.levels, levels, binarize, seed, found.name)
-    table = replace(_load(found, source, geometry, folder), reopen=partial(_reopen, source, geometry, folder))
+    table = replace(
+        _load(found, source, geometry, vectors, folder), reopen=partial(_reopen, source, geometry, vectors, folder)
+    )
     images = ImageSet(table, tone, np.arange(len(table.pixels), dtype=np.int64), table.layout.splits)
     return images if split is None else images.split(split)
 
@@ -92,14 +100,25 @@ def _is_known(source: object) -> bool:
     return isinstance(source, str) and source in NAMES and not Path(source).exists()
 
 
-def _load(found: Source, source: object, geometry: Geometry, folder: Path) -> Table:
+def _load(
+    found: Source, source: object, geometry: Geometry, vectors: str | Path | NDArray[Any] | None, folder: Path
+) -> Table:
     table = load_table(found, geometry, folder)
-    return name_labels(table, LABEL_NAMES.get(str(source), ())) if _is_known(source) else table
+    if _is_known(source):
+        table = name_labels(table, LABEL_NAMES.get(str(source), ()))
+    if vectors is None and isinstance(source, str | Path) and not _is_known(source):
+        vectors = own_vectors(Path(source))
+    if vectors is None:
+        return table
+    matched = read_vectors(vectors, table.layout.names, len(table.pixels), found.name)
+    return replace(table, layout=replace(table.layout, vectors=matched))
 
 
-def _reopen(source: str | Path | NDArray[Any], geometry: Geometry, folder: Path) -> Table:
+def _reopen(
+    source: str | Path | NDArray[Any], geometry: Geometry, vectors: str | Path | NDArray[Any] | None, folder: Path
+) -> Table:
     """Opens in a worker process what `open_images` has opened in the first."""
-    return _load(_find(source, folder), source, geometry, folder)
+    return _load(_find(source, folder), source, geometry, vectors, folder)
 
 
 def _open_path(path: Path) -> Source:

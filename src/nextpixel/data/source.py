@@ -17,6 +17,7 @@ Pixels = NDArray[np.uint8]
 """uint8, ``[C, H, W]`` for one image and ``[N, C, H, W]`` for many."""
 
 Labels = NDArray[np.int64]
+Vectors = NDArray[np.float32]
 
 MAX_IMAGE_BYTES = 1 << 28
 """The largest image read, in bytes once decoded (67 megapixels with four channels)."""
@@ -53,6 +54,7 @@ class Layout:
         splits: Name and number of images of each split, in order; empty when there are none.
         labels: int64 ``[N]`` in final order, or None.
         label_names: Names of labels 0, 1, ..., or None.
+        vectors: float32 ``[N, d]`` in final order, or None.
         names: Relative file names in final order, or None.
         order: int64 ``[N]``: for each image in final order, which of those read it is; None if as read.
         notes: Sentences for the user.
@@ -61,6 +63,7 @@ class Layout:
     splits: dict[str, int] = field(default_factory=dict)
     labels: Labels | None = None
     label_names: tuple[str, ...] | None = None
+    vectors: Vectors | None = None
     names: tuple[str, ...] | None = None
     order: Labels | None = None
     notes: tuple[str, ...] = ()

@@ -98,6 +98,7 @@ def _record(source: Source, geometry: Geometry, keep: Callable[[Pixels], object]
         "splits": layout.splits,
         "labels": None if layout.labels is None else layout.labels.tolist(),
         "label_names": layout.label_names,
+        "vectors": None if layout.vectors is None else layout.vectors.tolist(),
         "names": layout.names,
         "order": None if layout.order is None else layout.order.tolist(),
         "skipped": seen.skipped,
@@ -111,6 +112,7 @@ def _from_record(name: str, pixels: Pixels, record: Record) -> Table:
         splits=record["splits"],
         labels=None if record["labels"] is None else np.array(record["labels"], dtype=np.int64),
         label_names=None if record["label_names"] is None else tuple(record["label_names"]),
+        vectors=None if record["vectors"] is None else np.array(record["vectors"], dtype=np.float32),
         names=None if record["names"] is None else tuple(record["names"]),
         order=None if record["order"] is None else np.array(record["order"], dtype=np.int64),
     )

@@ -18,6 +18,7 @@ from nextpixel.nn.distributions import draw
 
 if TYPE_CHECKING:
     from nextpixel.models.base import ImageModel
+    from nextpixel.nn.conditioning import Context
 
 IMAGES_AT_ONCE = 64
 
@@ -39,6 +40,7 @@ def walk(
     model: ImageModel,
     images: Tensor,
     known: Tensor,
+    condition: dict[str, Tensor],
     *,
     temperature: float = 1.0,
     generator: torch.Generator | None = None,
@@ -50,6 +52,7 @@ def walk(
         model: the model.
         images: integers `[B, C, H, W]` on the model's device.
         known: bool `[B, C, H, W]`.
+        condition: values of the model's conditions by name, each `[B, ...]` on the model's device.
         temperature: divides the logits; 0 takes the most probable level.
         generator: CPU generator of the draws.
         advance: called with a number of sub-pixels done, which add up to B*C*H*W.
@@ -65,7 +68,8 @@ def walk(
     model.eval()
     try:
         for part in batches(len(images), IMAGES_AT_ONCE):
-            _walk_batch(model, images[part], nats[part], known[part], uniforms[part], temperature, advance)
+            context = model._context({name: values[part] for name, values in condition.items()})
+            _walk_batch(model, images[part], nats[part], known[part], context, uniforms[part], temperature, advance)
     finally:
         model.train(training)
     if not nats.isfinite().all():
@@ -78,6 +82,7 @@ def _walk_batch(
     images: Tensor,
     nats: Tensor,
     known: Tensor,
+    context: Context | None,
     uniforms: Tensor,
     temperature: float,
     advance: Callable[[int], None] | None,
@@ -88,7 +93,7 @@ def _walk_batch(
         at = (slice(None), site // (height * width), site // width % height, site % width)
         given = known[at]
         if not given.all():
-            logits = model.head.logits(model._predict(images))[:, :, *at[1:]]
+            logits = model.head.logits(model._predict(images, context))[:, :, *at[1:]]
             drawn = draw(logits, uniforms[at], temperature)
             chosen = logits.log_softmax(dim=1).gather(1, drawn[:, None])[:, 0].to(nats.dtype)
             nats[at] = torch.where(given, 0, chosen)

@@ -17,8 +17,10 @@ from torch import Tensor, nn
 
 from nextpixel.errors import InputError, ModelError
 from nextpixel.generation.walk import walk
-from nextpixel.models.options import integer
+from nextpixel.nn.conditioning import Conditioning, Context, ContextSizes
+from nextpixel.nn.conditions import Specification, Values, checked_values, named, random_values
 from nextpixel.nn.distributions import Categorical, Head
+from nextpixel.options import integer
 
 if TYPE_CHECKING:
     from nextpixel.data import ImageSet
@@ -32,10 +34,16 @@ class ImageModel(nn.Module, ABC):
     Args:
         image_shape: `(C, H, W)` with 1 to 4 channels.
         levels: values that a sub-pixel can take, 2 to 256.
+        options: see below.
+        condition: what the images depend on: `Labels`, `Vector`, `Map`, a dict of them by name, or None.
+        condition_features: maps of the networks that upsample conditions of the kind `Map`.
 
     Attributes:
         family: name under which `nextpixel.build` knows the class.
-        options: the arguments that rebuild this model, beside `image_shape` and `levels`; JSON-compatible.
+        condition: as given.
+        conditioning: makes what the layers see of the conditions; None without.
+        options: the arguments that rebuild this model, beside `image_shape`, `levels` and `condition`;
+            JSON-compatible.
         record: what is known of the model's training (data, steps, figures); saved with it. JSON-compatible.
 
     Raises:
@@ -44,7 +52,14 @@ class ImageModel(nn.Module, ABC):
 
     family: ClassVar[str]
 
-    def __init__(self, image_shape: tuple[int, int, int], levels: int, options: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        levels: int,
+        options: dict[str, Any],
+        condition: Specification | None = None,
+        condition_features: int = 1,
+    ) -> None:
         super().__init__()
         if not isinstance(image_shape, Sequence) or len(image_shape) != 3:
             raise ModelError(f"image_shape must be (channels, height, width), not {image_shape!r}")
@@ -57,15 +72,19 @@ class ImageModel(nn.Module, ABC):
         self.options = options
         self.record: dict[str, Any] = {}
         self.head: Head = Categorical(self.levels)
+        self.condition = condition
+        conditions = named(condition)
+        self.conditioning = Conditioning(conditions, self.image_shape[1:], condition_features) if conditions else None
 
     # What a family provides -----------------------------------------------------------------------------------
 
     @abstractmethod
-    def _network(self, inputs: Tensor) -> Tensor:
+    def _network(self, inputs: Tensor, context: Context | None) -> Tensor:
         """The parameters of every sub-pixel's distribution, in one parallel pass.
 
         Args:
             inputs: float `[B, C, H, W]` in [-1, 1].
+            context: what the layers see of the conditions; None without.
 
         Returns:
             Float `[B, head.parameters, C, H, W]`; the parameters of a sub-pixel depend on earlier ones only.
@@ -88,36 +107,39 @@ class ImageModel(nn.Module, ABC):
 
     # Likelihood ------------------------------------------------------------------------------------------------
 
-    def forward(self, images: Tensor, condition: None = None) -> Tensor:
+    def forward(self, images: Tensor, condition: Values | None = None) -> Tensor:
         """The logits of `logits`; the call that `torch.compile` and DistributedDataParallel wrap."""
-        return self.head.logits(self._predict(self._checked(images, condition)))
+        images = self._checked(images)
+        return self.head.logits(self._predict(images, self._context(self._given(images, condition))))
 
-    def logits(self, images: Tensor, condition: None = None) -> Tensor:
+    def logits(self, images: Tensor, condition: Values | None = None) -> Tensor:
         """Logits over the levels of each sub-pixel, given all earlier sub-pixels of the same image.
 
         Args:
             images: integers `[B, C, H, W]` in 0..levels-1.
-            condition: None; this model has no condition.
+            condition: for `Labels` integers `[B]`, for `Vector(d)` floats `[B, d]`, for `Map(channels, size)` floats
+                `[B, channels, *size]`, or one of these for all images; for several conditions a dict of them by name;
+                None for a model without.
 
         Returns:
             Float `[B, levels, C, H, W]`.
 
         Raises:
-            InputError: the images do not fit the model.
+            InputError: the images or the condition do not fit the model.
         """
         logits: Tensor = self(images, condition)
         return logits
 
-    def log_prob_map(self, images: Tensor, condition: None = None) -> Tensor:
+    def log_prob_map(self, images: Tensor, condition: Values | None = None) -> Tensor:
         """Log-probability of each sub-pixel given the earlier ones, in nats: `[B, C, H, W]`. See `logits`."""
-        images = self._checked(images, condition)
-        return self.head.log_prob(self._predict(images), images)
+        images = self._checked(images)
+        return self.head.log_prob(self._predict(images, self._context(self._given(images, condition))), images)
 
-    def log_prob(self, images: Tensor, condition: None = None) -> Tensor:
+    def log_prob(self, images: Tensor, condition: Values | None = None) -> Tensor:
         """Log-probability of each image in nats: `[B]`, the sum of `log_prob_map`. See `logits`."""
         return self.log_prob_map(images, condition).flatten(1).sum(dim=1)
 
-    def bits_per_dim(self, images: Tensor, condition: None = None) -> Tensor:
+    def bits_per_dim(self, images: Tensor, condition: Values | None = None) -> Tensor:
         """Bits for each sub-pixel of each image, `-log_prob / (C*H*W*ln 2)`: `[B]`. See `logits`."""
         return self.log_prob(images, condition) / (-math.prod(self.image_shape) * math.log(2))
 
@@ -126,7 +148,7 @@ class ImageModel(nn.Module, ABC):
     def sample(
         self,
         count: int,
-        condition: None = None,
+        condition: Values | None = None,
         *,
         temperature: float = 1.0,
         generator: torch.Generator | None = None,
@@ -136,7 +158,7 @@ class ImageModel(nn.Module, ABC):
 
         Args:
             count: how many, at least 1.
-            condition: None; this model has no condition.
+            condition: one a sample or one for all; see `logits`.
             temperature: divides the logits; 1 draws from the model, 0 takes the most probable level every time.
             generator: a CPU generator for reproducible draws; the global one if None.
             advance: called with numbers of sub-pixels done, which add up to `count * C * H * W`.
@@ -157,7 +179,7 @@ class ImageModel(nn.Module, ABC):
         self,
         images: Tensor,
         known: Tensor,
-        condition: None = None,
+        condition: Values | None = None,
         *,
         temperature: float = 1.0,
         generator: torch.Generator | None = None,
@@ -171,7 +193,7 @@ class ImageModel(nn.Module, ABC):
         Args:
             images: integers `[B, C, H, W]` in 0..levels-1; values at unknown pixels are ignored.
             known: bool `[H, W]` or `[B, H, W]`, True where the pixel is given.
-            condition: None; this model has no condition.
+            condition: one an image or one for all; see `logits`.
             temperature: see `sample`.
             generator: see `sample`.
             advance: see `sample`.
@@ -195,9 +217,33 @@ class ImageModel(nn.Module, ABC):
             raise InputError(f"known has {len(known)} masks for {len(images)} images; give one, or one an image")
         known = known.to(images.device).expand(len(images), -1, -1)[:, None].expand_as(images)
         # What stands at unknown pixels is ignored, so it need not be in range either.
-        images = self._checked(torch.where(known, images, 0), condition)
+        images = self._checked(torch.where(known, images, 0))
         known = known.to(self.device)
-        return walk(self, images, known, temperature=temperature, generator=generator, advance=advance).images
+        values = self._values(condition, len(images))
+        return walk(self, images, known, values, temperature=temperature, generator=generator, advance=advance).images
+
+    # Training --------------------------------------------------------------------------------------------------
+
+    def fit_condition(self, condition: Values) -> None:
+        """Standardise vectors by those of a training set, before training.
+
+        Args:
+            condition: the conditions of all training images; see `logits`.
+        """
+        if self.conditioning is not None:
+            some = condition if isinstance(condition, Tensor) else next(iter(condition.values()))
+            self.conditioning.fit(self._values(condition, len(some)))
+
+    def companion_loss(self, images: Tensor) -> Tensor | None:  # noqa: ARG002 - for families that have one
+        """The loss of a network that is trained beside the model, from the same images, and shares no weights with it.
+
+        Args:
+            images: integers `[B, C, H, W]` in 0..levels-1.
+
+        Returns:
+            A scalar, or None for a family without such a network.
+        """
+        return None
 
     # Files -----------------------------------------------------------------------------------------------------
 
@@ -230,13 +276,38 @@ class ImageModel(nn.Module, ABC):
         )
         return inputs.copy_(images).mul_(2 / (self.levels - 1)).sub_(1)
 
-    def _predict(self, images: Tensor) -> Tensor:
-        return self._network(self.normalised(images))
+    def _predict(self, images: Tensor, context: Context | None) -> Tensor:
+        return self._network(self.normalised(images), context)
 
-    def _checked(self, images: Tensor, condition: None) -> Tensor:
+    def _values(self, condition: Any, count: int) -> dict[str, Tensor]:
+        """The values of the conditions by name, on the model's device, if they fit the model and `count` images."""
+        values = checked_values(self.condition, condition, count)
+        return {name: value.to(self.device) for name, value in values.items()}
+
+    def _given(self, images: Tensor, condition: Values | None) -> dict[str, Tensor]:
+        """The values of the conditions for images whose likelihood is asked for."""
+        return self._values(condition, len(images))
+
+    def _context(self, values: dict[str, Tensor]) -> Context | None:
+        return None if self.conditioning is None else self.conditioning(values, next(self.parameters()).dtype)
+
+    @property
+    def needs_condition(self) -> bool:
+        """Whether likelihoods can only be had with a condition."""
+        return self.condition is not None
+
+    @property
+    def context_sizes(self) -> ContextSizes | None:
+        """Channels of what the layers see of the conditions; None without."""
+        return None if self.conditioning is None else self.conditioning.sizes
+
+    def random_condition(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
+        """Any values of the conditions, by name; for checks of the network, not meant to be likely."""
+        values = random_values(self.condition, count, generator)
+        return {name: value.to(self.device) for name, value in values.items()}
+
+    def _checked(self, images: Tensor) -> Tensor:
         """The images on the model's device, if they fit the model."""
-        if condition is not None:
-            raise InputError("this model was built without a condition, so it takes none")
         images = torch.as_tensor(images)
         self._check_shape(images)
         # Looking at the values would break a compiled graph, and the loss would show the fault.
@@ -249,8 +320,12 @@ class ImageModel(nn.Module, ABC):
                 )
         return images.to(self.device)
 
-    def check_set(self, images: ImageSet) -> None:
-        """Refuse a set of images of another shape or another number of levels.
+    def check_set(self, images: ImageSet, *, with_condition: bool = True) -> None:
+        """Refuse a set of images of another shape, of another number of levels, or without the model's conditions.
+
+        Args:
+            images: the set.
+            with_condition: whether its conditions matter.
 
         Raises:
             InputError: with the remedy.
@@ -261,6 +336,8 @@ class ImageModel(nn.Module, ABC):
                 f"{' x '.join(map(str, self.image_shape))} (channels, height, width); convert them with --resize, "
                 "--mode or --drop-alpha (resize=, mode=, drop_alpha= in open_images)"
             )
+        if with_condition and (self.needs_condition or images.condition is not None):
+            checked_values(self.condition, images.condition, len(images))
         if images.levels != self.levels:
             remedy = " or --binarize" if self.levels == 2 else ""
             raise InputError(

@@ -9,6 +9,7 @@ from typing import Any
 from nextpixel.errors import ModelError
 from nextpixel.models.base import ImageModel
 from nextpixel.models.registry import FAMILIES, models
+from nextpixel.nn.conditions import Specification
 
 
 def family_class(family: str) -> type[ImageModel]:
@@ -29,7 +30,7 @@ def build(
     *,
     image_shape: tuple[int, int, int],
     levels: int = 256,
-    condition: None = None,
+    condition: Specification | None = None,
     **options: Any,
 ) -> ImageModel:
     """Build an untrained model.
@@ -38,17 +39,17 @@ def build(
         family: one of `nextpixel.models()`.
         image_shape: `(C, H, W)`, 1 to 4 channels, any height and width from 1.
         levels: values that a sub-pixel can take, 2 to 256.
-        condition: None: no family takes a condition yet.
+        condition: what the images depend on: `Labels`, `Vector`, `Map`, a dict of them by name, or None.
         **options: the family's own arguments, such as `features` and `layers`; see the class.
 
     Raises:
         ModelError: the family is unknown, or an argument is unknown or out of range.
     """
     found = family_class(family)
-    known = [name for name in inspect.signature(found).parameters if name not in ("image_shape", "levels")]
+    parameters = inspect.signature(found).parameters
+    known = [name for name in parameters if name not in ("image_shape", "levels", "condition", "inner_options")]
     unknown = sorted(set(options) - set(known))
-    if unknown:
+    # A family that is made of models of another one hands on to it what it does not know itself.
+    if unknown and "inner_options" not in parameters:
         raise ModelError(f"{family} has no option {unknown[0]!r}; its options are {', '.join(known)}")
-    if condition is not None:
-        raise ModelError(f"{family} takes no condition in this version; leave condition=None")
-    return found(image_shape, levels, **options)
+    return found(image_shape, levels, condition=condition, **options)

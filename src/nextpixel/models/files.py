@@ -24,6 +24,7 @@ from nextpixel.files import write_atomically
 from nextpixel.models.base import ImageModel
 from nextpixel.models.build import build
 from nextpixel.models.card import model_card
+from nextpixel.nn.conditions import from_json, to_json
 
 FORMAT = 1
 
@@ -98,6 +99,7 @@ def _build(description: dict[str, Any]) -> ImageModel:
         description["family"],
         image_shape=tuple(description["image_shape"]),
         levels=description["levels"],
+        condition=from_json(description.get("condition")),
         **description["options"],
     )
 
@@ -108,6 +110,7 @@ def describe(model: ImageModel) -> dict[str, Any]:
         "family": model.family,
         "image_shape": list(model.image_shape),
         "levels": model.levels,
+        "condition": to_json(model.condition),
         "options": model.options,
     }
 

@@ -21,11 +21,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nextpixel.models.base import ImageModel
-from nextpixel.models.options import integer, odd_size, probability, switch
+from nextpixel.nn.conditioning import Context
+from nextpixel.nn.conditions import Specification
 from nextpixel.nn.context import RowReach, raster_context
 from nextpixel.nn.gated import GatedLayer
 from nextpixel.nn.masks import ChannelGroups
 from nextpixel.nn.readout import Readout
+from nextpixel.options import integer, odd_size, probability, switch
 
 
 class GatedPixelCNN(ImageModel):
@@ -41,6 +43,7 @@ class GatedPixelCNN(ImageModel):
         head_features: maps between the two convolutions of the head; None for as many as `features`.
         skips: whether every layer feeds the head, instead of the last alone.
         dropout: probability of zeroing a gated feature of the horizontal stack in training.
+        condition: what the images depend on; every layer sees it, in both stacks.
 
     Raises:
         ModelError: an argument is out of range.
@@ -59,6 +62,7 @@ class GatedPixelCNN(ImageModel):
         head_features: int | None = None,
         skips: bool = True,
         dropout: float = 0.0,
+        condition: Specification | None = None,
     ) -> None:
         options = {
             "features": integer("features", features, 1),
@@ -69,7 +73,7 @@ class GatedPixelCNN(ImageModel):
             "skips": switch("skips", skips),
             "dropout": probability("dropout", dropout),
         }
-        super().__init__(image_shape, levels, options)
+        super().__init__(image_shape, levels, options, condition, features)
         channels = self.image_shape[0]
         self.reach = first_kernel_size // 2 + (layers - 1) * (kernel_size // 2)
         image = ChannelGroups.split(channels, channels)
@@ -83,16 +87,17 @@ class GatedPixelCNN(ImageModel):
                 last=index == layers - 1,
                 skip=skips,
                 dropout=dropout,
+                context=self.context_sizes,
             )
             for index in range(layers)
         )
         self.readout = Readout(groups, head_features or features, channels, self.head.parameters, F.elu)
 
-    def _network(self, inputs: Tensor) -> Tensor:
+    def _network(self, inputs: Tensor, context: Context | None) -> Tensor:
         vertical = horizontal = inputs
         skips: Tensor | None = None
         for layer in self.layers:
-            vertical, horizontal, skip = layer(vertical, horizontal)
+            vertical, horizontal, skip = layer(vertical, horizontal, context)
             if skip is not None:
                 skips = skip if skips is None else skips + skip
         parameters: Tensor = self.readout(horizontal if skips is None else skips)

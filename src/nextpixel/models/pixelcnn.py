@@ -21,11 +21,8 @@ from torch import Tensor, nn
 
 from nextpixel.models.residual_network import ResidualNetwork
 from nextpixel.nn.context import RowReach, raster_context
-from nextpixel.nn.masked_conv import MaskedConv2d
+from nextpixel.nn.convolutions import RELU_GAIN, Convolutions
 from nextpixel.nn.masks import ChannelGroups
-
-# A ReLU halves the mean square of a variable that is symmetrical about zero.
-RELU_GAIN = math.sqrt(2)
 
 
 class PixelCNN(ResidualNetwork):
@@ -34,14 +31,7 @@ class PixelCNN(ResidualNetwork):
     family = "pixelcnn"
 
     def _core(self, maps: ChannelGroups, hidden: ChannelGroups) -> nn.Module:
-        reach = self.options["kernel_size"] // 2
-        return nn.Sequential(
-            nn.ReLU(),
-            MaskedConv2d(maps, hidden, "B", gain=RELU_GAIN),
-            nn.ReLU(),
-            MaskedConv2d(hidden, hidden, "B", rows_above=reach, reach=reach, gain=RELU_GAIN),
-            nn.ReLU(),
-        )
+        return Convolutions(maps, hidden, self.options["kernel_size"], self.context_sizes)
 
     def _gain(self) -> float:
         # All blocks together add as much variance as the first convolution gives; with 1 for each, deep models learn

@@ -23,6 +23,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nextpixel.models.residual_network import ResidualNetwork
+from nextpixel.nn.conditioning import Context
+from nextpixel.nn.conditions import Specification
 from nextpixel.nn.context import RowReach, raster_context
 from nextpixel.nn.diagonal_lstm import DiagonalBiLSTM
 from nextpixel.nn.masks import ChannelGroups
@@ -38,7 +40,7 @@ class RowLSTMModel(ResidualNetwork):
     family = "row-lstm"
 
     def _core(self, maps: ChannelGroups, hidden: ChannelGroups) -> nn.Module:
-        return RowLSTM(maps, hidden, self.options["kernel_size"])
+        return RowLSTM(maps, hidden, self.options["kernel_size"], self.context_sizes)
 
     def _gain(self) -> float:
         return LSTM_GAIN
@@ -73,6 +75,7 @@ class DiagonalBiLSTMModel(ResidualNetwork):
         residual: bool = True,
         skips: bool = False,
         dropout: float = 0.0,
+        condition: Specification | None = None,
     ) -> None:
         super().__init__(
             image_shape,
@@ -84,16 +87,19 @@ class DiagonalBiLSTMModel(ResidualNetwork):
             residual=residual,
             skips=skips,
             dropout=dropout,
+            condition=condition,
         )
 
     def _core(self, maps: ChannelGroups, hidden: ChannelGroups) -> nn.Module:
-        return DiagonalBiLSTM(maps, hidden)
+        return DiagonalBiLSTM(maps, hidden, self.context_sizes)
 
     def _gain(self) -> float:
         return LSTM_GAIN
 
-    def _features(self, inputs: Tensor) -> Tensor:
-        return super()._features(F.pad(inputs, (0, 1)))[..., :-1]
+    def _features(self, inputs: Tensor, context: Context | None) -> Tensor:
+        if context is not None and context.places is not None:
+            context = context._replace(places=F.pad(context.places, (0, 1)))
+        return super()._features(F.pad(inputs, (0, 1)), context)[..., :-1]
 
     def promised_context(self) -> Tensor:
         """The whole past."""

@@ -22,6 +22,10 @@ class Family:
 
 
 FAMILIES: dict[str, Family] = {
+    "autoencoder": Family(
+        "nextpixel.models.autoencoder:Autoencoder",
+        "an encoder to a few numbers and a Gated PixelCNN that decodes them (arXiv 1606.05328, section 2.4)",
+    ),
     "diagonal-bilstm": Family(
         "nextpixel.models.pixelrnn:DiagonalBiLSTMModel",
         "two LSTMs along the diagonals, the whole past in one layer (van den Oord et al. 2016, arXiv 1601.06759)",
@@ -29,6 +33,10 @@ FAMILIES: dict[str, Family] = {
     "gated-pixelcnn": Family(
         "nextpixel.models.gated_pixelcnn:GatedPixelCNN",
         "two stacks of gated convolutions, no blind spot (van den Oord et al. 2016, arXiv 1606.05328)",
+    ),
+    "multiscale": Family(
+        "nextpixel.models.multiscale:Multiscale",
+        "a small image first, then larger ones given it (van den Oord et al. 2016, arXiv 1601.06759, section 3.6)",
     ),
     "pixelcnn": Family(
         "nextpixel.models.pixelcnn:PixelCNN",

@@ -17,11 +17,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nextpixel.models.base import ImageModel
-from nextpixel.models.options import integer, odd_size, probability, switch
+from nextpixel.nn.conditioning import Context
+from nextpixel.nn.conditions import Specification
 from nextpixel.nn.masked_conv import MaskedConv2d
 from nextpixel.nn.masks import ChannelGroups
 from nextpixel.nn.readout import Readout
 from nextpixel.nn.residual import ResidualBlock
+from nextpixel.options import integer, odd_size, probability, switch
 
 
 class ResidualNetwork(ImageModel):
@@ -39,6 +41,7 @@ class ResidualNetwork(ImageModel):
         residual: whether a block's input is added to its output.
         skips: whether every block feeds the head, instead of the last alone.
         dropout: probability of zeroing one of the h features in training.
+        condition: what the images depend on; the core of every block sees it.
 
     Raises:
         ModelError: an argument is out of range.
@@ -59,6 +62,7 @@ class ResidualNetwork(ImageModel):
         residual: bool = True,
         skips: bool = False,
         dropout: float = 0.0,
+        condition: Specification | None = None,
     ) -> None:
         options = {
             "features": integer("features", features, 1),
@@ -70,7 +74,8 @@ class ResidualNetwork(ImageModel):
             "skips": switch("skips", skips),
             "dropout": probability("dropout", dropout),
         }
-        super().__init__(image_shape, levels, {name: each for name, each in options.items() if name not in self.fixed})
+        chosen = {name: each for name, each in options.items() if name not in self.fixed}
+        super().__init__(image_shape, levels, chosen, condition, features)
         channels = self.image_shape[0]
         reach = first_kernel_size // 2
         hidden = ChannelGroups.split(features, channels)
@@ -93,22 +98,22 @@ class ResidualNetwork(ImageModel):
 
     @abstractmethod
     def _core(self, maps: ChannelGroups, hidden: ChannelGroups) -> nn.Module:
-        """The layer inside a residual block, from the 2h maps to the h hidden ones."""
+        """The layer inside a residual block, from the 2h maps and the conditions' context to the h hidden maps."""
 
     @abstractmethod
     def _gain(self) -> float:
         """Factor on the initial weights of the convolution after a core, beyond what keeps the variance."""
 
-    def _network(self, inputs: Tensor) -> Tensor:
-        parameters: Tensor = self.readout(self._features(inputs))
+    def _network(self, inputs: Tensor, context: Context | None) -> Tensor:
+        parameters: Tensor = self.readout(self._features(inputs, context))
         return parameters
 
-    def _features(self, inputs: Tensor) -> Tensor:
+    def _features(self, inputs: Tensor, context: Context | None) -> Tensor:
         """The maps that the head reads, `[B, 2h, H, W]`."""
         maps = self.first(inputs)
         skips: Tensor | None = None
         for block in self.blocks:
-            maps, skip = block(maps)
+            maps, skip = block(maps, context)
             if skip is not None:
                 skips = skip if skips is None else skips + skip
         return maps if skips is None else skips

@@ -19,6 +19,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
+from nextpixel.nn.conditioning import ConditionBias, Context, ContextSizes
 from nextpixel.nn.lstm_scan import Front, Fronts, Recurrence, forget_slowly
 from nextpixel.nn.masked_conv import MaskedConv2d, shift_down
 from nextpixel.nn.masks import ChannelGroups
@@ -35,18 +36,23 @@ class DiagonalBiLSTM(nn.Module):
     Args:
         inputs: colour groups of the input maps.
         hidden: colour groups of the h output maps.
+        context: channels of the conditions' context; None without conditions.
     """
 
-    def __init__(self, inputs: ChannelGroups, hidden: ChannelGroups) -> None:
+    def __init__(self, inputs: ChannelGroups, hidden: ChannelGroups, context: ContextSizes | None = None) -> None:
         super().__init__()
         self.input_to_state = MaskedConv2d(inputs, hidden.repeat(4 * 2), "B")
         forget_slowly(self.input_to_state.bias, hidden.channels)
+        self.condition = ConditionBias(context, 2 * 4 * hidden.channels) if context else None
         self.recurrence = Recurrence(hidden.channels, taps=2, directions=2, order=diagonals_of)
 
-    def forward(self, maps: Tensor) -> Tensor:
+    def forward(self, maps: Tensor, context: Context | None = None) -> Tensor:
         """Run both directions over the whole map."""
-        weight = self.input_to_state.visible_weight.view(2, -1, maps.shape[1])
-        forward, mirrored = self.recurrence(maps, weight, self.input_to_state.bias.view(2, -1))
+        weight = self.input_to_state.visible_weight.flatten(1)
+        bias = self.input_to_state.bias[:, None]
+        if self.condition is not None and context is not None:
+            maps, weight, bias = self.condition.join(maps, weight, bias, context)
+        forward, mirrored = self.recurrence(maps, *(each.view(2, -1, each.shape[1]) for each in (weight, bias)))
         result: Tensor = forward + shift_down(mirrored)
         return result
 

@@ -5,10 +5,12 @@
 Two stacks run beside each other. The vertical stack sees whole rows; the horizontal stack sees the current row up to
 the current pixel, and takes what the vertical stack knows of the rows above:
 
-    v_pre = conv_{k x k, rows above}(v)                          2p maps, unmasked
-    h_pre = conv_{1 x k, masked}(h) + conv_{1x1}(shift_down(v_pre))
+    v_pre = conv_{k x k, rows above}(v) + V h                    2p maps, unmasked
+    h_pre = conv_{1 x k, masked}(h) + conv_{1x1}(shift_down(v_pre)) + V' h
     v'    = gate(v_pre)
     h'    = conv_{1x1, mask B}(gate(h_pre)) + h
+
+where h are the conditions, if any (see `nextpixel.nn.conditioning`).
 
 Feature row r of the vertical stack contains image rows up to and including r; the shift is what makes it causal.
 Nothing flows from the horizontal to the vertical stack, which has no colour order of its own: all its inputs are in
@@ -22,6 +24,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from nextpixel.nn.conditioning import ConditionBias, Context, ContextSizes
 from nextpixel.nn.masked_conv import MaskedConv2d, RowsAboveConv2d, shift_down
 from nextpixel.nn.masks import ChannelGroups
 
@@ -61,6 +64,7 @@ class GatedLayer(nn.Module):
         last: the layer that only the head follows; with `skip` it gives nothing but its skip.
         skip: whether to give maps for the head.
         dropout: probability of zeroing a gated feature of the horizontal stack in training.
+        context: channels of the conditions' context; None without conditions.
     """
 
     def __init__(
@@ -73,6 +77,7 @@ class GatedLayer(nn.Module):
         last: bool = False,
         skip: bool = True,
         dropout: float = 0.0,
+        context: ContextSizes | None = None,
     ) -> None:
         super().__init__()
         self.first = first
@@ -82,20 +87,27 @@ class GatedLayer(nn.Module):
         self.vertical = RowsAboveConv2d(inputs.channels, 2 * p, kernel_size, gain=1 if first else GATE_GAIN)
         self.horizontal = MaskedConv2d(inputs, pair, "A" if first else "B", reach=kernel_size // 2)
         self.link = nn.Conv2d(2 * p, 2 * p, 1)
+        self.vertical_condition = ConditionBias(context, 2 * p) if context else None
+        self.horizontal_condition = ConditionBias(context, 2 * p) if context else None
         self.dropout = nn.Dropout(dropout)
         self.goes_on = not (last and skip)
         out = pair if skip and self.goes_on else features
         self.out = MaskedConv2d(features, out, "B", gain=GATE_GAIN if first else 1)
 
-    def forward(self, vertical: Tensor, horizontal: Tensor) -> Stacks:
+    def forward(self, vertical: Tensor, horizontal: Tensor, context: Context | None = None) -> Stacks:
         """Run both stacks over the whole map.
 
         Args:
             vertical: `[B, inputs, H, W]`.
             horizontal: `[B, inputs, H, W]`.
+            context: of the conditions; None without.
         """
         vertical_pre = self.vertical(vertical)
+        if self.vertical_condition is not None and context is not None:
+            vertical_pre = self.vertical_condition(vertical_pre, context)
         horizontal_pre = self.horizontal(horizontal) + self.link(shift_down(vertical_pre))
+        if self.horizontal_condition is not None and context is not None:
+            horizontal_pre = self.horizontal_condition(horizontal_pre, context)
         out = self.out(self.dropout(gate(horizontal_pre)))
         if not self.goes_on:
             return Stacks(vertical, horizontal, skip=out)

@@ -95,7 +95,7 @@ class Recurrence(nn.Module):
         Args:
             maps: what the input-to-state convolution looks at, `[B, m, H, W]`.
             weight: K_is, `[D, 4h, m]`, the gates in the order o, f, i, g.
-            bias: of the gates, `[D, 4h]`.
+            bias: of the gates, `[D, 4h, 1]`, or `[D, 4h, B]` where each image has its own.
 
         Returns:
             For each direction h, `[B, h, H, W]`, in the dtype of the weights.
@@ -148,12 +148,13 @@ class _Scan(torch.autograd.Function):
         memories[:, :, fronts.outside] = memory[:, :, None, None]
         # Without a backward pass to come, the gates of all fronts may lie in the same place.
         room = cells if keep else max(front.cells.stop - front.cells.start for front in fronts.fronts)
-        gates = inputs.new_empty(bias.numel() * room * batch)
+        gates = inputs.new_empty(weight.shape[:2].numel() * room * batch)
         tanh_c = gates.new_empty(gates.numel() // 4)
         for x, act, (o, f, i, g), t, seen, c_before, h_now, c in _views(
             fronts, inputs, gates, tanh_c, states, memories
         ):
-            torch.baddbmm(bias[..., None], weight, x.transpose(1, 2), out=act)
+            act.view(*bias.shape[:2], -1, batch).copy_(bias[:, :, None])
+            act.baddbmm_(weight, x.transpose(1, 2))
             for tap, state in zip(state_weight, seen, strict=True):
                 act.baddbmm_(tap, state)
             act.narrow(1, 0, 3 * hidden.shape[1]).sigmoid_()
@@ -163,7 +164,7 @@ class _Scan(torch.autograd.Function):
             torch.tanh(c, out=t)
             torch.mul(o, t, out=h_now)
         ctx.save_for_backward(inputs, weight, state_weight, gates, tanh_c, states, memories)
-        ctx.fronts = fronts
+        ctx.fronts, ctx.bias_shape = fronts, bias.shape
         return torch.stack([each.index_select(1, at) for each, at in zip(states, fronts.states, strict=True)])
 
     @staticmethod
@@ -175,7 +176,8 @@ class _Scan(torch.autograd.Function):
         back = state_weight.transpose(2, 3)
         d_inputs, d_states, d_memories = torch.empty_like(inputs), torch.zeros_like(states), torch.zeros_like(memories)
         d_weight, d_state_weight = torch.zeros_like(weight), torch.zeros_like(state_weight)
-        d_bias = weight.new_zeros(*weight.shape[:2], 1)
+        batch = inputs.shape[2]
+        d_bias = weight.new_zeros(*weight.shape[:2], batch)
         for each, at, d_h in zip(d_states, fronts.states, grad, strict=True):
             each.index_copy_(1, at, d_h)
         views = _views(fronts, inputs, gates, tanh_c, states, memories)
@@ -196,7 +198,7 @@ class _Scan(torch.autograd.Function):
             torch.ops.aten.tanh_backward(d_g, g, grad_input=d_g)
             torch.bmm(d_act.transpose(1, 2), weight, out=d_x)
             d_weight.baddbmm_(d_act, x)
-            d_bias.add_(d_act.sum(dim=2, keepdim=True))
+            d_bias.add_(d_act.view(*d_bias.shape[:2], -1, batch).sum(dim=2))
             for tap, d_tap, state, d_state in zip(back, d_state_weight, seen, d_seen, strict=True):
                 d_state.baddbmm_(tap, d_act)
                 d_tap.baddbmm_(d_act, state.transpose(1, 2))
@@ -204,7 +206,7 @@ class _Scan(torch.autograd.Function):
         d_places = inputs.new_zeros(inputs.shape[1:])
         for each, cells in zip(d_inputs, fronts.cells, strict=True):
             d_places += each.index_select(0, cells)
-        return d_places, d_weight, d_bias[..., 0], d_state_weight, d_hidden, d_memory, None, None
+        return d_places, d_weight, d_bias.sum_to_size(ctx.bias_shape), d_state_weight, d_hidden, d_memory, None, None
 
 
 class _View(NamedTuple):

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from nextpixel.nn.conditioning import Context
 from nextpixel.nn.masked_conv import MaskedConv2d
 from nextpixel.nn.masks import ChannelGroups
 
@@ -32,7 +33,7 @@ class ResidualBlock(nn.Module):
     """A core with the convolution that widens its maps, and the connections around it.
 
     Args:
-        core: from `[B, 2h, H, W]` to `[B, h, H, W]`.
+        core: from `[B, 2h, H, W]` and the context to `[B, h, H, W]`.
         hidden: colour groups of the h maps.
         maps: colour groups of the 2h maps.
         residual: whether to add the block's input to its output.
@@ -61,9 +62,9 @@ class ResidualBlock(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.out = MaskedConv2d(hidden, maps.repeat(2) if skip and self.goes_on else maps, "B", gain=gain)
 
-    def forward(self, maps: Tensor) -> BlockMaps:
-        """Run the block over the whole map, `[B, 2h, H, W]`."""
-        out = self.out(self.dropout(self.core(maps)))
+    def forward(self, maps: Tensor, context: Context | None = None) -> BlockMaps:
+        """Run the block over the whole map, `[B, 2h, H, W]`, given the context of the conditions, if there are any."""
+        out = self.out(self.dropout(self.core(maps, context)))
         if not self.goes_on:
             return BlockMaps(maps, skip=out)
         skip = None

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nextpixel.nn.conditioning import ConditionBias, Context, ContextSizes
 from nextpixel.nn.lstm_scan import Front, Fronts, Recurrence, forget_slowly
 from nextpixel.nn.masked_conv import MaskedConv2d
 from nextpixel.nn.masks import ChannelGroups
@@ -27,22 +28,29 @@ class RowLSTM(nn.Module):
         inputs: colour groups of the input maps.
         hidden: colour groups of the h output maps.
         kernel_size: odd side k of both convolutions.
+        context: channels of the conditions' context; None without conditions.
     """
 
-    def __init__(self, inputs: ChannelGroups, hidden: ChannelGroups, kernel_size: int) -> None:
+    def __init__(
+        self, inputs: ChannelGroups, hidden: ChannelGroups, kernel_size: int, context: ContextSizes | None = None
+    ) -> None:
         super().__init__()
         self.reach = kernel_size // 2
         self.input_to_state = MaskedConv2d(inputs, hidden.repeat(4), "B", reach=self.reach)
         forget_slowly(self.input_to_state.bias, hidden.channels)
+        self.condition = ConditionBias(context, 4 * hidden.channels) if context else None
         order = partial(rows_of, reach=self.reach)
         self.recurrence = Recurrence(hidden.channels, taps=kernel_size, directions=1, order=order)
 
-    def forward(self, maps: Tensor) -> Tensor:
+    def forward(self, maps: Tensor, context: Context | None = None) -> Tensor:
         """Run over the whole map."""
         seen = F.pad(maps, (self.reach, 0))
         taps = torch.cat([seen[..., tap : tap + maps.shape[3]] for tap in range(self.reach + 1)], dim=1)
         weight = self.input_to_state.visible_weight[:, :, 0].transpose(1, 2).flatten(1)
-        (states,) = self.recurrence(taps, weight[None], self.input_to_state.bias[None])
+        bias = self.input_to_state.bias[:, None]
+        if self.condition is not None and context is not None:
+            taps, weight, bias = self.condition.join(taps, weight, bias, context)
+        (states,) = self.recurrence(taps, weight[None], bias[None])
         result: Tensor = states
         return result
 

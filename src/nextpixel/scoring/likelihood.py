@@ -12,6 +12,8 @@ from torch import Tensor
 
 from nextpixel.batches import batches
 from nextpixel.errors import InputError
+from nextpixel.models.set_condition import conditioned
+from nextpixel.nn.conditions import Values, checked_values
 
 if TYPE_CHECKING:
     from nextpixel.data import ImageSet
@@ -63,6 +65,7 @@ def batch_size_for(model: ImageModel) -> int:
 def log_probs(
     model: ImageModel,
     images: ImageSet | Tensor,
+    condition: Values | None = None,
     *,
     batch_size: int | None = None,
     advance: Callable[[int], None] | None = None,
@@ -72,6 +75,7 @@ def log_probs(
     Args:
         model: the model.
         images: a set, or integers `[N, C, H, W]`.
+        condition: one an image, for a conditional model; None takes those of the set.
         batch_size: images at once; None chooses by memory.
         advance: called with the number of images after each batch.
 
@@ -86,13 +90,19 @@ def log_probs(
     if len(images) == 0:
         raise InputError("there are no images to evaluate")
     if not isinstance(images, Tensor):
+        if condition is not None:
+            images = images.with_condition(condition)
+        images = conditioned(images, model.condition if model.needs_condition else None)
+        condition = images.condition
         model.check_set(images)
+    values = None if condition is None else checked_values(model.condition, condition, len(images))
     training = model.training
     model.eval()
     results = []
     try:
         for part in batches(len(images), batch_size or batch_size_for(model)):
-            results.append(model.log_prob(images[part]).double().cpu())
+            own = None if values is None else {name: each[part] for name, each in values.items()}
+            results.append(model.log_prob(images[part], own).double().cpu())
             if advance is not None:
                 advance(part.stop - part.start)
     finally:
@@ -103,10 +113,11 @@ def log_probs(
 def evaluate(
     model: ImageModel,
     images: ImageSet | Tensor,
+    condition: Values | None = None,
     *,
     batch_size: int | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> Likelihood:
     """Mean likelihood over all images of a set. The arguments and errors are those of `log_probs`."""
-    nats = -log_probs(model, images, batch_size=batch_size, advance=advance)
+    nats = -log_probs(model, images, condition, batch_size=batch_size, advance=advance)
     return Likelihood.of(nats, math.prod(model.image_shape))

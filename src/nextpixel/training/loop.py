@@ -25,6 +25,8 @@ from nextpixel.data import ImageSet
 from nextpixel.errors import TrainingError
 from nextpixel.models.base import ImageModel
 from nextpixel.models.files import describe, load, save
+from nextpixel.models.set_condition import conditioned
+from nextpixel.nn.conditions import Values
 from nextpixel.pictures.grid import grid, save_picture
 from nextpixel.scoring.likelihood import Likelihood, evaluate
 from nextpixel.training.checkpoint import read_checkpoint, write_checkpoint
@@ -95,7 +97,13 @@ class Run:
         command: str | None,
         reporter: Reporter,
     ) -> None:
-        self.settings, self.images, self.valid, self.folder = settings, images, valid, folder
+        self.settings, self.folder = settings, folder
+        own = model.condition if model.needs_condition else None
+        self.images, self.valid = conditioned(images, own), conditioned(valid, own)
+        model.check_set(self.images)
+        model.check_set(self.valid)
+        if self.images.condition is not None:
+            model.fit_condition(self.images.condition)
         self.reporter = reporter
         self.device = _device(settings.device)
         self.model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -211,10 +219,13 @@ class Run:
         indices = step_indices(self.settings.seed, self.step, self.settings.batch_size, len(self.images))
         batch = self.images.batch(indices, draw=self.step).to(self.device)
         self.model.train()
+        condition = self.images.condition_of(indices)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-            nats = -self.objective(batch).mean()
+            nats = -self.objective(batch, condition).mean()
+            companion = self.model.companion_loss(batch)
         self.optimizer.zero_grad()
-        (nats / self.dimensions).backward()
+        loss = nats / self.dimensions
+        (loss if companion is None else loss + companion).backward()
         norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip))
         value = nats.item()
         if not (math.isfinite(value) and math.isfinite(norm)):
@@ -259,12 +270,20 @@ class Run:
         assert isinstance(averaged, ImageModel)
         return averaged
 
+    @property
+    def _grid_condition(self) -> Values | None:
+        """Conditions of a sample grid: those of the first validation images."""
+        first = torch.arange(self.settings.grid_images) % len(self.valid)
+        images = self._averaged._checked(self.valid.batch(first))
+        return self._averaged._given(images, self.valid.condition_of(first)) or None
+
     def _draw_grid(self) -> None:
         """Sample a grid, unless that would take a good part of the run: each sub-pixel is a pass of the network."""
         blank = torch.zeros((self.settings.grid_images, *self.model.image_shape), dtype=torch.uint8, device=self.device)
         start = time.monotonic()
         with torch.no_grad():
-            self._averaged._predict(blank)
+            condition = self._grid_condition
+            self._averaged(blank, condition)
         expected = (time.monotonic() - start) * self.dimensions
         if expected > max(GRID_SECONDS, GRID_PART * self.seconds):
             self.reporter.note(
@@ -273,7 +292,7 @@ class Run:
             )
             return
         generator = torch.Generator().manual_seed(self.settings.seed)
-        samples = self._averaged.sample(self.settings.grid_images, generator=generator)
+        samples = self._averaged.sample(self.settings.grid_images, condition, generator=generator)
         save_picture(grid(samples, self.model.levels), self.folder.grid(self.step))
 
     def _log_training(self, meter: _Meter, norm: float) -> None:

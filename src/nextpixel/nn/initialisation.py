@@ -1,0 +1,25 @@
+"""Initial weights of unmasked layers."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+
+def keep_deviation(layer: nn.Module) -> None:
+    """Draw the weights of a layer so that an output has the deviation of an input; biases start at zero.
+
+    Args:
+        layer: a convolution, a deconvolution (whose stride divides what an output gets) or a linear layer.
+    """
+    assert isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear)
+    if isinstance(layer, nn.ConvTranspose2d):
+        inputs = layer.weight[:, 0].numel() / math.prod(layer.stride)
+    else:
+        inputs = layer.weight[0].numel()
+    with torch.no_grad():
+        layer.weight.normal_().div_(math.sqrt(inputs))
+        if layer.bias is not None:
+            layer.bias.zero_()
