@@ -19,6 +19,8 @@ COMMANDS = {
     "evaluate": "Exact likelihood of images: nats an image and bits/dim.",
     "sample": "Generate images as one picture.",
     "complete": "Draw the unknown part of images.",
+    "reconstruct": "Encode images with an autoencoder and draw them anew from their codes.",
+    "embed": "Write the codes that an autoencoder gives to images.",
     "check": "Prove by gradients that a trained model sees the past and nothing else.",
     "info": "What a trained model is, and how it was trained.",
     "models": "The model families.",

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from nextpixel.cli.conditions import ConditionOptions
 from nextpixel.cli.options import DataOptions, load_model, open_for
+from nextpixel.errors import InputError
+
+if TYPE_CHECKING:
+    import torch
+
+    from nextpixel.data import ImageSet
+    from nextpixel.models.base import ImageModel
 
 
 def complete(
@@ -18,6 +27,8 @@ def complete(
     split: str | None = None,
     temperature: float = 1.0,
     seed: int | None = None,
+    vectors: Path | None = None,
+    condition: ConditionOptions = ConditionOptions(),
     images: DataOptions = DataOptions(),
 ) -> None:
     """Draw the unknown part of images, given the known part.
@@ -36,6 +47,8 @@ def complete(
         split: train, valid or test; by default all.
         temperature: 1 draws from the model, less is tamer.
         seed: Seed of the draws.
+        vectors: File of the images' vectors, for a model conditioned on vectors; see `nextpixel train --help`.
+        condition: Instead of the labels or vectors of the images, one label or vector for all of them.
         images: How images are read.
     """
     import math
@@ -44,7 +57,6 @@ def complete(
 
     from nextpixel.cli.output import bar, warn
     from nextpixel.cli.sample import seeded
-    from nextpixel.errors import InputError
     from nextpixel.generation.known import known_mask, known_too_late
     from nextpixel.pictures.grid import grid, save_picture, to_pil
 
@@ -52,14 +64,17 @@ def complete(
     if count < 1 or limit < 1:
         raise InputError(f"--count and --limit must be at least 1, not {count} and {limit}")
     mask = known_mask(known, *model.image_shape[1:])
-    found = open_for(model, source, images, split)
+    found = open_for(model, source, images, split, vectors=vectors, own_condition=not condition.are_given)
     originals = found[: min(limit, len(found))]
     late = known_too_late(mask, model.order)
     if late:
         warn(f"{late} of {int(mask.sum())} known pixels come after unknown ones: they are kept, but cannot guide them")
+    values = _condition(model, found, condition, torch.arange(len(originals)).repeat_interleave(count))
     repeated = originals.repeat_interleave(count, dim=0)
     with bar("completing", len(repeated) * math.prod(model.image_shape)) as advance:
-        drawn = model.complete(repeated, mask, temperature=temperature, generator=seeded(seed), advance=advance).cpu()
+        drawn = model.complete(
+            repeated, mask, values, temperature=temperature, generator=seeded(seed), advance=advance
+        ).cpu()
     given = torch.where(mask, originals, model.levels // 2)
     drawn_rows = drawn.view(len(originals), count, *model.image_shape)
     rows = torch.cat([originals[:, None], given[:, None], drawn_rows], dim=1)
@@ -74,3 +89,18 @@ def complete(
         number, which = divmod(index, count)
         save_picture(to_pil(image, model.levels), out / f"{stems[number]}-{which}.png")
     print(f"{len(drawn)} completions of {len(originals)} images: {out}; all in {out / 'completions.png'}")
+
+
+def _condition(
+    model: ImageModel, images: ImageSet, options: ConditionOptions, chosen: torch.Tensor
+) -> dict[str, torch.Tensor] | None:
+    """The conditions of the images chosen: as the options say, else the images' own, or their codes."""
+    import torch
+
+    if options.are_given:
+        values = options.rows(model, 1)
+        if any(len(each) > 1 for each in values.values()):
+            raise InputError("give one label or vector; all images are completed with it")
+        return values
+    with torch.no_grad():
+        return model._given(model._checked(images.batch(chosen)), images.condition_of(chosen)) or None

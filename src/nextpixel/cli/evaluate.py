@@ -15,18 +15,21 @@ def evaluate(
     data: str,
     *,
     split: str | None = None,
+    vectors: Path | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
     images: DataOptions = DataOptions(),
 ) -> None:
     """Exact likelihood of images under a trained model, averaged over every image of the set.
 
     Nats are natural logarithms for a whole image; bits/dim = nats / (C * H * W * ln 2). Lower is better. Computed in
-    float32.
+    float32. A conditional model is given the labels or vectors of the images. An autoencoder encodes each image first:
+    its figure is the likelihood of a reconstruction, no density, and not comparable with those of other models.
 
     Args:
         run: Run or model folder.
         data: Images; see `nextpixel --help`.
         split: train, valid, test or all; by default test where the data has one, else all.
+        vectors: File of the images' vectors, for a model conditioned on vectors; see `nextpixel train --help`.
         json: Print one JSON object.
         images: How images are read.
     """
@@ -37,7 +40,7 @@ def evaluate(
     from nextpixel.scoring.likelihood import evaluate as compute
 
     model = load_model(run)
-    found = open_for(model, data, images, None if split == "all" else split)
+    found = open_for(model, data, images, None if split == "all" else split, vectors=vectors)
     if split is None and "test" in found.splits:
         split = "test"
         found = found.split(split)

@@ -3,47 +3,77 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+from cyclopts import Parameter
+
+from nextpixel.cli.conditions import ConditionOptions
 from nextpixel.errors import InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import torch
+
+    from nextpixel.models.base import ImageModel
+
+COUNT, COUNT_IN_A_ROW = 64, 10
 
 
 def sample(
     run: Path,
     *,
     out: Path,
-    count: int = 64,
+    count: int | None = None,
     temperature: float = 1.0,
     seed: int | None = None,
     columns: int | None = None,
     scale: int | None = None,
+    show_scales: Annotated[bool, Parameter(negative="")] = False,
+    condition: ConditionOptions = ConditionOptions(),
 ) -> None:
     """Generate images.
 
     Args:
         run: Run or model folder.
         out: A picture of all images (.png, .webp, ...), an array (.npz), or, without an ending, a folder of PNG files.
-        count: How many images.
+        count: How many images; with several labels or vectors, or with --to, how many for each row. By default 64, or
+            10 for each row.
         temperature: 1 draws from the model, less is tamer, 0 takes the most probable level of every sub-pixel.
         seed: Seed of the draws; the same seed gives the same images.
         columns: Images a row of the picture.
         scale: Enlargement of the picture, by repeating pixels.
+        show_scales: Show the images of a multiscale model at all its scales beside each other.
+        condition: What a conditional model is asked for.
     """
     import math
 
     from nextpixel.cli.options import load_model
     from nextpixel.cli.output import bar
+    from nextpixel.nn.conditions import Labels, named
     from nextpixel.pictures.output import check_destination, write_images
 
     check_destination(out, columns=columns, scale=scale)
     model = load_model(run)
-    with bar("sampling", count * math.prod(model.image_shape)) as advance:
-        images = model.sample(count, temperature=temperature, generator=seeded(seed), advance=advance)
-    write_images(images, model.levels, out, columns=columns, scale=scale)
-    print(f"{count} images: {out}")
+    scales = _scales_of(model, out) if show_scales else None
+    alone = condition.to is None and all(len(each) == 1 for each in condition.rows(model, 1).values())
+    count = (COUNT if alone else COUNT_IN_A_ROW) if count is None else count
+    if count < 1:
+        raise InputError(f"--count must be at least 1, not {count}")
+    values = condition.rows(model, count)
+    total = len(next(iter(values.values()))) if values else count
+    with bar("sampling", total * math.prod(model.image_shape)) as advance:
+        images = model.sample(
+            total, values or None, temperature=temperature, generator=seeded(seed), advance=advance
+        ).cpu()
+    columns = columns or (None if alone else count)
+    if scales is not None:
+        _write_scales(scales(images), model.levels, out, columns, scale)
+    else:
+        classes = [name for name, each in named(model.condition).items() if isinstance(each, Labels)]
+        labels = values[classes[0]] if classes else None
+        write_images(images, model.levels, out, columns=columns, scale=scale, labels=labels)
+    print(f"{total} images: {out}")
 
 
 def seeded(seed: int | None) -> torch.Generator:
@@ -58,3 +88,29 @@ def seeded(seed: int | None) -> torch.Generator:
             raise InputError(f"--seed must be from 0 to 2**63 - 1, not {seed}")
         generator.manual_seed(seed)
     return generator
+
+
+def _scales_of(model: ImageModel, out: Path) -> Callable[[torch.Tensor], list[torch.Tensor]]:
+    """How a multiscale model's images are divided."""
+    from nextpixel.models.multiscale import Multiscale
+
+    if not isinstance(model, Multiscale):
+        raise InputError(f"--show-scales needs a multiscale model; this is a {model.family}")
+    if not out.suffix or out.suffix == ".npz":
+        raise InputError(f"--show-scales makes one picture; end --out {out} with .png")
+    return model.scales_of
+
+
+def _write_scales(scales: list[torch.Tensor], levels: int, out: Path, columns: int | None, scale: int | None) -> None:
+    """All scales beside each other, enlarged to the same size."""
+    from nextpixel.pictures.grid import beside, grid, save_picture
+
+    finest = scales[-1].shape[-1]
+    enlargement = scale or max(1, 420 // (finest * round(len(scales[-1]) ** 0.5)))
+    pictures = {}
+    for images in scales:
+        height, width = images.shape[-2:]
+        pictures[f"{height} x {width}"] = grid(
+            images, levels, columns=columns, scale=max(1, round(enlargement * finest / width))
+        )
+    save_picture(beside(pictures), out)

@@ -49,7 +49,7 @@ class Autoencoder(GatedPixelCNN):
         skips: of the decoder.
         dropout: of the decoder.
         plain: whether to train an autoencoder by squared error beside it.
-        condition: None; the code is the condition.
+        condition: None, or what it is anyway: `Vector(code_size)`, the code.
 
     Raises:
         ModelError: an argument is out of range.
@@ -72,9 +72,9 @@ class Autoencoder(GatedPixelCNN):
         plain: bool = True,
         condition: Specification | None = None,
     ) -> None:
-        if condition is not None:
-            raise ModelError("an autoencoder is conditioned on its own code; leave condition=None")
         code_size = integer("code_size", code_size, 1)
+        if condition not in (None, Vector(code_size)):
+            raise ModelError("an autoencoder is conditioned on its own code; leave condition=None")
         super().__init__(
             image_shape,
             levels,

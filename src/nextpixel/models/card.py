@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nextpixel.nn.conditions import Labels, Specification, Vector, named
+
 if TYPE_CHECKING:
     from nextpixel.models.base import ImageModel
 
@@ -14,6 +16,10 @@ def facts(model: ImageModel) -> list[tuple[str, str]]:
     record = {name: str(value) for name, value in model.record.items()}
     known = [
         ("Images", f"{channels} x {height} x {width} (channels, height, width), {model.levels} levels"),
+        (
+            "Condition",
+            "; ".join(f"{name}: {each.describe()}" for name, each in named(model.condition).items()),
+        ),
         ("Options", ", ".join(f"{name} {value}" for name, value in model.options.items())),
         ("Parameters", f"{sum(parameter.numel() for parameter in model.parameters()):,}"),
         ("Data", record.get("data")),
@@ -44,6 +50,15 @@ over all images of the set named.
 import nextpixel as nx
 
 model = nx.load("this folder")
-images = model.sample(16)
+images = model.sample(16{_argument(model.condition)})
 ```
 """
+
+
+def _argument(specification: Specification | None) -> str:
+    """The condition of the example, as a second argument."""
+    if specification is None:
+        return ""
+    if isinstance(specification, Labels):
+        return f", {specification.count - 1}"
+    return f", torch.zeros({specification.size})" if isinstance(specification, Vector) else ", condition"

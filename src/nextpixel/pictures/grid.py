@@ -31,6 +31,11 @@ def to_pil(image: Tensor, levels: int) -> Image.Image:
     return to_image(values)
 
 
+def spread(images: Tensor, levels: int) -> Tensor:
+    """Values 0..levels-1, whole or not, as uint8 spread evenly over 0..255; for showing, not for reading back."""
+    return (images.double() * (255 / (levels - 1))).round().clamp(0, 255).byte()
+
+
 def sheet(images: Tensor) -> Image.Image:
     """All images, uint8 `[N, C, H, W]`, side by side in about a square, with their values as they are."""
     count, channels, height, width = images.shape

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from nextpixel.errors import InputError
@@ -31,7 +33,13 @@ def check_destination(out: Path, *, columns: int | None = None, scale: int | Non
 
 
 def write_images(
-    images: Tensor, levels: int, out: Path, *, columns: int | None = None, scale: int | None = None
+    images: Tensor,
+    levels: int,
+    out: Path,
+    *,
+    columns: int | None = None,
+    scale: int | None = None,
+    labels: Tensor | None = None,
 ) -> None:
     """Write images to `out`: one picture (.png, ...), an array (.npz), or, without an ending, a folder of PNG files.
 
@@ -42,6 +50,7 @@ def write_images(
         out: where.
         columns: images a row of the picture.
         scale: enlargement of the picture.
+        labels: int64 `[N]`, stored beside the images in an array.
 
     Raises:
         InputError: it cannot be written.
@@ -50,7 +59,10 @@ def write_images(
         array = images.cpu().numpy().astype(np.uint8)
         array = array[:, 0] if array.shape[1] == 1 else array.transpose(0, 2, 3, 1)
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, images=array, levels=np.int64(levels))
+        entries: dict[str, NDArray[Any]] = {"images": array, "levels": np.array(levels, dtype=np.int64)}
+        if labels is not None:
+            entries["labels"] = labels.cpu().numpy()
+        np.savez_compressed(buffer, allow_pickle=False, **entries)
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(out, buffer.getvalue())
