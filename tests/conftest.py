@@ -2,6 +2,7 @@ import pytest
 import torch
 
 import nextpixel
+from tiny_models import CONDITIONED
 
 
 @pytest.fixture(autouse=True)
@@ -14,4 +15,13 @@ def same_numbers_every_time():
 @pytest.fixture(scope="session", params=nextpixel.models())
 def family(request):
     """Every registered family: a test that takes it runs for each of them, also for those of tomorrow."""
+    return request.param
+
+
+CONDITIONAL = [family + CONDITIONED for family in nextpixel.models() if family != "autoencoder"]
+
+
+@pytest.fixture(scope="session", params=[*nextpixel.models(), *CONDITIONAL])
+def variant(request):
+    """Every registered family, without a condition and, but for the autoencoder, on everything at once."""
     return request.param

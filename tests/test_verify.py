@@ -25,8 +25,8 @@ ALL_IN_REACH = {"kernel_size": 3, "first_kernel_size": 7, "layers": 3}
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("levels", [2, 5, 256])
-def test_every_model_is_causal(family, shape, levels):
-    report = nx.check_causality(tiny(family, shape, levels))
+def test_every_model_is_causal(variant, shape, levels):
+    report = nx.check_causality(tiny(variant, shape, levels))
     assert report.ok, str(report)
     assert report.leaks == report.blind == [] and not report.mixes_images
     assert report.outputs == report.sub_pixels == shape[0] * shape[1] * shape[2]
@@ -34,8 +34,8 @@ def test_every_model_is_causal(family, shape, levels):
 
 @pytest.mark.parametrize("layers", [1, 4, 6])
 @pytest.mark.parametrize("shape", [(1, 5, 7), (3, 4, 3)])
-def test_every_model_is_causal_at_any_depth(family, shape, layers):
-    report = nx.check_causality(sharper(tiny(family, shape, 4, layers=layers), 1.0))
+def test_every_model_is_causal_at_any_depth(variant, shape, layers):
+    report = nx.check_causality(sharper(tiny(variant, shape, 4, layers=layers), 1.0))
     assert report.ok, str(report)
 
 
@@ -81,7 +81,11 @@ def test_every_model_sees_exactly_what_it_promises(family, shape, layers, kernel
     report = nx.check_causality(without_relus(tiny(family, shape, 4, **options)))
     # What is promised is seen; so if as much is seen as is promised, it is the same.
     assert report.ok, str(report)
-    assert report.seen == pytest.approx(report.promised, abs=1e-12)
+    if family == "multiscale":
+        # Of the smaller image it promises only what the upsampling sees at the pixel itself.
+        assert report.seen >= report.promised
+    else:
+        assert report.seen == pytest.approx(report.promised, abs=1e-12)
 
 
 def test_some_families_promise_less_than_the_whole_past_and_say_so():
@@ -118,8 +122,8 @@ def test_the_gated_model_promises_the_whole_past_within_reach():
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_step_by_step_equals_at_once(family, shape):
-    assert stepwise_difference(sharper(tiny(family, shape, 5, dropout=0.3))) < 1e-4
+def test_step_by_step_equals_at_once(variant, shape):
+    assert stepwise_difference(sharper(tiny(variant, shape, 5, dropout=0.3))) < 1e-4
 
 
 @pytest.mark.parametrize("shape", [(1, 5, 7), (3, 3, 4)])
@@ -140,9 +144,9 @@ def test_a_receptive_field_of_no_sub_pixel_is_refused(site):
 # The report and the arguments -----------------------------------------------------------------------------------
 
 
-def test_the_model_is_left_as_it_was(family):
+def test_the_model_is_left_as_it_was(variant):
     for training in (True, False):
-        model = tiny(family).train(training)
+        model = tiny(variant).train(training)
         before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
         state = torch.get_rng_state()
         nx.check_causality(model, outputs=3)
@@ -436,7 +440,7 @@ def test_a_state_carried_from_image_to_image_is_found(family, monkeypatch):
 
 def test_a_row_lstm_that_runs_upwards_is_found(monkeypatch):
     right = RowLSTM.forward
-    monkeypatch.setattr(RowLSTM, "forward", lambda self, maps: right(self, maps.flip(2)).flip(2))
+    monkeypatch.setattr(RowLSTM, "forward", lambda self, maps, _: right(self, maps.flip(2)).flip(2))
     report = nx.check_causality(tiny(ROW, (1, 3, 4), 3))
     assert ((0, 0, 1), (0, 2, 1)) in report.leaks and not report.ok
 
@@ -461,7 +465,7 @@ class SingleStack(ImageModel):
         )
         self.out = MaskedConv2d(groups[-1], ChannelGroups.split(levels * colours, colours), "B")
 
-    def _network(self, inputs):
+    def _network(self, inputs, _context):
         for layer in self.layers:
             inputs = torch.tanh(layer(inputs))
         return self.out(inputs).unflatten(1, (self.image_shape[0], -1)).transpose(1, 2)

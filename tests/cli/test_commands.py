@@ -159,7 +159,11 @@ def test_every_family_goes_through_every_command(family, tmp_path, capsys):
     assert nextpixel("train", "digits", "--out", run_folder, *words) == 0
     assert nextpixel("evaluate", run_folder, "digits", "--json") == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["images"] == 180
-    assert nextpixel("sample", run_folder, "--count", 2, "--out", tmp_path / "grid.png") == 0
+    condition = []
+    if family == "autoencoder":
+        np.save(tmp_path / "code.npy", np.zeros(nx.load(run_folder).condition.size))
+        condition = ["--vector", tmp_path / "code.npy"]
+    assert nextpixel("sample", run_folder, "--count", 2, "--out", tmp_path / "grid.png", *condition) == 0
     words = "--known top --limit 1 --count 1".split()  # noqa: SIM905
     assert nextpixel("complete", run_folder, "digits", "--out", tmp_path / "completed", *words) == 0
     assert nextpixel("check", run_folder, "--outputs", 6) == 0

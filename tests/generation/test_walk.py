@@ -23,10 +23,12 @@ def none_known(count, model):
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("levels", [2, 5, 256])
 @pytest.mark.parametrize("temperature", [1.0, 0.5, 0.0])
-def test_drawn_step_by_step_or_scored_at_once_is_the_same(family, shape, levels, temperature):
-    model = sharper(tiny(family, shape, levels, dropout=0.3))
+def test_drawn_step_by_step_or_scored_at_once_is_the_same(variant, shape, levels, temperature):
+    model = sharper(tiny(variant, shape, levels, dropout=0.3))
     blank = noise(model, 3)
-    images, nats = walk(model, blank, none_known(3, model), temperature=temperature, generator=seeded())
+    images, nats = walk(
+        model, blank, none_known(3, model), model._values(None, 3), temperature=temperature, generator=seeded()
+    )
     assert images.dtype == torch.uint8 and images.shape == nats.shape == (3, *shape)
     with torch.no_grad():
         torch.testing.assert_close(nats, model.eval().log_prob_map(images), atol=1e-4, rtol=1e-4)
@@ -34,7 +36,7 @@ def test_drawn_step_by_step_or_scored_at_once_is_the_same(family, shape, levels,
 
 def test_any_order_is_walked_as_it_is():
     model = sharp("backwards")
-    images, nats = walk(model, noise(model, 3), none_known(3, model), generator=seeded())
+    images, nats = walk(model, noise(model, 3), none_known(3, model), {}, generator=seeded())
     torch.testing.assert_close(nats.double(), model.log_prob_map(images).detach(), atol=1e-6, rtol=1e-6)
 
 
@@ -56,9 +58,9 @@ def test_images_are_drawn_as_often_as_their_probability_says(family, shape, leve
     assert expected.max() > 3 * expected.min()
 
 
-@pytest.mark.parametrize("family_or_order", ["family", "backwards"])
-def test_the_first_of_many_samples_are_those_of_few(family, family_or_order):
-    model = sharp(family if family_or_order == "family" else "backwards")
+@pytest.mark.parametrize("variant_or_order", ["variant", "backwards"])
+def test_the_first_of_many_samples_are_those_of_few(variant, variant_or_order):
+    model = sharp(variant if variant_or_order == "variant" else "backwards")
     many = model.sample(70, generator=seeded(3))
     for count in (1, 10, 64, 65):
         assert torch.equal(model.sample(count, generator=seeded(3)), many[:count])
@@ -102,12 +104,12 @@ def test_a_low_temperature_is_nearly_zero_and_a_high_one_uniform(family):
 masks = st.integers(0, 2**6 - 1).map(lambda bits: torch.tensor([bool(bits >> at & 1) for at in range(6)]).view(2, 3))
 
 
-@pytest.mark.parametrize("family_or_order", ["family", "backwards"])
+@pytest.mark.parametrize("variant_or_order", ["variant", "backwards"])
 @few
 @given(known=masks, seed=st.integers(0, 99), one_for_all=st.booleans())
-def test_completing_what_was_sampled_gives_it_back(family, family_or_order, known, seed, one_for_all):
+def test_completing_what_was_sampled_gives_it_back(variant, variant_or_order, known, seed, one_for_all):
     """With the same numbers drawn: what is given instead of drawn plays the same part."""
-    model = sharp(family if family_or_order == "family" else "backwards")
+    model = sharp(variant if variant_or_order == "variant" else "backwards")
     sampled = model.sample(4, generator=seeded(seed))
     if not one_for_all:
         known = torch.stack([known, ~known, known.flip(0), known.flip(1)])
@@ -122,8 +124,8 @@ def test_completing_what_was_sampled_gives_it_back(family, family_or_order, know
     seed=st.integers(0, 99),
     temperature=st.sampled_from([0.0, 1.0]),
 )
-def test_known_pixels_come_back_and_others_do_not_matter(family, known, seed, temperature):
-    model = sharp(family)
+def test_known_pixels_come_back_and_others_do_not_matter(variant, known, seed, temperature):
+    model = sharp(variant)
     images = noise(model, 3, seed, torch.int64)
     result = model.complete(images, known, temperature=temperature, generator=seeded(seed))
     assert result.dtype == torch.uint8 and result.max() < 4
@@ -147,7 +149,7 @@ def test_where_all_is_known_nothing_changes(family):
     model = sharp(family)
     images = noise(model, 3)
     assert torch.equal(model.complete(images, torch.ones(2, 3, dtype=torch.bool)), images)
-    nats = walk(model, images, torch.ones_like(images, dtype=torch.bool)).log_prob_map
+    nats = walk(model, images, torch.ones_like(images, dtype=torch.bool), model._values(None, 3)).log_prob_map
     assert not nats.any()
 
 
@@ -156,7 +158,7 @@ def test_the_arguments_are_not_changed(family):
     images, known = noise(model, 3), torch.zeros(2, 3, dtype=torch.bool)
     before = images.clone()
     model.complete(images, known)
-    walk(model, images, none_known(3, model), generator=seeded())
+    walk(model, images, none_known(3, model), model._values(None, 3), generator=seeded())
     assert torch.equal(images, before) and not known.any()
 
 
@@ -187,7 +189,7 @@ def test_the_mode_is_restored_and_dropout_is_off(family, training):
 
 def test_the_mode_is_restored_after_a_fault(family, monkeypatch):
     model = tiny(family)
-    monkeypatch.setattr(model, "_network", lambda _: 1 / 0)
+    monkeypatch.setattr(model, "_network", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         model.sample(1)
     assert model.training

@@ -51,6 +51,8 @@ def test_one_bad_value_among_many_is_found(family, where):
 @pytest.mark.parametrize("method", METHODS)
 def test_a_condition_is_refused_where_there_is_none(family, method):
     model = tiny(family, SHAPE, 5)
+    if model.condition is not None:
+        pytest.skip("the family has a condition of its own")
     with pytest.raises(InputError, match="without a condition"):
         getattr(model, method)(noise(model, 2), torch.tensor([0, 1]))
     with pytest.raises(InputError, match="without a condition"):

@@ -53,13 +53,14 @@ def test_an_unknown_family_is_refused_with_the_names_of_all():
 
 
 def test_an_unknown_option_is_refused_with_the_names_of_all(family):
-    with pytest.raises(ModelError, match=f"{family} has no option 'widht'; its options are .*features.*layers"):
+    with pytest.raises(ModelError, match=r"has no option 'widht'; its options are .*features.*layers"):
         tiny_with(family, widht=3)
 
 
-def test_a_condition_is_refused(family):
-    with pytest.raises(ModelError, match="takes no condition"):
-        tiny_with(family, condition=3)
+@pytest.mark.parametrize("condition", [3, "labels", {}, {"a b": nx.Labels(2)}, {"a": 3}, [nx.Labels(2)]])
+def test_a_condition_that_is_none_is_refused(family, condition):
+    with pytest.raises(ModelError, match="condition"):
+        tiny_with(family, condition=condition)
 
 
 def tiny_with(family, **options):

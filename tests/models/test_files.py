@@ -3,6 +3,7 @@ import json
 import random
 import resource
 import struct
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,10 +12,14 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 import nextpixel as nx
+import tiny_models
 from nextpixel.errors import ModelError
 from nextpixel.models.files import fingerprint
 from nextpixel.training.run_folder import RunFolder
-from tiny_models import SHAPES, features_of, noise, sharper, tiny
+from tiny_models import SHAPES, features_of, noise, sharper
+
+tiny = partial(tiny_models.tiny, default_condition=False)
+"""An autoencoder then encodes the images themselves, as one that was loaded does."""
 
 SHAPE = (3, 3, 4)
 

@@ -8,15 +8,27 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nextpixel.nn.masked_conv import MaskedConv2d
-from tiny_models import SHAPES, Backwards, every_image, few, has_option, noise, sharper, sites, tiny, without_relus
+from tiny_models import (
+    SHAPES,
+    Backwards,
+    every_image,
+    few,
+    has_option,
+    noise,
+    seeded,
+    sharper,
+    sites,
+    tiny,
+    without_relus,
+)
 
 ENUMERABLE = [((1, 2, 3), 2), ((1, 2, 2), 3), ((3, 1, 2), 2)]
 
 
 @pytest.mark.parametrize(("shape", "levels"), ENUMERABLE)
 @pytest.mark.parametrize("factor", [1.0, 4.0])
-def test_the_probabilities_of_all_images_sum_to_one(family, shape, levels, factor):
-    model = tiny(family, shape, levels).double().eval()
+def test_the_probabilities_of_all_images_sum_to_one(variant, shape, levels, factor):
+    model = tiny(variant, shape, levels).double().eval()
     if factor != 1:
         sharper(model, factor)
     images = every_image(shape, levels)
@@ -37,9 +49,9 @@ def test_the_probabilities_of_all_images_sum_to_one_in_any_order():
     seed=st.integers(0, 999),
     data=st.data(),
 )
-def test_a_sub_pixel_and_those_after_it_change_nothing_before(family, training, shape, levels, seed, data):
+def test_a_sub_pixel_and_those_after_it_change_nothing_before(variant, training, shape, levels, seed, data):
     """Independent of gradients, and through the public methods."""
-    model = sharper(tiny(family, shape, levels, dropout=0.3)).double().train(training)
+    model = sharper(tiny(variant, shape, levels, dropout=0.3)).double().train(training)
     rank = data.draw(st.integers(0, math.prod(shape) - 1))
     images, others = noise(model, 2, seed), noise(model, 2, seed + 1)
     changed = torch.where(model.order >= rank, others, images)
@@ -67,8 +79,8 @@ def test_a_change_is_felt_by_some_later_sub_pixel(family, shape, seed):
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_an_image_does_not_depend_on_its_batch(family, shape, training):
-    model = sharper(tiny(family, shape, 5)).double().train(training)
+def test_an_image_does_not_depend_on_its_batch(variant, shape, training):
+    model = sharper(tiny(variant, shape, 5)).double().train(training)
     images = noise(model, 5)
     together = model.log_prob_map(images)
     close = {"atol": 1e-11, "rtol": 1e-11}
@@ -79,8 +91,8 @@ def test_an_image_does_not_depend_on_its_batch(family, shape, training):
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("levels", [2, 5, 256])
-def test_every_figure_follows_from_the_logits(family, shape, levels):
-    model = sharper(tiny(family, shape, levels)).double()
+def test_every_figure_follows_from_the_logits(variant, shape, levels):
+    model = sharper(tiny(variant, shape, levels)).double()
     images = noise(model, 3)
     logits = model.logits(images)
     assert logits.shape == (3, levels, *shape)
@@ -147,11 +159,19 @@ def test_raster_order_has_the_colours_innermost():
     assert by_rank == sorted(sites((3, 2, 4)), key=lambda site: (site[1], site[2], site[0]))
 
 
+def learn(model):
+    """The gradients of a step of training."""
+    images = noise(model, 8)
+    condition = model.random_condition(8, seeded()) if model.needs_condition else None
+    loss, companion = model.log_prob(images, condition).sum(), model.companion_loss(images)
+    (loss if companion is None else loss + companion).backward()
+
+
 @pytest.mark.parametrize("shape", [(1, 9, 9), (3, 9, 9)])
-def test_every_weight_learns(family, shape):
+def test_every_weight_learns(variant, shape):
     """Neither a parameter nor, where no mask hides it, any single weight is without effect on the likelihood."""
-    model = without_relus(sharper(tiny(family, shape, 3, layers=3), 1.0)).double()
-    model.log_prob(noise(model, 8)).sum().backward()
+    model = without_relus(sharper(tiny(variant, shape, 3, layers=3, default_condition=False), 1.0)).double()
+    learn(model)
     hidden = {
         f"{name}.weight": module.mask == 0 for name, module in model.named_modules() if isinstance(module, MaskedConv2d)
     }
@@ -178,8 +198,8 @@ def test_every_weight_learns(family, shape):
 def test_every_weight_learns_with_other_options(family, option):
     if not has_option(family, next(iter(option))):
         pytest.skip("the family has no such option")
-    model = sharper(tiny(family, (1, 9, 9), 3, **option), 1.0).double()
-    model.log_prob(noise(model, 8)).sum().backward()
+    model = sharper(tiny(family, (1, 9, 9), 3, default_condition=False, **option), 1.0).double()
+    learn(model)
     assert [name for name, parameter in model.named_parameters() if not parameter.grad.any()] == []
 
 

@@ -8,8 +8,17 @@ from nextpixel.nn.residual import ResidualBlock
 MAPS, HIDDEN = ChannelGroups.split(6, 3), ChannelGroups.split(3, 3)
 
 
+class Core(MaskedConv2d):
+    def __init__(self):
+        super().__init__(MAPS, HIDDEN, "B")
+
+    def forward(self, maps, context):
+        assert context is None
+        return super().forward(maps)
+
+
 def block(**options):
-    core = MaskedConv2d(MAPS, HIDDEN, "B")
+    core = Core()
     options = {"residual": True, "skip": False, "last": False, "gain": 1.0, "dropout": 0.0} | options
     return ResidualBlock(core, HIDDEN, MAPS, **options).double()
 
@@ -23,7 +32,7 @@ def maps():
 def test_a_block_adds_its_input_where_it_is_residual(residual, skip):
     each, x = block(residual=residual, skip=skip), maps()
     result = each(x)
-    widened = each.out(each.core(x))
+    widened = each.out(each.core(x, None))
     torch.testing.assert_close(result.maps, widened[:, :6] + (x if residual else 0))
     if skip:
         torch.testing.assert_close(result.skip, widened[:, 6:])
@@ -35,7 +44,7 @@ def test_the_last_block_with_skips_gives_its_skip_alone():
     each, x = block(skip=True, last=True), maps()
     result = each(x)
     assert torch.equal(result.maps, x)
-    torch.testing.assert_close(result.skip, each.out(each.core(x)))
+    torch.testing.assert_close(result.skip, each.out(each.core(x, None)))
 
 
 def test_dropout_acts_in_training_only():

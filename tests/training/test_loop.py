@@ -100,6 +100,73 @@ def test_every_family_learns_and_resumes_to_the_same_bits(family, tiny, shapes, 
     assert digest(tmp_path / "whole" / "model.safetensors") == digest(tmp_path / "parts" / "model.safetensors")
 
 
+CONDITIONS = {"kind": nx.Labels(2), "numbers": nx.Vector(2)}
+
+
+def of_two_kinds(shapes):
+    """The images, with labels and vectors that tell dark ones from bright ones."""
+    images = nx.open_images(shapes)
+    brightness = images[:].float().flatten(1).mean(dim=1)
+    labels = (brightness > brightness.median()).long()
+    return images.with_condition({"kind": labels, "numbers": torch.stack([100 * brightness, 7 + 0 * brightness], 1)})
+
+
+def test_a_conditional_run_resumes_to_the_same_bits(family, tiny, shapes, tmp_path, monkeypatch):
+    images = nx.open_images(shapes) if family == "autoencoder" else of_two_kinds(shapes)
+    condition = {} if family == "autoencoder" else {"condition": CONDITIONS}
+    sizes = {"features": 12} if family == "multiscale" else {}
+
+    def go(out, resume=False):
+        model = tiny(family, **condition, **sizes)
+        settings = TrainingSettings(**SETTINGS)
+        return train(model, images.subset(range(50)), images.subset(range(50, 60)), out, settings, resume=resume)
+
+    whole = go(tmp_path / "whole")
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 11)
+        with pytest.raises(Interrupted, match="step 12"):
+            go(tmp_path / "parts")
+    assert go(tmp_path / "parts", resume=True) == whole
+    assert digest(tmp_path / "whole" / "model.safetensors") == digest(tmp_path / "parts" / "model.safetensors")
+    model = nx.load(tmp_path / "whole")
+    assert nx.evaluate(model, images.subset(range(50, 60))) == whole
+    if family != "autoencoder":
+        # Vectors are standardised by those of the training images.
+        given = model.conditioning(images.subset(range(50)).condition, torch.float32).vector[:, 2:]
+        assert given.mean(0).tolist() == pytest.approx([0, 0], abs=1e-4)
+        assert given.std(0, correction=0).tolist() == pytest.approx([1, 0], abs=1e-4)
+
+
+def test_a_condition_helps_where_it_tells_something(tiny, shapes, tmp_path):
+    images = of_two_kinds(shapes)
+    nats = []
+    for name, condition in (("with", CONDITIONS), ("without", None)):
+        used = images if condition else images.with_condition(None)
+        settings = TrainingSettings(**SETTINGS | {"steps": 150, "learning_rate": 0.01, "grids": 0})
+        model = tiny(condition=condition, dropout=0.0)
+        nats.append(train(model, used.subset(range(50)), used.subset(range(50)), tmp_path / name, settings).nats)
+    assert nats[0] < nats[1] - 0.2
+
+
+def test_a_run_is_not_resumed_with_other_conditions(tiny, shapes, tmp_path):
+    images = of_two_kinds(shapes)
+    settings = TrainingSettings(**SETTINGS)
+    train(tiny(condition=CONDITIONS), images, images, tmp_path / "run", settings)
+    other = images.with_condition({**images.condition, "kind": 1 - images.condition["kind"]})
+    with pytest.raises(nx.TrainingError, match="training data"):
+        train(tiny(condition=CONDITIONS), other, images, tmp_path / "run", settings, resume=True)
+    with pytest.raises(nx.TrainingError, match="condition"):
+        train(tiny(), images.with_condition(None), images.with_condition(None), tmp_path / "run", settings, resume=True)
+
+
+def test_the_companion_of_an_autoencoder_learns_beside_it(tiny, shapes, tmp_path):
+    images = nx.open_images(shapes)
+    model = tiny("autoencoder", code_size=4, dropout=0.0)
+    before = float(model.companion_loss(images[:]))
+    run(model, shapes, tmp_path / "run", steps=150, learning_rate=0.01)
+    assert float(nx.load(tmp_path / "run").companion_loss(images[:])) < 0.6 * before
+
+
 def test_dynamic_binarisation_resumes_to_the_same_bits_and_says_what_it_is(tmp_path, monkeypatch):
     images = nx.open_images("digits", binarize="dynamic").subset(range(40))
 

@@ -72,9 +72,9 @@ class Multiscale(ImageModel):
         if inner not in INNER:
             raise ModelError(f"inner must be one of {', '.join(INNER)}, not {inner!r}")
         scales, factor = integer("scales", scales, 2, 8), integer("factor", factor, 2)
-        options = {"features": features, "layers": layers, "inner": inner, "scales": scales, "factor": factor}
-        super().__init__(image_shape, levels, options, condition, features)
-        self.options |= inner_options
+        own = {"inner": inner, "scales": scales, "factor": factor}
+        features = integer("features", features, 1)
+        super().__init__(image_shape, levels, own, condition, features)
         self.factor = factor
         self.strides = [factor**step for step in reversed(range(scales))]
         channels, height, width = self.image_shape
@@ -100,6 +100,7 @@ class Multiscale(ImageModel):
             )
             given = {"smaller": Map(channels, size)}
         self.models = nn.ModuleList(models)
+        self.options = {**models[0].options, **own}
 
     @property
     def order(self) -> Tensor:

@@ -225,7 +225,9 @@ def to_json(specification: Specification | None) -> Any:
         return None
     if isinstance(specification, Mapping):
         return {"several": {name: to_json(each) for name, each in specification.items()}}
-    return {"kind": type(specification).__name__, **vars(specification)}
+    # Lists, as JSON would make of tuples: a description that was stored and read is equal to a new one.
+    arguments = {name: list(each) if isinstance(each, tuple) else each for name, each in vars(specification).items()}
+    return {"kind": type(specification).__name__, **arguments}
 
 
 def from_json(description: Any) -> Specification | None:

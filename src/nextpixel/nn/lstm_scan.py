@@ -150,10 +150,10 @@ class _Scan(torch.autograd.Function):
         room = cells if keep else max(front.cells.stop - front.cells.start for front in fronts.fronts)
         gates = inputs.new_empty(weight.shape[:2].numel() * room * batch)
         tanh_c = gates.new_empty(gates.numel() // 4)
-        for x, act, (o, f, i, g), t, seen, c_before, h_now, c in _views(
+        for x, act, by_image, (o, f, i, g), t, seen, c_before, h_now, c in _views(
             fronts, inputs, gates, tanh_c, states, memories
         ):
-            act.view(*bias.shape[:2], -1, batch).copy_(bias[:, :, None])
+            by_image.copy_(bias[:, :, None])
             act.baddbmm_(weight, x.transpose(1, 2))
             for tap, state in zip(state_weight, seen, strict=True):
                 act.baddbmm_(tap, state)
@@ -176,15 +176,14 @@ class _Scan(torch.autograd.Function):
         back = state_weight.transpose(2, 3)
         d_inputs, d_states, d_memories = torch.empty_like(inputs), torch.zeros_like(states), torch.zeros_like(memories)
         d_weight, d_state_weight = torch.zeros_like(weight), torch.zeros_like(state_weight)
-        batch = inputs.shape[2]
-        d_bias = weight.new_zeros(*weight.shape[:2], batch)
+        d_bias = weight.new_zeros(*weight.shape[:2], inputs.shape[2])
         for each, at, d_h in zip(d_states, fronts.states, grad, strict=True):
             each.index_copy_(1, at, d_h)
         views = _views(fronts, inputs, gates, tanh_c, states, memories)
         d_views = _views(fronts, d_inputs, gates, tanh_c, d_states, d_memories)
         for now, d_now in zip(reversed(views), reversed(d_views), strict=True):
-            x, act, (o, f, i, g), t, seen, c_before, _, _ = now
-            d_x, _, _, _, d_seen, d_c_before, d_h, d_c = d_now
+            x, act, by_image, (o, f, i, g), t, seen, c_before, _, _ = now
+            d_x, _, _, _, _, d_seen, d_c_before, d_h, d_c = d_now
             d_act = torch.empty_like(act)
             d_o, d_f, d_i, d_g = d_act.chunk(4, dim=1)
             torch.mul(d_h, t, out=d_o)
@@ -198,7 +197,7 @@ class _Scan(torch.autograd.Function):
             torch.ops.aten.tanh_backward(d_g, g, grad_input=d_g)
             torch.bmm(d_act.transpose(1, 2), weight, out=d_x)
             d_weight.baddbmm_(d_act, x)
-            d_bias.add_(d_act.view(*d_bias.shape[:2], -1, batch).sum(dim=2))
+            d_bias.add_(d_act.view_as(by_image).sum(dim=2))
             for tap, d_tap, state, d_state in zip(back, d_state_weight, seen, d_seen, strict=True):
                 d_state.baddbmm_(tap, d_act)
                 d_tap.baddbmm_(d_act, state.transpose(1, 2))
@@ -210,10 +209,14 @@ class _Scan(torch.autograd.Function):
 
 
 class _View(NamedTuple):
-    """The part of each tensor that belongs to a front: inputs `[D, elements, m]`, others `[D, maps, elements]`."""
+    """The part of each tensor that belongs to a front: inputs `[D, elements, m]`, others `[D, maps, elements]`.
+
+    Elements are cells times images, the images innermost; `gates_by_image` is `[D, maps, cells, images]`.
+    """
 
     inputs: Tensor
     gates: Tensor
+    gates_by_image: Tensor
     each_gate: Sequence[Tensor]
     tanh_memory: Tensor
     neighbours: Sequence[Tensor]
@@ -243,6 +246,7 @@ def _views(
             _View(
                 x,
                 act,
+                act.view(directions, 4 * h, front.cells.stop - front.cells.start, batch),
                 act.chunk(4, dim=1),
                 t.view(directions, h, size),
                 [states.narrow(2, place.start * batch, size) for place in front.neighbours],

@@ -1,0 +1,101 @@
+"""`--label`, `--vector` and `--to`: the conditions that generated images are to have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from nextpixel.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from nextpixel.models.base import ImageModel
+    from nextpixel.nn.conditions import Labels, Vector
+
+EVERY_CLASS = "all"
+
+
+@Parameter(name="*", group="Condition")
+@dataclass(frozen=True, kw_only=True)
+class ConditionOptions:
+    """What a conditional model is asked for.
+
+    Attributes:
+        label: Class, by name or number; all for every class. Several give one row of the picture each.
+        vector: .npy or .npz of one vector, or of several, which give one row each.
+        to: A second vector: the pictures go from --vector to this one in even steps.
+    """
+
+    label: Annotated[list[str] | None, Parameter(negative="")] = None
+    vector: Path | None = None
+    to: Path | None = None
+
+    def rows(self, model: ImageModel, images: int) -> dict[str, Tensor]:
+        """The values of all conditions for rows of so many images, `[rows * images, ...]` by name.
+
+        Raises:
+            InputError: an option is missing, superfluous, or does not fit the model.
+        """
+        import torch
+
+        from nextpixel.nn.conditions import Labels, Vector, named
+
+        conditions = named(model.condition)
+        kinds = [type(condition) for condition in conditions.values()]
+        if self.label and Labels not in kinds:
+            raise InputError("this model has no classes; leave --label out")
+        if (self.vector or self.to) and Vector not in kinds:
+            raise InputError("this model takes no vectors; leave --vector and --to out")
+        if len(set(kinds)) < len(kinds) or not set(kinds) <= {Labels, Vector}:
+            raise InputError(f"the conditions {', '.join(conditions)} can only be given in Python: model.sample")
+        choices: dict[str, Tensor] = {}
+        for name, condition in conditions.items():
+            if isinstance(condition, Labels):
+                choices[name] = self._labels(condition)[:, None].expand(-1, images)
+            elif isinstance(condition, Vector):
+                choices[name] = self._vectors(condition, images)
+        # Every choice of labels with every choice of vectors, a row each.
+        numbers = torch.cartesian_prod(*(torch.arange(len(each)) for each in choices.values())) if choices else None
+        if numbers is None:
+            return {}
+        columns = numbers.view(len(numbers), -1).T
+        return {name: each[row].flatten(0, 1) for (name, each), row in zip(choices.items(), columns, strict=True)}
+
+    @property
+    def are_given(self) -> bool:
+        """Whether there is any."""
+        return bool(self.label or self.vector or self.to)
+
+    def _labels(self, condition: Labels) -> Tensor:
+        """The classes asked for, `[rows]`."""
+        import torch
+
+        if not self.label:
+            raise InputError(f"this model needs --label: one of its classes, {condition.listed}, or all")
+        if EVERY_CLASS in self.label and EVERY_CLASS not in (condition.names or ()):
+            return torch.arange(condition.count)
+        return torch.tensor([condition.number(name) for name in self.label])
+
+    def _vectors(self, condition: Vector, images: int) -> Tensor:
+        """The vectors asked for, `[rows, images, d]`."""
+        import torch
+
+        from nextpixel.data.vectors import read_rows
+
+        if self.vector is None:
+            raise InputError(f"this model needs --vector: a file of {condition.size} numbers, or of rows of as many")
+        ends = [torch.from_numpy(read_rows(path)) for path in (self.vector, self.to) if path is not None]
+        for path, vectors in zip((self.vector, self.to), ends, strict=False):
+            if vectors.shape[1] != condition.size:
+                raise InputError(f"{path} has vectors of {vectors.shape[1]} numbers, this model takes {condition.size}")
+        if self.to is None:
+            return ends[0][:, None].expand(-1, images, -1)
+        if len(ends[0]) != len(ends[1]):
+            raise InputError(
+                f"{self.vector} has {len(ends[0])} vectors and {self.to} {len(ends[1])}; make them as many"
+            )
+        return torch.stack([torch.lerp(ends[0], ends[1], step / max(1, images - 1)) for step in range(images)], dim=1)
