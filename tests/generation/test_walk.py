@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from nextpixel.errors import InputError
 from nextpixel.generation.walk import walk
+from nextpixel.nn.distributions import Taste
 from tiny_models import SHAPES, Backwards, every_image, few, noise, seeded, sharper, tiny
 
 
@@ -27,7 +28,7 @@ def test_drawn_step_by_step_or_scored_at_once_is_the_same(variant, shape, levels
     model = sharper(tiny(variant, shape, levels, dropout=0.3))
     blank = noise(model, 3)
     images, nats = walk(
-        model, blank, none_known(3, model), model._values(None, 3), temperature=temperature, generator=seeded()
+        model, blank, none_known(3, model), model._values(None, 3), taste=Taste(temperature), generator=seeded()
     )
     assert images.dtype == torch.uint8 and images.shape == nats.shape == (3, *shape)
     with torch.no_grad():
@@ -189,7 +190,7 @@ def test_the_mode_is_restored_and_dropout_is_off(family, training):
 
 def test_the_mode_is_restored_after_a_fault(family, monkeypatch):
     model = tiny(family)
-    monkeypatch.setattr(model, "_network", lambda *_: 1 / 0)
+    monkeypatch.setattr(model, "_walk", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         model.sample(1)
     assert model.training

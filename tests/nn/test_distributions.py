@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextpixel.nn.distributions import Categorical, draw
+from nextpixel.nn.distributions import Categorical, Taste, draw
 from tiny_models import many
 
 LAST = 1 - 2**-53
@@ -60,7 +60,7 @@ def test_log_probabilities_of_large_logits_are_finite_or_impossible_but_never_na
 @many
 @given(values=rows, u=uniform, t=temperature)
 def test_a_draw_is_a_level_of_positive_probability(values, u, t):
-    level = draw(torch.tensor([values]), torch.tensor([u], dtype=torch.float64), t)
+    level = draw(torch.tensor([values]), torch.tensor([u], dtype=torch.float64), Taste(t))
     assert level.dtype == torch.int64 and level.shape == (1,)
     assert 0 <= level < len(values)
     assert softmax(torch.tensor(values).double().tolist(), t)[level] > 0
@@ -77,7 +77,7 @@ def test_a_level_of_logit_minus_infinity_is_never_drawn(possible, u):
 @given(values=rows, u=st.lists(uniform, min_size=2, max_size=6), t=temperature)
 def test_a_larger_number_never_draws_a_lower_level(values, u, t):
     uniforms = torch.tensor(sorted(u), dtype=torch.float64)
-    levels = draw(torch.tensor([values]).expand(len(u), -1), uniforms, t)
+    levels = draw(torch.tensor([values]).expand(len(u), -1), uniforms, Taste(t))
     assert (levels.diff() >= 0).all()
 
 
@@ -85,7 +85,7 @@ def test_a_larger_number_never_draws_a_lower_level(values, u, t):
 @given(values=st.lists(st.floats(-5, 5), min_size=2, max_size=6), t=st.sampled_from([0.5, 1.0, 2.0]))
 def test_each_level_gets_its_share_of_the_numbers(values, t):
     uniforms = (torch.arange(1000, dtype=torch.float64) + 0.5) / 1000
-    levels = draw(torch.tensor([values], dtype=torch.float64).expand(1000, -1), uniforms, t)
+    levels = draw(torch.tensor([values], dtype=torch.float64).expand(1000, -1), uniforms, Taste(t))
     shares = levels.bincount(minlength=len(values)) / 1000
     assert shares.tolist() == pytest.approx(softmax(values, t), abs=0.0011)
 
@@ -93,7 +93,7 @@ def test_each_level_gets_its_share_of_the_numbers(values, t):
 @many
 @given(values=rows, u=uniform)
 def test_temperature_zero_takes_the_most_probable_level(values, u):
-    level = int(draw(torch.tensor([values]), torch.tensor([u], dtype=torch.float64), 0))
+    level = int(draw(torch.tensor([values]), torch.tensor([u], dtype=torch.float64), Taste(0)))
     assert values[level] == max(values)
 
 
@@ -103,5 +103,5 @@ def test_the_smallest_temperatures_are_as_good_as_zero(values, u):
     uniforms = torch.tensor([u], dtype=torch.float64)
     logits = torch.tensor([values], dtype=torch.float64)
     for smallest in (1e-300, 1e-310, 5e-324):
-        level = int(draw(logits, uniforms, smallest))
+        level = int(draw(logits, uniforms, Taste(smallest)))
         assert values[level] == pytest.approx(max(values), abs=1e-290)

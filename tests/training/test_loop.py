@@ -297,6 +297,7 @@ def test_bfloat16_learns_and_its_weights_stay_float32(tiny, shapes, tmp_path):
 def test_a_grid_that_takes_too_long_is_left_out_and_said(tiny, shapes, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "GRID_SECONDS", 0.0)
     monkeypatch.setattr(loop, "GRID_PART", 0.0)
+    monkeypatch.setattr(loop, "GRID_PATIENCE", 0.0)
     notes = []
     monkeypatch.setattr(loop.Reporter, "note", lambda _, text: notes.append(text))
     run(tiny(), shapes, tmp_path / "run")

@@ -26,6 +26,8 @@ def complete(
     limit: int = 16,
     split: str | None = None,
     temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
     seed: int | None = None,
     vectors: Path | None = None,
     condition: ConditionOptions = ConditionOptions(),
@@ -46,6 +48,8 @@ def complete(
         limit: Complete the first so many images.
         split: train, valid or test; by default all.
         temperature: 1 draws from the model, less is tamer.
+        top_k: Draw every sub-pixel from its so many most probable levels only.
+        top_p: Draw every sub-pixel from the fewest most probable levels that together have this probability.
         seed: Seed of the draws.
         vectors: File of the images' vectors, for a model conditioned on vectors; see `nextpixel train --help`.
         condition: Instead of the labels or vectors of the images, one label or vector for all of them.
@@ -73,7 +77,14 @@ def complete(
     repeated = originals.repeat_interleave(count, dim=0)
     with bar("completing", len(repeated) * math.prod(model.image_shape)) as advance:
         drawn = model.complete(
-            repeated, mask, values, temperature=temperature, generator=seeded(seed), advance=advance
+            repeated,
+            mask,
+            values,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            generator=seeded(seed),
+            advance=advance,
         ).cpu()
     given = torch.where(mask, originals, model.levels // 2)
     drawn_rows = drawn.view(len(originals), count, *model.image_shape)

@@ -26,6 +26,8 @@ def sample(
     out: Path,
     count: int | None = None,
     temperature: float = 1.0,
+    top_k: int | None = None,
+    top_p: float | None = None,
     seed: int | None = None,
     columns: int | None = None,
     scale: int | None = None,
@@ -40,6 +42,8 @@ def sample(
         count: How many images; with several labels or vectors, or with --to, how many for each row. By default 64, or
             10 for each row.
         temperature: 1 draws from the model, less is tamer, 0 takes the most probable level of every sub-pixel.
+        top_k: Draw every sub-pixel from its so many most probable levels only.
+        top_p: Draw every sub-pixel from the fewest most probable levels that together have this probability.
         seed: Seed of the draws; the same seed gives the same images.
         columns: Images a row of the picture.
         scale: Enlargement of the picture, by repeating pixels.
@@ -64,7 +68,13 @@ def sample(
     total = len(next(iter(values.values()))) if values else count
     with bar("sampling", total * math.prod(model.image_shape)) as advance:
         images = model.sample(
-            total, values or None, temperature=temperature, generator=seeded(seed), advance=advance
+            total,
+            values or None,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            generator=seeded(seed),
+            advance=advance,
         ).cpu()
     columns = columns or (None if alone else count)
     if scales is not None:

@@ -1,7 +1,9 @@
-"""The walk over an image in the order of generation, which sampling and completing share.
+"""The walk over images in the order of generation, which sampling and completing share.
 
 At each sub-pixel, in the order of ranks, the value is taken from the image where it is known, else drawn from the
-model's distribution given everything before. Each step here is one parallel pass of the network.
+model's distribution given everything before. Families in raster order compute that distribution by a stepper
+(`nextpixel.nn.steps`), which touches only what is new; `walk_by_passes` does it by a parallel pass of the network for
+each sub-pixel, for models of any order, and as the reference of the others.
 """
 
 from __future__ import annotations
@@ -14,13 +16,15 @@ from torch import Tensor
 
 from nextpixel.batches import batches
 from nextpixel.errors import ModelError
-from nextpixel.nn.distributions import draw
+from nextpixel.generation.canvas import Canvas
+from nextpixel.nn.distributions import AS_IT_IS, Head, Taste
+from nextpixel.nn.steps.stepper import Stepper
 
 if TYPE_CHECKING:
     from nextpixel.models.base import ImageModel
     from nextpixel.nn.conditioning import Context
 
-IMAGES_AT_ONCE = 64
+MOST_AT_ONCE, FLOATS_AT_ONCE = 256, 2**27
 
 
 class Walk(NamedTuple):
@@ -42,7 +46,7 @@ def walk(
     known: Tensor,
     condition: dict[str, Tensor],
     *,
-    temperature: float = 1.0,
+    taste: Taste = AS_IT_IS,
     generator: torch.Generator | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> Walk:
@@ -53,7 +57,7 @@ def walk(
         images: integers `[B, C, H, W]` on the model's device.
         known: bool `[B, C, H, W]`.
         condition: values of the model's conditions by name, each `[B, ...]` on the model's device.
-        temperature: divides the logits; 0 takes the most probable level.
+        taste: how levels are drawn.
         generator: CPU generator of the draws.
         advance: called with a number of sub-pixels done, which add up to B*C*H*W.
 
@@ -63,13 +67,14 @@ def walk(
     # All numbers are drawn beforehand, image by image, so that an image does not depend on how many are drawn with it.
     uniforms = torch.rand(images.shape, generator=generator, dtype=torch.float64).to(images.device)
     images = images.to(torch.uint8, copy=True)
-    nats = torch.zeros(images.shape, device=images.device)
+    nats = torch.zeros(images.shape, device=images.device, dtype=next(model.parameters()).dtype)
+    canvas = Canvas(images, nats, known, uniforms, taste, model.levels, advance)
     training = model.training
     model.eval()
     try:
-        for part in batches(len(images), IMAGES_AT_ONCE):
+        for part in batches(len(images), model.images_at_once):
             context = model._context({name: values[part] for name, values in condition.items()})
-            _walk_batch(model, images[part], nats[part], known[part], context, uniforms[part], temperature, advance)
+            model._walk(canvas.part(part), context)
     finally:
         model.train(training)
     if not nats.isfinite().all():
@@ -77,26 +82,67 @@ def walk(
     return Walk(images, nats)
 
 
-def _walk_batch(
-    model: ImageModel,
-    images: Tensor,
-    nats: Tensor,
-    known: Tensor,
-    context: Context | None,
-    uniforms: Tensor,
-    temperature: float,
-    advance: Callable[[int], None] | None,
-) -> None:
-    """Fill in `images` and `nats`."""
+def walk_by_steps(stepper: Stepper, head: Head, canvas: Canvas) -> None:
+    """Fill the canvas in raster order.
+
+    Args:
+        stepper: the model at the beginning of the canvas' images.
+        head: the model's.
+        canvas: what is known, and where the draws go.
+    """
+    batch, colours, height, width = canvas.images.shape
+    if not batch:
+        return
+    # Looked at once, on the CPU: a step that asked the device would wait for it.
+    by_all, by_some = (each.cpu().tolist() for each in (canvas.known.all(dim=0), canvas.known.any(dim=0)))
+    rows = [all(all(by_all[colour][row]) for colour in range(colours)) for row in range(height)]
+    needed = max((row + 1 for row in range(height) if not rows[row]), default=0)
+    scale = 2 / (canvas.levels - 1)
+    for row in range(needed):
+        stepper.start_row(row)
+        if rows[row]:
+            stepper.known_row(canvas.images[:, :, row].to(canvas.nats.dtype) * scale - 1)
+            canvas.done(colours * width)
+            continue
+        given = canvas.images[:, :, row].to(canvas.nats.dtype).mul_(scale).sub_(1).permute(1, 2, 0).contiguous()
+        drawn, logits = [], []
+        for column in range(width):
+            for colour in range(colours):
+                is_known = by_all[colour][row][column]
+                parameters = stepper.predict(column, colour, read=not is_known)
+                if parameters is None:
+                    values = given[colour, column]
+                else:
+                    logits.append(head.logits(parameters))
+                    drawn.append((colour, column))
+                    levels = canvas.draw(colour, row, column, logits[-1], some_known=by_some[colour][row][column])
+                    values = levels * scale - 1
+                stepper.tell(column, colour, values)
+            canvas.done(colours)
+        if row + 1 < needed:
+            stepper.end_row()
+        _note_nats(canvas, row, drawn, logits)
+    canvas.done((height - needed) * width * colours)
+
+
+def _note_nats(canvas: Canvas, row: int, drawn: list[tuple[int, int]], logits: list[Tensor]) -> None:
+    """Write down the log-probabilities of what was drawn in a row."""
+    colour, column = (torch.tensor(each, device=canvas.images.device) for each in zip(*drawn, strict=True))
+    values = canvas.images[:, colour, row, column].long()
+    nats = torch.stack(logits, dim=2).log_softmax(dim=1).gather(1, values[:, None])[:, 0]
+    known = canvas.known[:, colour, row, column]
+    canvas.nats[:, colour, row, column] = nats.to(canvas.nats.dtype).masked_fill(known, 0)
+
+
+def walk_by_passes(model: ImageModel, canvas: Canvas, context: Context | None) -> None:
+    """Fill the canvas in the model's order, by a parallel pass for each sub-pixel."""
     _, height, width = model.image_shape
     for site in model.order.flatten().argsort().tolist():
-        at = (slice(None), site // (height * width), site // width % height, site % width)
-        given = known[at]
-        if not given.all():
-            logits = model.head.logits(model._predict(images, context))[:, :, *at[1:]]
-            drawn = draw(logits, uniforms[at], temperature)
-            chosen = logits.log_softmax(dim=1).gather(1, drawn[:, None])[:, 0].to(nats.dtype)
-            nats[at] = torch.where(given, 0, chosen)
-            images[at] = torch.where(given, images[at], drawn.to(torch.uint8))
-        if advance is not None:
-            advance(len(images))
+        colour, row, column = site // (height * width), site // width % height, site % width
+        known = canvas.known[:, colour, row, column]
+        if not known.all():
+            logits = model.head.logits(model._predict(canvas.images, context))[:, :, colour, row, column]
+            values = canvas.draw(colour, row, column, logits, some_known=True)
+            chosen = logits.log_softmax(dim=1).gather(1, values[:, None])[:, 0].to(canvas.nats.dtype)
+            canvas.nats[:, colour, row, column] = chosen.masked_fill(known, 0)
+        canvas.done(1)

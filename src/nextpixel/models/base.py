@@ -16,10 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from nextpixel.errors import InputError, ModelError
-from nextpixel.generation.walk import walk
+from nextpixel.generation.canvas import Canvas
+from nextpixel.generation.walk import FLOATS_AT_ONCE, MOST_AT_ONCE, walk, walk_by_passes
 from nextpixel.nn.conditioning import Conditioning, Context, ContextSizes
 from nextpixel.nn.conditions import Specification, Values, checked_values, named, random_values
-from nextpixel.nn.distributions import Categorical, Head
+from nextpixel.nn.distributions import Categorical, Head, Taste
 from nextpixel.options import integer
 
 if TYPE_CHECKING:
@@ -90,6 +91,21 @@ class ImageModel(nn.Module, ABC):
             Float `[B, head.parameters, C, H, W]`; the parameters of a sub-pixel depend on earlier ones only.
         """
 
+    def _walk(self, canvas: Canvas, context: Context | None) -> None:
+        """Draw what is unknown on a canvas, in `order`; by a pass for each sub-pixel where a family knows no better.
+
+        Args:
+            canvas: images on the model's device.
+            context: what the layers see of the conditions of these images; None without.
+        """
+        walk_by_passes(self, canvas, context)
+
+    @property
+    def images_at_once(self) -> int:
+        """How many images are drawn together, so that a row of all their features takes some 500 MB at most."""
+        channels = sum(weight.shape[0] for weight in self.parameters() if weight.ndim > 1)
+        return max(1, min(MOST_AT_ONCE, FLOATS_AT_ONCE // (3 * channels * self.image_shape[2])))
+
     @abstractmethod
     def promised_context(self) -> Tensor:
         """What the architecture, from its definition and not from its weights or masks, lets each sub-pixel see.
@@ -151,6 +167,8 @@ class ImageModel(nn.Module, ABC):
         condition: Values | None = None,
         *,
         temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
         generator: torch.Generator | None = None,
         advance: Callable[[int], None] | None = None,
     ) -> Tensor:
@@ -160,6 +178,8 @@ class ImageModel(nn.Module, ABC):
             count: how many, at least 1.
             condition: one a sample or one for all; see `logits`.
             temperature: divides the logits; 1 draws from the model, 0 takes the most probable level every time.
+            top_k: draw each sub-pixel from its so many most probable levels only.
+            top_p: draw each sub-pixel from the fewest most probable levels that together have this probability.
             generator: a CPU generator for reproducible draws; the global one if None.
             advance: called with numbers of sub-pixels done, which add up to `count * C * H * W`.
 
@@ -173,7 +193,16 @@ class ImageModel(nn.Module, ABC):
             raise InputError(f"count must be an integer of at least 1, not {count!r}")
         blank = torch.zeros((count, *self.image_shape), dtype=torch.uint8)
         known = torch.zeros((count, *self.image_shape[1:]), dtype=torch.bool)
-        return self.complete(blank, known, condition, temperature=temperature, generator=generator, advance=advance)
+        return self.complete(
+            blank,
+            known,
+            condition,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            generator=generator,
+            advance=advance,
+        )
 
     def complete(
         self,
@@ -182,6 +211,8 @@ class ImageModel(nn.Module, ABC):
         condition: Values | None = None,
         *,
         temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
         generator: torch.Generator | None = None,
         advance: Callable[[int], None] | None = None,
     ) -> Tensor:
@@ -195,6 +226,8 @@ class ImageModel(nn.Module, ABC):
             known: bool `[H, W]` or `[B, H, W]`, True where the pixel is given.
             condition: one an image or one for all; see `logits`.
             temperature: see `sample`.
+            top_k: see `sample`.
+            top_p: see `sample`.
             generator: see `sample`.
             advance: see `sample`.
 
@@ -204,8 +237,7 @@ class ImageModel(nn.Module, ABC):
         Raises:
             InputError: an argument does not fit the model.
         """
-        if not isinstance(temperature, int | float) or not (math.isfinite(temperature) and temperature >= 0):
-            raise InputError(f"temperature must be a number, 0 or more, not {temperature!r}")
+        taste = Taste(temperature, top_k, top_p)
         images, known = torch.as_tensor(images), torch.as_tensor(known)
         self._check_shape(images)
         if known.dtype != torch.bool or known.ndim not in (2, 3) or known.shape[-2:] != images.shape[-2:]:
@@ -220,7 +252,7 @@ class ImageModel(nn.Module, ABC):
         images = self._checked(torch.where(known, images, 0))
         known = known.to(self.device)
         values = self._values(condition, len(images))
-        return walk(self, images, known, values, temperature=temperature, generator=generator, advance=advance).images
+        return walk(self, images, known, values, taste=taste, generator=generator, advance=advance).images
 
     # Training --------------------------------------------------------------------------------------------------
 

@@ -20,17 +20,19 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nextpixel.models.base import ImageModel
+from nextpixel.models.raster_model import RasterModel
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.conditions import Specification
 from nextpixel.nn.context import RowReach, raster_context
 from nextpixel.nn.gated import GatedLayer
 from nextpixel.nn.masks import ChannelGroups
 from nextpixel.nn.readout import Readout
+from nextpixel.nn.steps.gated_stepper import GatedStepper
+from nextpixel.nn.steps.stepper import Stepper
 from nextpixel.options import integer, odd_size, probability, switch
 
 
-class GatedPixelCNN(ImageModel):
+class GatedPixelCNN(RasterModel):
     """A Gated PixelCNN.
 
     Args:
@@ -102,6 +104,10 @@ class GatedPixelCNN(ImageModel):
                 skips = skip if skips is None else skips + skip
         parameters: Tensor = self.readout(horizontal if skips is None else skips)
         return parameters
+
+    def _stepper(self, batch: int, context: Context | None) -> Stepper:
+        layers = [layer for layer in self.layers if isinstance(layer, GatedLayer)]
+        return GatedStepper(layers, self.readout, self.image_shape[2], batch, context)
 
     def promised_context(self) -> Tensor:
         """The past within `reach`: see the module's docstring."""

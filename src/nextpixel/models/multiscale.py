@@ -28,6 +28,7 @@ import torch
 from torch import Tensor, nn
 
 from nextpixel.errors import ModelError
+from nextpixel.generation.canvas import Canvas
 from nextpixel.models.base import ImageModel
 from nextpixel.models.build import build
 from nextpixel.nn.conditioning import Context, Upsampling
@@ -131,6 +132,22 @@ class Multiscale(ImageModel):
             parameters, smaller = finer, maps
         assert parameters is not None
         return parameters
+
+    def _walk(self, canvas: Canvas, context: Context | None) -> None:
+        """Draw scale by scale; a scale completes the smaller image, which stands on its canvas as known."""
+        smaller: Tensor | None = None
+        drawn = 0
+        for model, stride in zip(self._models, self.strides, strict=True):
+            own = canvas.every(stride)
+            every = own.images[0].numel() if len(own.images) else 0
+            if smaller is not None:
+                known = torch.zeros(own.images.shape[1:], dtype=torch.bool, device=own.images.device)
+                known[..., :: self.factor, :: self.factor] = True
+                own = own.knowing(known)
+            own = own.counting(every - drawn, every)
+            model._walk(own, model._context(self._seen_by(stride, smaller, context)))
+            drawn = every
+            smaller = self.normalised(own.images)
 
     def _seen_by(self, stride: int, smaller: Tensor | None, context: Context | None) -> dict[str, Tensor]:
         """The values of the conditions of the model at a scale."""

@@ -20,9 +20,13 @@ import math
 from torch import Tensor, nn
 
 from nextpixel.models.residual_network import ResidualNetwork
+from nextpixel.models.residual_stepper import ResidualStepper
+from nextpixel.nn.conditioning import Context
 from nextpixel.nn.context import RowReach, raster_context
 from nextpixel.nn.convolutions import RELU_GAIN, Convolutions
 from nextpixel.nn.masks import ChannelGroups
+from nextpixel.nn.steps.convolutions import ConvolutionsStep
+from nextpixel.nn.steps.stepper import Stepper
 
 
 class PixelCNN(ResidualNetwork):
@@ -32,6 +36,9 @@ class PixelCNN(ResidualNetwork):
 
     def _core(self, maps: ChannelGroups, hidden: ChannelGroups) -> nn.Module:
         return Convolutions(maps, hidden, self.options["kernel_size"], self.context_sizes)
+
+    def _stepper(self, batch: int, context: Context | None) -> Stepper:
+        return ResidualStepper(self, batch, context, ConvolutionsStep)
 
     def _gain(self) -> float:
         # All blocks together add as much variance as the first convolution gives; with 1 for each, deep models learn

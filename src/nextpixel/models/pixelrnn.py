@@ -23,12 +23,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nextpixel.models.residual_network import ResidualNetwork
+from nextpixel.models.residual_stepper import ResidualStepper
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.conditions import Specification
 from nextpixel.nn.context import RowReach, raster_context
 from nextpixel.nn.diagonal_lstm import DiagonalBiLSTM
 from nextpixel.nn.masks import ChannelGroups
 from nextpixel.nn.row_lstm import RowLSTM
+from nextpixel.nn.steps.diagonal_lstm import DiagonalStep, MirroredDirections
+from nextpixel.nn.steps.residual import CoreStep
+from nextpixel.nn.steps.row_lstm import RowLSTMStep
+from nextpixel.nn.steps.stepper import FeatureRow, Stepper
 
 # A new LSTM's h has between 0.2 and 0.3 of the deviation of its inputs.
 LSTM_GAIN = 3.0
@@ -41,6 +46,14 @@ class RowLSTMModel(ResidualNetwork):
 
     def _core(self, maps: ChannelGroups, hidden: ChannelGroups) -> nn.Module:
         return RowLSTM(maps, hidden, self.options["kernel_size"], self.context_sizes)
+
+    @property
+    def reach_in_row(self) -> int:
+        """The reach of the input-to-state convolution."""
+        return int(self.options["kernel_size"]) // 2
+
+    def _stepper(self, batch: int, context: Context | None) -> Stepper:
+        return ResidualStepper(self, batch, context, RowLSTMStep)
 
     def _gain(self) -> float:
         return LSTM_GAIN
@@ -97,11 +110,49 @@ class DiagonalBiLSTMModel(ResidualNetwork):
         return LSTM_GAIN
 
     def _features(self, inputs: Tensor, context: Context | None) -> Tensor:
-        if context is not None and context.places is not None:
-            context = context._replace(places=F.pad(context.places, (0, 1)))
-        return super()._features(F.pad(inputs, (0, 1)), context)[..., :-1]
+        return super()._features(F.pad(inputs, (0, 1)), _one_column_more(context))[..., :-1]
+
+    def _stepper(self, batch: int, context: Context | None) -> Stepper:
+        return _DiagonalStepper(self, batch, _one_column_more(context))
 
     def promised_context(self) -> Tensor:
         """The whole past."""
         rank = self.order.flatten()
         return rank[None, :] < rank[:, None]
+
+
+def _one_column_more(context: Context | None) -> Context | None:
+    """The context of a map that has a column more than the image, on its right."""
+    if context is None or context.places is None:
+        return context
+    return context._replace(places=F.pad(context.places, (0, 1)))
+
+
+class _DiagonalStepper(ResidualStepper):
+    """A model of Diagonal BiLSTMs in the middle of a batch, with the column beyond the image."""
+
+    def __init__(self, model: DiagonalBiLSTMModel, batch: int, context: Context | None) -> None:
+        self.mirrored: MirroredDirections | None = None
+        self.row = 0
+        cores = [core for core in model.modules() if isinstance(core, DiagonalBiLSTM)]
+
+        def core_step(core: DiagonalBiLSTM, maps: FeatureRow, context: Context | None) -> CoreStep:
+            if self.mirrored is None:
+                self.mirrored = MirroredDirections(cores, self.rows, context)
+            return DiagonalStep(core, maps, context, self.mirrored.states[:, cores.index(core)])
+
+        super().__init__(model, batch, context, core_step, beyond=1)
+
+    def start_row(self, row: int) -> None:
+        self.row = row
+        super().start_row(row)
+
+    def end_row(self) -> None:
+        beyond = len(self.rows[0].own) - 1
+        for colour in range(len(self.rows[0].own[0])):
+            self.compute(beyond, colour)
+        assert self.mirrored is not None
+        self.mirrored.end_row(self.row)
+
+    def known_row(self, values: Tensor) -> None:
+        Stepper.known_row(self, values)

@@ -16,7 +16,7 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nextpixel.models.base import ImageModel
+from nextpixel.models.raster_model import RasterModel
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.conditions import Specification
 from nextpixel.nn.masked_conv import MaskedConv2d
@@ -26,7 +26,7 @@ from nextpixel.nn.residual import ResidualBlock
 from nextpixel.options import integer, odd_size, probability, switch
 
 
-class ResidualNetwork(ImageModel):
+class ResidualNetwork(RasterModel):
     """A model of the PixelRNN paper, without its core.
 
     Args:
@@ -95,6 +95,11 @@ class ResidualNetwork(ImageModel):
             for index in range(layers)
         )
         self.readout = Readout(maps, head_features or 2 * features, channels, self.head.parameters, F.relu)
+
+    @property
+    def reach_in_row(self) -> int:
+        """How far to the left a core looks at the maps of its block, in the row itself."""
+        return 0
 
     @abstractmethod
     def _core(self, maps: ChannelGroups, hidden: ChannelGroups) -> nn.Module:

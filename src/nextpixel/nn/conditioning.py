@@ -130,13 +130,21 @@ class ConditionBias(nn.Module):
             for each in self.parameters():
                 each.normal_().mul_(BIAS_DEVIATION / math.sqrt(each.shape[1]))
 
+    def parts(self, context: Context) -> tuple[Tensor | None, Tensor | None]:
+        """What the conditions add everywhere, `[B, outputs]`, and at each place, `[B, outputs, H, W]`."""
+        everywhere = places = None
+        if self.vector is not None and context.vector is not None:
+            everywhere = F.linear(context.vector, self.vector)
+        if self.places is not None and context.places is not None:
+            places = F.conv2d(context.places, self.places[:, :, None, None])
+        return everywhere, places
+
     def forward(self, maps: Tensor, context: Context) -> Tensor:
         """The maps, `[B, outputs, H, W]`, with what the conditions add to them."""
-        if self.vector is not None and context.vector is not None:
-            maps = maps + F.linear(context.vector, self.vector)[:, :, None, None]
-        if self.places is not None and context.places is not None:
-            maps = maps + F.conv2d(context.places, self.places[:, :, None, None])
-        return maps
+        everywhere, places = self.parts(context)
+        if everywhere is not None:
+            maps = maps + everywhere[:, :, None, None]
+        return maps if places is None else maps + places
 
     def join(self, inputs: Tensor, weight: Tensor, bias: Tensor, context: Context) -> tuple[Tensor, Tensor, Tensor]:
         """The same addition as a part of the convolution that makes the maps, for a layer that computes it itself.

@@ -28,7 +28,8 @@ class Convolutions(nn.Module):
         self, inputs: ChannelGroups, hidden: ChannelGroups, kernel_size: int, context: ContextSizes | None = None
     ) -> None:
         super().__init__()
-        reach = kernel_size // 2
+        self.hidden, self.reach = hidden, kernel_size // 2
+        reach = self.reach
         self.narrow = MaskedConv2d(inputs, hidden, "B", gain=RELU_GAIN)
         self.wide = MaskedConv2d(hidden, hidden, "B", rows_above=reach, reach=reach, gain=RELU_GAIN)
         self.condition = ConditionBias(context, hidden.channels) if context else None

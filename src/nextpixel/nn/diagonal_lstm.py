@@ -41,6 +41,7 @@ class DiagonalBiLSTM(nn.Module):
 
     def __init__(self, inputs: ChannelGroups, hidden: ChannelGroups, context: ContextSizes | None = None) -> None:
         super().__init__()
+        self.hidden = hidden
         self.input_to_state = MaskedConv2d(inputs, hidden.repeat(4 * 2), "B")
         forget_slowly(self.input_to_state.bias, hidden.channels)
         self.condition = ConditionBias(context, 2 * 4 * hidden.channels) if context else None

@@ -7,10 +7,14 @@ arXiv 1601.06759; both are `Categorical`.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+from nextpixel.errors import InputError
 
 
 class Head(ABC):
@@ -26,7 +30,7 @@ class Head(ABC):
 
     @abstractmethod
     def logits(self, parameters: Tensor) -> Tensor:
-        """Logits over the levels: `[B, parameters, C, H, W]` to `[B, levels, C, H, W]`, float32 or wider."""
+        """Logits over the levels: `[B, parameters, ...]` to `[B, levels, ...]`, float32 or wider."""
 
     @abstractmethod
     def log_prob(self, parameters: Tensor, images: Tensor) -> Tensor:
@@ -53,23 +57,69 @@ class Categorical(Head):
         return chosen.permute(0, 3, 1, 2)
 
 
-def draw(logits: Tensor, uniforms: Tensor, temperature: float = 1.0) -> Tensor:
+@dataclass(frozen=True)
+class Taste:
+    """How levels are drawn from a distribution; as it is, or tamed.
+
+    Attributes:
+        temperature: divides the logits; 0 takes the most probable level.
+        top_k: draw from the so many most probable levels only.
+        top_p: draw from the fewest most probable levels that together have at least this probability.
+
+    Raises:
+        InputError: a number is out of range.
+    """
+
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float | None = None
+
+    def __post_init__(self) -> None:
+        temperature, top_k, top_p = self.temperature, self.top_k, self.top_p
+        if not isinstance(temperature, int | float) or not (math.isfinite(temperature) and temperature >= 0):
+            raise InputError(f"temperature must be a number, 0 or more, not {temperature!r}")
+        if top_k is not None and (not isinstance(top_k, int) or isinstance(top_k, bool) or top_k < 1):
+            raise InputError(f"top_k must be an integer of at least 1, not {top_k!r}")
+        if top_p is not None and (not isinstance(top_p, int | float) or not 0 < top_p <= 1):
+            raise InputError(f"top_p must be more than 0 and at most 1, not {top_p!r}")
+
+    def probabilities(self, logits: Tensor) -> Tensor:
+        """Probabilities of the levels, `[B, levels]` in float64, by which they are drawn; not for temperature 0."""
+        logits = logits.double()
+        if self.temperature != 1:
+            # The largest logit becomes 0 first: divided by a tiny temperature it would overflow.
+            logits = (logits - logits.amax(dim=1, keepdim=True)) / self.temperature
+        probabilities = logits.softmax(dim=1)
+        if self.top_k is None and self.top_p is None:
+            return probabilities
+        ordered, levels = probabilities.sort(dim=1, descending=True, stable=True)
+        if self.top_p is not None:
+            # A level stays while those before it have not reached the share; the first one always does.
+            ordered = ordered.where(ordered.cumsum(dim=1) - ordered < self.top_p, 0)
+        if self.top_k is not None:
+            ordered[:, self.top_k :] = 0
+        return torch.zeros_like(probabilities).scatter_(1, levels, ordered)
+
+
+AS_IT_IS = Taste()
+
+
+def draw(logits: Tensor, uniforms: Tensor, taste: Taste = AS_IT_IS) -> Tensor:
     """Draw a level by inverting the cumulative distribution.
 
     Args:
         logits: `[B, levels]`.
-        uniforms: `[B]`, uniform on [0, 1): one number a draw, so that an image's draws do not depend on its batch.
-        temperature: divides the logits; 0 takes the most probable level.
+        uniforms: `[B]`, float64, uniform on [0, 1): one number a draw, so that an image's draws do not depend on its
+            batch.
+        taste: how the distribution is tamed.
 
     Returns:
         int64 `[B]`.
     """
-    if temperature == 0:
+    if taste.temperature == 0:
         return logits.argmax(dim=1)
-    logits = logits.double()
-    # The largest logit becomes 0 first: divided by a tiny temperature it would overflow.
-    probabilities = ((logits - logits.amax(dim=1, keepdim=True)) / temperature).softmax(dim=1)
-    cumulative = probabilities.cumsum(dim=1)
-    # The sum can round to just below 1 and the comparison then run past the end, or stop at a level of probability 0.
-    last = (probabilities > 0).long().cumsum(dim=1).argmax(dim=1)
-    return torch.minimum((cumulative <= uniforms[:, None]).sum(dim=1), last)
+    cumulative = taste.probabilities(logits).cumsum(dim=1)
+    # The sum rounds to something near 1, and a number below 1 times that is below it, so some level is always found; at
+    # the first level whose sum is larger the sum has just grown, so its probability is not 0.
+    targets = uniforms[:, None] * cumulative[:, -1:]
+    return torch.searchsorted(cumulative, targets, right=True)[:, 0]

@@ -80,6 +80,7 @@ class GatedLayer(nn.Module):
         context: ContextSizes | None = None,
     ) -> None:
         super().__init__()
+        self.inputs, self.features = inputs, features
         self.first = first
         self.skip = skip
         p = features.channels

@@ -44,7 +44,7 @@ class MaskedConv2d(nn.Module):
         gain: float = 1.0,
     ) -> None:
         super().__init__()
-        self.gain = gain
+        self.gain, self.kind, self.reach = gain, kind, reach
         taps_right = reach if rows_above else 0
         self.padding = (reach, taps_right, rows_above, 0)
         mask = torch.ones(outputs.channels, inputs.channels, rows_above + 1, reach + 1 + taps_right)

@@ -50,6 +50,20 @@ class ChannelGroups:
         """Number of channels."""
         return len(self.colours)
 
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """For each colour the number of channels up to and including its own, where they stand in order."""
+        return tuple(sum(each <= colour for each in self.colours) for colour in range(max(self.colours) + 1))
+
+    def of(self, colour: int) -> tuple[int, ...]:
+        """The channels of a colour."""
+        return tuple(channel for channel, each in enumerate(self.colours) if each == colour)
+
+    def pieces(self, maps: Tensor) -> list[list[Tensor]]:
+        """For each place of `[places, B, channels]` and each colour its features there, where they stand in order."""
+        spans = list(zip((0, *self.ends[:-1]), self.ends, strict=True))
+        return [[place[:, a:b] for a, b in spans] for place in maps]
+
     def repeat(self, times: int) -> ChannelGroups:
         """`times` feature maps of these groups, concatenated along the channels (the halves of a gate)."""
         return ChannelGroups(self.colours * times)

@@ -34,9 +34,9 @@ class Readout(nn.Module):
     ) -> None:
         super().__init__()
         self.channels, self.numbers, self.activation = channels, parameters, activation
-        groups = ChannelGroups.split(hidden, channels)
-        self.hidden = MaskedConv2d(features, groups, "B")
-        self.output = MaskedConv2d(groups, ChannelGroups.split(channels * parameters, channels), "B")
+        self.features, self.groups = features, ChannelGroups.split(hidden, channels)
+        self.hidden = MaskedConv2d(features, self.groups, "B")
+        self.output = MaskedConv2d(self.groups, ChannelGroups.split(channels * parameters, channels), "B")
 
     def forward(self, maps: Tensor) -> Tensor:
         """Read the whole map out."""

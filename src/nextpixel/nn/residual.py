@@ -57,6 +57,7 @@ class ResidualBlock(nn.Module):
     ) -> None:
         super().__init__()
         self.core = core
+        self.hidden, self.maps = hidden, maps
         self.residual, self.skip = residual, skip
         self.goes_on = not (last and skip)
         self.dropout = nn.Dropout(dropout)

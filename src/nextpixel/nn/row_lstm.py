@@ -35,7 +35,7 @@ class RowLSTM(nn.Module):
         self, inputs: ChannelGroups, hidden: ChannelGroups, kernel_size: int, context: ContextSizes | None = None
     ) -> None:
         super().__init__()
-        self.reach = kernel_size // 2
+        self.hidden, self.reach = hidden, kernel_size // 2
         self.input_to_state = MaskedConv2d(inputs, hidden.repeat(4), "B", reach=self.reach)
         forget_slowly(self.input_to_state.bias, hidden.channels)
         self.condition = ConditionBias(context, 4 * hidden.channels) if context else None

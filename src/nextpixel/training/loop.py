@@ -39,7 +39,7 @@ from nextpixel.training.settings import TrainingSettings
 from nextpixel.training.tensorboard import Board
 
 LOG_EVERY = 10
-GRID_SECONDS, GRID_PART = 60.0, 0.05
+GRID_SECONDS, GRID_PART, GRID_PATIENCE = 60.0, 0.05, 2.0
 
 
 class Interrupted(TrainingError):  # noqa: N818 - it is a request, not a fault
@@ -278,21 +278,28 @@ class Run:
         return self._averaged._given(images, self.valid.condition_of(first)) or None
 
     def _draw_grid(self) -> None:
-        """Sample a grid, unless that would take a good part of the run: each sub-pixel is a pass of the network."""
-        blank = torch.zeros((self.settings.grid_images, *self.model.image_shape), dtype=torch.uint8, device=self.device)
-        start = time.monotonic()
-        with torch.no_grad():
-            condition = self._grid_condition
-            self._averaged(blank, condition)
-        expected = (time.monotonic() - start) * self.dimensions
-        if expected > max(GRID_SECONDS, GRID_PART * self.seconds):
+        """Sample a grid, unless that would take a good part of the run."""
+        start, done, total = time.monotonic(), 0, self.settings.grid_images * self.dimensions
+        allowed = max(GRID_SECONDS, GRID_PART * self.seconds)
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            taken = time.monotonic() - start
+            if taken > GRID_PATIENCE and taken * total > allowed * done:
+                raise _TooSlowError(taken * total / done)
+
+        generator = torch.Generator().manual_seed(self.settings.seed)
+        try:
+            with torch.no_grad():
+                condition = self._grid_condition
+            samples = self._averaged.sample(self.settings.grid_images, condition, generator=generator, advance=advance)
+        except _TooSlowError as error:
             self.reporter.note(
-                f"step {self.step:,}: no sample grid, as it would take some {expected / 60:.0f} minutes; "
+                f"step {self.step:,}: no sample grid, as it would take some {error.seconds / 60:.0f} minutes; "
                 f"for one: nextpixel sample {self.folder.path} --out grid.png"
             )
             return
-        generator = torch.Generator().manual_seed(self.settings.seed)
-        samples = self._averaged.sample(self.settings.grid_images, condition, generator=generator)
         save_picture(grid(samples, self.model.levels), self.folder.grid(self.step))
 
     def _log_training(self, meter: _Meter, norm: float) -> None:
@@ -357,6 +364,14 @@ class Run:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+class _TooSlowError(Exception):
+    """A sample grid that would take longer than it may."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
 
 
 class _Meter:

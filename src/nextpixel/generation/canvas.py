@@ -1,0 +1,95 @@
+"""The images of a batch while they are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from nextpixel.nn.distributions import Taste, draw
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """Images of which some sub-pixels are known and the others are to be drawn, in place.
+
+    Attributes:
+        images: integers `[B, C, H, W]`, uint8; values at unknown sub-pixels are ignored until they are drawn.
+        nats: log-probabilities of the drawn sub-pixels under the model, `[B, C, H, W]`; 0 where known.
+        known: bool `[B, C, H, W]`.
+        uniforms: float64 `[B, C, H, W]` on [0, 1): what the draws depend on, so that an image does not depend on how
+            many are drawn with it.
+        taste: how levels are drawn.
+        levels: values that a sub-pixel can take.
+        advance: called with numbers of sub-pixels done.
+    """
+
+    images: Tensor
+    nats: Tensor
+    known: Tensor
+    uniforms: Tensor
+    taste: Taste
+    levels: int
+    advance: Callable[[int], None] | None
+
+    def part(self, images: slice) -> Canvas:
+        """Some of the images; what is drawn on them is drawn on this canvas."""
+        return self._of(lambda each: each[images])
+
+    def every(self, stride: int) -> Canvas:
+        """Every so many rows and columns; what is drawn on them is drawn on this canvas."""
+        return self._of(lambda each: each[..., ::stride, ::stride])
+
+    def knowing(self, places: Tensor) -> Canvas:
+        """The canvas, on which sub-pixels `[C, H, W]` that were drawn before count as known."""
+        return replace(self, known=self.known | places)
+
+    def counting(self, part: int, whole: int) -> Canvas:
+        """The canvas, of whose sub-pixels only `part` of `whole` are counted where it is told what is done."""
+        if self.advance is None or not whole:
+            return self
+        advance, seen = self.advance, [0]
+
+        def scaled(count: int) -> None:
+            before = seen[0] * part // whole
+            seen[0] += count
+            if seen[0] * part // whole > before:
+                advance(seen[0] * part // whole - before)
+
+        return replace(self, advance=scaled)
+
+    def _of(self, view: Callable[[Tensor], Tensor]) -> Canvas:
+        return replace(
+            self,
+            images=view(self.images),
+            nats=view(self.nats),
+            known=view(self.known),
+            uniforms=view(self.uniforms),
+        )
+
+    def draw(self, colour: int, row: int, column: int, logits: Tensor, *, some_known: bool) -> Tensor:
+        """Draw a sub-pixel and put it into the images.
+
+        Args:
+            colour: of the sub-pixel.
+            row: of the sub-pixel.
+            column: of the sub-pixel.
+            logits: `[B, levels]`.
+            some_known: whether some images know it.
+
+        Returns:
+            The values there, integers `[B]`.
+        """
+        values = draw(logits, self.uniforms[:, colour, row, column], self.taste)
+        if some_known:
+            known = self.known[:, colour, row, column]
+            values = torch.where(known, self.images[:, colour, row, column].long(), values)
+        self.images[:, colour, row, column] = values
+        return values
+
+    def done(self, sub_pixels: int) -> None:
+        """Tell how many sub-pixels of each image were done."""
+        if self.advance is not None and sub_pixels:
+            self.advance(sub_pixels * len(self.images))

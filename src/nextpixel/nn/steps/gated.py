@@ -1,0 +1,128 @@
+"""The gated layer (`nextpixel.nn.gated`) step by step.
+
+Once a row, for the whole row: the vertical stack on the finished rows, and what its link gives to the horizontal stack.
+Once a sub-pixel: the horizontal stack, for the features of its colour, with few operations, as each costs microseconds
+however small its operands are:
+
+    a = base + W_now (h to the left and here)        one product; base is all that the row gives
+    s = sigmoid(a)                                   the rows of W for tanh are doubled: tanh(x) = 2 sigmoid(2x) - 1
+    y = s_g - 2 s_f s_g                              minus the gated features; the products after it take the minus
+    h' = h + W_out [1, y]                            one product with the bias as its first row
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from nextpixel.nn.conditioning import ConditionBias, Context
+from nextpixel.nn.gated import GatedLayer, gate
+from nextpixel.nn.masks import ChannelGroups
+from nextpixel.nn.steps.rows_above import RowOffset, RowsAbove
+from nextpixel.nn.steps.stepper import FeatureRow, products
+
+
+class GatedStep:
+    """One layer of the two stacks.
+
+    Args:
+        layer: the layer.
+        inputs: the row of the layer's horizontal inputs; the layer reads it.
+        outputs: the row of its horizontal outputs, which it writes; None if only skips leave the layer.
+        gated: where its gated features go, `[B, 1 + p]`, after a column of ones.
+        context: of the conditions, or None.
+    """
+
+    def __init__(
+        self, layer: GatedLayer, inputs: FeatureRow, outputs: FeatureRow | None, gated: Tensor, context: Context | None
+    ) -> None:
+        self.layer, self.inputs, self.outputs, self.gated = layer, inputs, outputs, gated
+        batch, width = inputs.places.shape[:2]
+        source, features = layer.inputs, layer.features
+        pair = features.repeat(2)
+        # Colour by colour, features before gates, those of tanh doubled.
+        order = [channel for colour in range(len(features.ends)) for channel in pair.of(colour)]
+        scale = torch.ones_like(layer.horizontal.bias)
+        scale[: features.channels] = 2
+        horizontal = layer.horizontal.visible_weight * scale[:, None, None, None]
+        self.now = products(horizontal, source, pair, own=not layer.first)
+        self.vertical = RowsAbove(layer.vertical.weight, batch, width)
+        self.vertical_offset = _offset(layer.vertical.bias, layer.vertical_condition, context, None)
+        self.vertical_maps = horizontal.new_zeros(width, batch, pair.channels)
+        link_bias = layer.link.bias
+        assert link_bias is not None
+        self.link = (layer.link.weight[:, :, 0, 0] * scale[:, None])[order].T.contiguous()
+        self.base_offset = _offset(link_bias + layer.horizontal.bias, layer.horizontal_condition, context, scale, order)
+        self.base = horizontal.new_zeros(width, batch, pair.channels)
+        ends = [2 * end for end in features.ends]
+        starts = [0, *ends[:-1]]
+        self.bases = [[row[:, a:b] for a, b in zip(starts, ends, strict=True)] for row in self.base]
+        self.seen = inputs.before if layer.first else inputs.seen
+        self.activations = [horizontal.new_empty(batch, b - a) for a, b in zip(starts, ends, strict=True)]
+        self.halves = [each.chunk(2, dim=1) for each in self.activations]
+        self.own = [gated[:, 1 + a : 1 + b] for a, b in zip((0, *features.ends[:-1]), features.ends, strict=True)]
+        self.so_far = [gated[:, : 1 + end] for end in features.ends]
+        weight, bias = layer.out.visible_weight[: features.channels], layer.out.bias[: features.channels]
+        self.out = with_bias_row(weight, bias, features) if outputs is not None else []
+
+    def start_row(self, row: int, finished: Tensor | None) -> Tensor | None:
+        """Run the vertical stack on the row above.
+
+        Args:
+            row: which row is to come.
+            finished: what the vertical stack sees of the row above, `[W, B, inputs]`; None before the first row.
+
+        Returns:
+            The same of the next layer.
+        """
+        self.base_offset.put_into(self.base, row)
+        if finished is None:
+            return None
+        self.vertical.add_row().copy_(finished)
+        maps = self.vertical_maps
+        self.vertical_offset.put_into(maps, row - 1)
+        self.vertical.add_to(maps)
+        self.base.view(-1, maps.shape[2]).addmm_(maps.view(-1, maps.shape[2]), self.link)
+        return gate(maps.view(-1, maps.shape[2])).view(*maps.shape[:2], -1) if self.outputs is not None else maps
+
+    def step(self, column: int, colour: int) -> None:
+        """Run the horizontal stack at a sub-pixel."""
+        activation = self.activations[colour]
+        torch.addmm(self.bases[column][colour], self.seen[column][colour], self.now[colour], out=activation)
+        activation.sigmoid_()
+        features, gates = self.halves[colour]
+        torch.addcmul(gates, features, gates, value=-2, out=self.own[colour])
+        if self.outputs is not None:
+            own = self.outputs.own[column][colour]
+            if self.layer.first:
+                torch.mm(self.so_far[colour], self.out[colour], out=own)
+            else:
+                torch.addmm(self.inputs.own[column][colour], self.so_far[colour], self.out[colour], out=own)
+
+
+def with_bias_row(weight: Tensor, bias: Tensor, groups: ChannelGroups) -> list[Tensor]:
+    """The matrices of a masked 1x1 convolution of minus its inputs, which stand after a one, for each colour."""
+    matrix = torch.cat([bias[None], -weight[:, :, 0, 0].T])
+    return [
+        matrix[: 1 + end, torch.tensor(groups.of(colour), device=bias.device)].contiguous()
+        for colour, end in enumerate(groups.ends)
+    ]
+
+
+def _offset(
+    bias: Tensor,
+    condition: ConditionBias | None,
+    context: Context | None,
+    scale: Tensor | None,
+    order: list[int] | None = None,
+) -> RowOffset:
+    everywhere, places = (None, None) if condition is None or context is None else condition.parts(context)
+    if scale is not None:
+        bias = bias * scale
+        everywhere = None if everywhere is None else everywhere * scale
+        places = None if places is None else places * scale[:, None, None]
+    if order is not None:
+        bias = bias[order]
+        everywhere = None if everywhere is None else everywhere[:, order]
+        places = None if places is None else places[:, order]
+    return RowOffset(bias, everywhere, places)

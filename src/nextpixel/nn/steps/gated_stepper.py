@@ -1,0 +1,86 @@
+"""The two gated stacks and the head step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from nextpixel.nn.conditioning import Context
+from nextpixel.nn.gated import GatedLayer
+from nextpixel.nn.readout import Readout
+from nextpixel.nn.steps.gated import GatedStep
+from nextpixel.nn.steps.readout import ReadoutStep
+from nextpixel.nn.steps.stepper import FeatureRow, Stepper
+
+
+class GatedStepper(Stepper):
+    """A Gated PixelCNN in the middle of a batch.
+
+    Args:
+        layers: the gated layers.
+        readout: the head.
+        width: of the images.
+        batch: B.
+        context: of the conditions, or None.
+    """
+
+    def __init__(
+        self, layers: Sequence[GatedLayer], readout: Readout, width: int, batch: int, context: Context | None
+    ) -> None:
+        like = readout.hidden.weight
+        groups, image = layers[0].features, layers[0].inputs
+        reaches = [layer.horizontal.mask.shape[3] - 1 for layer in layers]
+        self.image = FeatureRow(like, batch, width, image, reaches[0])
+        rows = [self.image, *(FeatureRow(like, batch, width, groups, reach) for reach in (*reaches[1:], 0))]
+        # The gated features of all layers, each after a one: the skips are then one product.
+        gated = like.new_zeros(batch, len(layers), 1 + groups.channels)
+        gated[:, :, 0] = 1
+        self.layers = [
+            GatedStep(layer, rows[index], rows[index + 1] if layer.goes_on else None, gated[:, index], context)
+            for index, layer in enumerate(layers)
+        ]
+        self.readout = ReadoutStep(readout, batch)
+        self.gated = gated.flatten(1)
+        self.skips = _skips(layers) if layers[0].skip else None
+        self.last = rows[-1]
+
+    def start_row(self, row: int) -> None:
+        """See `Stepper`."""
+        finished = self.image.places.transpose(0, 1) if row else None
+        for layer in self.layers:
+            finished = layer.start_row(row, finished)
+
+    def predict(self, column: int, colour: int, *, read: bool) -> Tensor | None:
+        """See `Stepper`."""
+        for layer in self.layers:
+            layer.step(column, colour)
+        maps = self.last.own[column][colour] if self.skips is None else torch.mm(self.gated, self.skips[colour])
+        if read:
+            return self.readout.read(colour, maps)
+        self.readout.prepare(colour, maps)
+        return None
+
+    def tell(self, column: int, colour: int, values: Tensor) -> None:
+        """See `Stepper`."""
+        self.image.own[column][colour][:, 0] = values
+
+    def known_row(self, values: Tensor) -> None:
+        """See `Stepper`."""
+        # The vertical stack, which is all that goes on to the rows below, sees nothing but the image.
+        self.image.places.copy_(values.transpose(1, 2))
+
+
+def _skips(layers: Sequence[GatedLayer]) -> list[Tensor]:
+    """For each colour the matrix from the gated features of all layers, each after a one, to the sum of the skips.
+
+    Features of later colours, which the buffer still holds from the pixel before, meet the zeros of the mask.
+    """
+    groups = layers[0].features
+    matrices = []
+    for layer in layers:
+        weight, bias = layer.out.visible_weight[-groups.channels :], layer.out.bias[-groups.channels :]
+        matrices.append(torch.cat([bias[None], -weight[:, :, 0, 0].T]))
+    matrix = torch.cat(matrices)
+    return [matrix[:, list(groups.of(colour))].contiguous() for colour in range(len(groups.ends))]

@@ -1,0 +1,57 @@
+"""One cell of the LSTMs (`nextpixel.nn.lstm_scan`), colour by colour."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from nextpixel.nn.conditioning import ConditionBias, Context
+from nextpixel.nn.masks import ChannelGroups
+from nextpixel.nn.steps.rows_above import RowOffset
+
+
+class Cell:
+    """One LSTM cell at a place.
+
+    Args:
+        hidden: colour groups of the h maps.
+        batch: B.
+        like: of the dtype and on the device of the maps.
+
+    Attributes:
+        order: channels of the gates as a layer has them, so that they stand colour by colour, o, f, i, g each.
+        groups: the colours of the gates in that order.
+        gates: for each colour the place of its gates, `[B, 4 * group]`.
+    """
+
+    def __init__(self, hidden: ChannelGroups, batch: int, like: Tensor) -> None:
+        gates = hidden.repeat(4)
+        self.order = [channel for colour in range(len(hidden.ends)) for channel in gates.of(colour)]
+        self.groups = ChannelGroups(tuple(gates.colours[channel] for channel in self.order))
+        self.back = torch.tensor(self.order, device=like.device).argsort()
+        sizes = [4 * len(hidden.of(colour)) for colour in range(len(hidden.ends))]
+        self.gates = [like.new_empty(batch, size) for size in sizes]
+        self.parts = [each.chunk(4, dim=1) for each in self.gates]
+        self.sigmoids = [each[:, : size // 4 * 3] for each, size in zip(self.gates, sizes, strict=True)]
+
+    def step(self, colour: int, memory: Tensor, new_memory: Tensor, state: Tensor) -> Tensor:
+        """From the gates of a colour before their nonlinearity to the new memory and state, which are put in place."""
+        self.sigmoids[colour].sigmoid_()
+        o, f, i, g = self.parts[colour]
+        g.tanh_()
+        torch.mul(f, memory, out=new_memory).addcmul_(i, g)
+        return torch.mul(o, torch.tanh(new_memory), out=state)
+
+    def split(self, gates: Tensor) -> tuple[Tensor, ...]:
+        """The four gates of all colours, `[..., h]` each, from `[..., 4h]` in `order`."""
+        return gates.index_select(-1, self.back).chunk(4, dim=-1)
+
+
+def offset_of(bias: Tensor, condition: ConditionBias | None, context: Context | None, order: list[int]) -> RowOffset:
+    """The offset of a layer's maps, in another order of channels."""
+    everywhere, places = (None, None) if condition is None or context is None else condition.parts(context)
+    return RowOffset(
+        bias[order],
+        None if everywhere is None else everywhere[:, order],
+        None if places is None else places[:, order],
+    )

@@ -1,0 +1,87 @@
+"""The residual block (`nextpixel.nn.residual`) step by step, around any core."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from nextpixel.nn.residual import ResidualBlock
+from nextpixel.nn.steps.stepper import FeatureRow
+
+
+class CoreStep(Protocol):
+    """A core step by step."""
+
+    def start_row(self, row: int) -> None:
+        """Do the work of a row, the rows above being finished."""
+
+    def step(self, column: int, colour: int, out: Tensor) -> None:
+        """Put the h features of a colour at a place into `[B, group]`."""
+
+    def whole_row(self, maps: Tensor) -> Tensor:
+        """The h features at all places of a row of known maps `[B, W, 2h]`, as `[W, B, h]`."""
+
+
+class ResidualStep:
+    """A block: its core, the convolution that widens the core's maps, and the connections around it.
+
+    Args:
+        block: the module.
+        core: its core's step, which reads `inputs`.
+        inputs: the row of the block's inputs.
+        outputs: the row of its outputs, which it writes; None if only skips leave the block.
+        skips: the sum of all blocks' skips at the current pixel, `[B, group]` a colour; None without.
+    """
+
+    def __init__(
+        self,
+        block: ResidualBlock,
+        core: CoreStep,
+        inputs: FeatureRow,
+        outputs: FeatureRow | None,
+        skips: list[Tensor] | None,
+    ) -> None:
+        self.core, self.inputs, self.outputs, self.skips = core, inputs, outputs, skips
+        hidden, maps = block.hidden, block.maps
+        batch = inputs.places.shape[0]
+        weight, bias = block.out.visible_weight[:, :, 0, 0].T, block.out.bias
+        self.residual = block.residual
+        self.features = weight.new_zeros(batch, hidden.channels)
+        self.own = [self.features[:, a:b] for a, b in zip((0, *hidden.ends[:-1]), hidden.ends, strict=True)]
+        self.so_far = [self.features[:, :end] for end in hidden.ends]
+        self.whole = weight[:, : maps.channels], bias[: maps.channels]
+        goes_on, skip = (0 if block.goes_on else None), (maps.channels if block.goes_on else 0)
+        self.out: list[tuple[Tensor, Tensor]] = []
+        self.skip: list[tuple[Tensor, Tensor]] = []
+        for colour, end in enumerate(hidden.ends):
+            own = torch.tensor(maps.of(colour), device=bias.device)
+            if goes_on is not None:
+                self.out.append((weight[:end, own].contiguous(), bias[own]))
+            if skips is not None:
+                self.skip.append((weight[:end, skip + own].contiguous(), bias[skip + own]))
+
+    def start_row(self, row: int) -> None:
+        """Do the work of a row."""
+        self.core.start_row(row)
+
+    def step(self, column: int, colour: int) -> None:
+        """Run the block at a sub-pixel."""
+        self.core.step(column, colour, self.own[colour])
+        features = self.so_far[colour]
+        if self.outputs is not None:
+            weight, bias = self.out[colour]
+            own = torch.addmm(bias, features, weight, out=self.outputs.own[column][colour])
+            if self.residual:
+                own.add_(self.inputs.own[column][colour])
+        if self.skips is not None:
+            weight, bias = self.skip[colour]
+            self.skips[colour].addmm_(features, weight).add_(bias)
+
+    def whole_row(self) -> None:
+        """Run the block over a row of which all inputs are known; it writes its outputs, and no skips."""
+        features = self.core.whole_row(self.inputs.places)
+        if self.outputs is not None:
+            maps = (features @ self.whole[0] + self.whole[1]).transpose(0, 1)
+            self.outputs.places.copy_(maps + self.inputs.places if self.residual else maps)

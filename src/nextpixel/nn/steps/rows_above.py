@@ -1,0 +1,64 @@
+"""What finished rows give to a whole row at once.
+
+Here maps of a row are `[W, B, channels]`: the places beside a place are then a slice, and a convolution is a sum of
+matrix products of slices, without unfolding anything.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import torch
+from torch import Tensor
+
+
+class RowsAbove:
+    """A convolution over the last rows of a map, unmasked.
+
+    Args:
+        weight: `[outputs, inputs, rows, taps]`, the taps centred.
+        batch: B.
+        width: W.
+    """
+
+    def __init__(self, weight: Tensor, batch: int, width: int) -> None:
+        _, self.inputs, rows, taps = weight.shape
+        self.batch, self.width, self.reach = batch, width, taps // 2
+        # Row by row from the top, tap by tap from the left, [inputs, outputs] each.
+        self.matrices = weight.permute(2, 3, 1, 0).contiguous()
+        shape = (width + 2 * self.reach, batch, self.inputs)
+        # Rows above the image are zero, and so are the places beside it.
+        self.rows = deque(weight.new_zeros(shape) for _ in range(rows))
+
+    def add_row(self) -> Tensor:
+        """Drop the oldest row, and return the place for the newest, `[W, B, inputs]`, to be filled."""
+        self.rows.rotate(-1)
+        return self.rows[-1][self.reach : self.reach + self.width]
+
+    def add_to(self, maps: Tensor) -> None:
+        """Add the convolution of the rows to maps `[W, B, outputs]`."""
+        flat = maps.view(-1, maps.shape[2])
+        for row, matrices in zip(self.rows, self.matrices, strict=True):
+            for tap, matrix in enumerate(matrices):
+                flat.addmm_(row[tap : tap + self.width].view(-1, self.inputs), matrix)
+
+
+class RowOffset:
+    """The bias of a layer together with what the conditions add to it, for a row of maps `[W, B, outputs]`.
+
+    Args:
+        bias: `[outputs]`.
+        everywhere: what the conditions add at all places, `[B, outputs]`, or None.
+        places: what they add at each place, `[B, outputs, H, W]`, or None.
+    """
+
+    def __init__(self, bias: Tensor, everywhere: Tensor | None, places: Tensor | None) -> None:
+        self.constant = bias if everywhere is None else bias + everywhere
+        self.places = None if places is None else places.permute(2, 3, 0, 1)
+
+    def put_into(self, maps: Tensor, row: int) -> None:
+        """Set maps to the offset of a row."""
+        if self.places is None:
+            maps.copy_(self.constant)
+        else:
+            torch.add(self.places[row], self.constant, out=maps)
