@@ -3,7 +3,7 @@ import torch
 
 import nextpixel as nx
 from nextpixel.errors import ModelError
-from nextpixel.models.multiscale import INNER
+from nextpixel.models.inner import INNER
 from tiny_models import every_image, noise, seeded, sharper
 
 CHAINS = [(2, 2), (3, 2), (2, 3)]

@@ -25,6 +25,7 @@ def complete(
     count: int = 4,
     limit: int = 16,
     split: str | None = None,
+    candidates: int = 1,
     temperature: float = 1.0,
     top_k: int | None = None,
     top_p: float | None = None,
@@ -37,7 +38,8 @@ def complete(
 
     Writes one PNG for each completion and completions.png, which shows, a row for each image: the original, the known
     part, and the completions. Exact where all unknown pixels come after the known ones in the model's order (raster
-    order: `top`); a known pixel further down is kept, but could not influence what was drawn before it.
+    order: `top`; models trained with --order begin at another side). A known pixel further down is kept, but could not
+    influence what was drawn before it; with --candidates it does, approximately.
 
     Args:
         run: Run or model folder.
@@ -47,6 +49,8 @@ def complete(
         count: Completions of each image.
         limit: Complete the first so many images.
         split: train, valid or test; by default all.
+        candidates: Draw so many completions for each one that is kept, and choose by how well the known pixels fit it;
+            the more, the nearer to a draw given all known pixels.
         temperature: 1 draws from the model, less is tamer.
         top_k: Draw every sub-pixel from its so many most probable levels only.
         top_p: Draw every sub-pixel from the fewest most probable levels that together have this probability.
@@ -61,7 +65,9 @@ def complete(
 
     from nextpixel.cli.output import bar, warn
     from nextpixel.cli.sample import seeded
+    from nextpixel.generation.candidates import choose_candidates
     from nextpixel.generation.known import known_mask, known_too_late
+    from nextpixel.nn.distributions import Taste
     from nextpixel.pictures.grid import grid, save_picture, to_pil
 
     model = load_model(run)
@@ -71,21 +77,23 @@ def complete(
     found = open_for(model, source, images, split, vectors=vectors, own_condition=not condition.are_given)
     originals = found[: min(limit, len(found))]
     late = known_too_late(mask, model.order)
-    if late:
-        warn(f"{late} of {int(mask.sum())} known pixels come after unknown ones: they are kept, but cannot guide them")
+    if late and candidates == 1:
+        warn(
+            f"{late} of {int(mask.sum())} known pixels come after unknown ones: they are kept, but cannot guide them; "
+            "draw several --candidates, or train with --order to begin at the known side"
+        )
     values = _condition(model, found, condition, torch.arange(len(originals)).repeat_interleave(count))
     repeated = originals.repeat_interleave(count, dim=0)
-    with bar("completing", len(repeated) * math.prod(model.image_shape)) as advance:
-        drawn = model.complete(
-            repeated,
-            mask,
-            values,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
+    with bar("completing", candidates * len(repeated) * math.prod(model.image_shape)) as advance:
+        drawn, effective = choose_candidates(
+            model,
+            *model._to_complete(repeated, mask, values),
+            candidates,
+            taste=Taste(temperature, top_k, top_p),
             generator=seeded(seed),
             advance=advance,
-        ).cpu()
+        )
+    drawn = drawn.cpu()
     given = torch.where(mask, originals, model.levels // 2)
     drawn_rows = drawn.view(len(originals), count, *model.image_shape)
     rows = torch.cat([originals[:, None], given[:, None], drawn_rows], dim=1)
@@ -99,6 +107,9 @@ def complete(
     for index, image in enumerate(drawn):
         number, which = divmod(index, count)
         save_picture(to_pil(image, model.levels), out / f"{stems[number]}-{which}.png")
+    if late and candidates > 1:
+        middle = float(effective.median())
+        print(f"of {candidates} candidates, {middle:.1f} had a say (median); near 1, more of them would be better")
     print(f"{len(drawn)} completions of {len(originals)} images: {out}; all in {out / 'completions.png'}")
 
 

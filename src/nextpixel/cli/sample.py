@@ -31,6 +31,7 @@ def sample(
     seed: int | None = None,
     columns: int | None = None,
     scale: int | None = None,
+    trace: Path | None = None,
     show_scales: Annotated[bool, Parameter(negative="")] = False,
     condition: ConditionOptions = ConditionOptions(),
 ) -> None:
@@ -47,6 +48,7 @@ def sample(
         seed: Seed of the draws; the same seed gives the same images.
         columns: Images a row of the picture.
         scale: Enlargement of the picture, by repeating pixels.
+        trace: A .gif or .webp that shows the images appear, row by row.
         show_scales: Show the images of a multiscale model at all its scales beside each other.
         condition: What a conditional model is asked for.
     """
@@ -55,9 +57,13 @@ def sample(
     from nextpixel.cli.options import load_model
     from nextpixel.cli.output import bar
     from nextpixel.nn.conditions import Labels, named
+    from nextpixel.pictures.animation import check_animation, save_animation
+    from nextpixel.pictures.grid import grid
     from nextpixel.pictures.output import check_destination, write_images
 
     check_destination(out, columns=columns, scale=scale)
+    if trace is not None:
+        check_animation(trace)
     model = load_model(run)
     scales = _scales_of(model, out) if show_scales else None
     alone = condition.to is None and all(len(each) == 1 for each in condition.rows(model, 1).values())
@@ -66,6 +72,9 @@ def sample(
         raise InputError(f"--count must be at least 1, not {count}")
     values = condition.rows(model, count)
     total = len(next(iter(values.values()))) if values else count
+    if trace is not None and total > model.images_at_once:
+        raise InputError(f"--trace shows at most {model.images_at_once} images of this model, not {total}")
+    frames: list[torch.Tensor] = []
     with bar("sampling", total * math.prod(model.image_shape)) as advance:
         images = model.sample(
             total,
@@ -75,8 +84,11 @@ def sample(
             top_p=top_p,
             generator=seeded(seed),
             advance=advance,
+            watch=None if trace is None else lambda images: frames.append(images.cpu().clone()),
         ).cpu()
     columns = columns or (None if alone else count)
+    if trace is not None:
+        save_animation([grid(frame, model.levels, columns=columns, scale=scale) for frame in frames], trace)
     if scales is not None:
         _write_scales(scales(images), model.levels, out, columns, scale)
     else:

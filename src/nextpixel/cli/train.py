@@ -59,6 +59,7 @@ def train(
     *,
     out: Path,
     model: Annotated[str, Parameter(group="Model")] = "gated-pixelcnn",
+    order: Annotated[Literal["top", "bottom", "left", "right"], Parameter(group="Model")] = "top",
     condition: Annotated[list[Literal["labels", "vectors"]] | None, Parameter(group="Model", negative="")] = None,
     valid: str | None = None,
     vectors: Path | None = None,
@@ -80,6 +81,7 @@ def train(
         data: Training images: a folder, archive, .npz, .npy, idx file, or a name such as digits.
         out: Folder of the run.
         model: Family of the model; see `nextpixel models`.
+        order: The side at which the model begins an image. Completing is exact where this half is known.
         condition: What the model is conditioned on: labels (class folders, or labels in an .npz) or vectors (see
             --vectors); give it twice for both.
         valid: Validation images; else the data's own valid split, else a part is held out.
@@ -111,6 +113,8 @@ def train(
 
     torch.manual_seed(settings.seed)
     options = {name: value for name, value in asdict(model_options).items() if value is not None}
+    if order != "top":
+        model, options = "turned", {"inner": model, "order": order, **options}
     network = build(
         model,
         image_shape=training.image_shape,

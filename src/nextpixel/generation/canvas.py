@@ -24,6 +24,7 @@ class Canvas:
         taste: how levels are drawn.
         levels: values that a sub-pixel can take.
         advance: called with numbers of sub-pixels done.
+        watch: called whenever a row is done.
     """
 
     images: Tensor
@@ -33,6 +34,7 @@ class Canvas:
     taste: Taste
     levels: int
     advance: Callable[[int], None] | None
+    watch: Callable[[], None] | None = None
 
     def part(self, images: slice) -> Canvas:
         """Some of the images; what is drawn on them is drawn on this canvas."""
@@ -88,6 +90,11 @@ class Canvas:
             values = torch.where(known, self.images[:, colour, row, column].long(), values)
         self.images[:, colour, row, column] = values
         return values
+
+    def row_done(self) -> None:
+        """Tell that a row was drawn."""
+        if self.watch is not None:
+            self.watch()
 
     def done(self, sub_pixels: int) -> None:
         """Tell how many sub-pixels of each image were done."""

@@ -9,6 +9,8 @@ each sub-pixel, for models of any order, and as the reference of the others.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -49,6 +51,7 @@ def walk(
     taste: Taste = AS_IT_IS,
     generator: torch.Generator | None = None,
     advance: Callable[[int], None] | None = None,
+    watch: Callable[[Tensor], None] | None = None,
 ) -> Walk:
     """Draw the unknown sub-pixels of `images`, in evaluation mode.
 
@@ -60,6 +63,7 @@ def walk(
         taste: how levels are drawn.
         generator: CPU generator of the draws.
         advance: called with a number of sub-pixels done, which add up to B*C*H*W.
+        watch: called after each row with those images, as far as they are drawn, that are drawn together.
 
     Raises:
         ModelError: the model's probabilities are not numbers.
@@ -74,7 +78,10 @@ def walk(
     try:
         for part in batches(len(images), model.images_at_once):
             context = model._context({name: values[part] for name, values in condition.items()})
-            model._walk(canvas.part(part), context)
+            own = canvas.part(part)
+            if watch is not None:
+                own = replace(own, watch=partial(watch, own.images))
+            model._walk(own, context)
     finally:
         model.train(training)
     if not nats.isfinite().all():
@@ -122,6 +129,7 @@ def walk_by_steps(stepper: Stepper, head: Head, canvas: Canvas) -> None:
         if row + 1 < needed:
             stepper.end_row()
         _note_nats(canvas, row, drawn, logits)
+        canvas.row_done()
     canvas.done((height - needed) * width * colours)
 
 
@@ -137,7 +145,7 @@ def _note_nats(canvas: Canvas, row: int, drawn: list[tuple[int, int]], logits: l
 def walk_by_passes(model: ImageModel, canvas: Canvas, context: Context | None) -> None:
     """Fill the canvas in the model's order, by a parallel pass for each sub-pixel."""
     _, height, width = model.image_shape
-    for site in model.order.flatten().argsort().tolist():
+    for step, site in enumerate(model.order.flatten().argsort().tolist(), 1):
         colour, row, column = site // (height * width), site // width % height, site % width
         known = canvas.known[:, colour, row, column]
         if not known.all():
@@ -146,3 +154,5 @@ def walk_by_passes(model: ImageModel, canvas: Canvas, context: Context | None) -
             chosen = logits.log_softmax(dim=1).gather(1, values[:, None])[:, 0].to(canvas.nats.dtype)
             canvas.nats[:, colour, row, column] = chosen.masked_fill(known, 0)
         canvas.done(1)
+        if step % (width * len(model.order)) == 0:
+            canvas.row_done()

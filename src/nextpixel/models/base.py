@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from nextpixel.errors import InputError, ModelError
+from nextpixel.generation.candidates import choose_candidates
 from nextpixel.generation.canvas import Canvas
 from nextpixel.generation.walk import FLOATS_AT_ONCE, MOST_AT_ONCE, walk, walk_by_passes
 from nextpixel.nn.conditioning import Conditioning, Context, ContextSizes
@@ -171,6 +172,7 @@ class ImageModel(nn.Module, ABC):
         top_p: float | None = None,
         generator: torch.Generator | None = None,
         advance: Callable[[int], None] | None = None,
+        watch: Callable[[Tensor], None] | None = None,
     ) -> Tensor:
         """Draw images from the model.
 
@@ -182,6 +184,8 @@ class ImageModel(nn.Module, ABC):
             top_p: draw each sub-pixel from the fewest most probable levels that together have this probability.
             generator: a CPU generator for reproducible draws; the global one if None.
             advance: called with numbers of sub-pixels done, which add up to `count * C * H * W`.
+            watch: called after each row with the images, uint8 `[b, C, H, W]`, that are drawn together, which are
+                `images_at_once` at most; what is not drawn yet is 0.
 
         Returns:
             uint8 `[count, C, H, W]` on the model's device.
@@ -202,6 +206,7 @@ class ImageModel(nn.Module, ABC):
             top_p=top_p,
             generator=generator,
             advance=advance,
+            watch=watch,
         )
 
     def complete(
@@ -213,13 +218,16 @@ class ImageModel(nn.Module, ABC):
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
+        candidates: int = 1,
         generator: torch.Generator | None = None,
         advance: Callable[[int], None] | None = None,
+        watch: Callable[[Tensor], None] | None = None,
     ) -> Tensor:
         """Draw the unknown pixels of images, each given all pixels that come before it in `order`.
 
         The result is a draw from the model's conditional distribution where every unknown pixel comes after the
-        known ones. A known pixel that comes after an unknown one is kept, but could not influence it.
+        known ones. A known pixel that comes after an unknown one is kept, but could not influence it; with several
+        `candidates` it does, approximately (see `nextpixel.generation.candidates`).
 
         Args:
             images: integers `[B, C, H, W]` in 0..levels-1; values at unknown pixels are ignored.
@@ -228,8 +236,10 @@ class ImageModel(nn.Module, ABC):
             temperature: see `sample`.
             top_k: see `sample`.
             top_p: see `sample`.
+            candidates: draw so many completions of each image, and choose one by how well the known pixels fit it.
             generator: see `sample`.
-            advance: see `sample`.
+            advance: see `sample`; the numbers add up to `candidates` times as many.
+            watch: see `sample`; not with several candidates.
 
         Returns:
             uint8 `[B, C, H, W]` on the model's device, equal to `images` at the known pixels.
@@ -238,6 +248,17 @@ class ImageModel(nn.Module, ABC):
             InputError: an argument does not fit the model.
         """
         taste = Taste(temperature, top_k, top_p)
+        images, known, values = self._to_complete(images, known, condition)
+        if candidates != 1:
+            return choose_candidates(
+                self, images, known, values, candidates, taste=taste, generator=generator, advance=advance
+            ).images
+        return walk(self, images, known, values, taste=taste, generator=generator, advance=advance, watch=watch).images
+
+    def _to_complete(
+        self, images: Tensor, known: Tensor, condition: Values | None
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        """The arguments of `complete` as `walk` takes them, if they fit the model."""
         images, known = torch.as_tensor(images), torch.as_tensor(known)
         self._check_shape(images)
         if known.dtype != torch.bool or known.ndim not in (2, 3) or known.shape[-2:] != images.shape[-2:]:
@@ -250,9 +271,7 @@ class ImageModel(nn.Module, ABC):
         known = known.to(images.device).expand(len(images), -1, -1)[:, None].expand_as(images)
         # What stands at unknown pixels is ignored, so it need not be in range either.
         images = self._checked(torch.where(known, images, 0))
-        known = known.to(self.device)
-        values = self._values(condition, len(images))
-        return walk(self, images, known, values, taste=taste, generator=generator, advance=advance).images
+        return images, known.to(self.device), self._values(condition, len(images))
 
     # Training --------------------------------------------------------------------------------------------------
 

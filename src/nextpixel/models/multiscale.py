@@ -27,15 +27,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from nextpixel.errors import ModelError
 from nextpixel.generation.canvas import Canvas
 from nextpixel.models.base import ImageModel
 from nextpixel.models.build import build
+from nextpixel.models.inner import check_inner, inner_conditions, inner_values
 from nextpixel.nn.conditioning import Context, Upsampling
-from nextpixel.nn.conditions import Condition, Map, Specification, Vector
+from nextpixel.nn.conditions import Condition, Map, Specification
 from nextpixel.options import integer
-
-INNER = ("diagonal-bilstm", "gated-pixelcnn", "pixelcnn", "row-lstm")
 
 
 class Multiscale(ImageModel):
@@ -70,10 +68,8 @@ class Multiscale(ImageModel):
         condition: Specification | None = None,
         **inner_options: Any,
     ) -> None:
-        if inner not in INNER:
-            raise ModelError(f"inner must be one of {', '.join(INNER)}, not {inner!r}")
         scales, factor = integer("scales", scales, 2, 8), integer("factor", factor, 2)
-        own = {"inner": inner, "scales": scales, "factor": factor}
+        own = {"inner": check_inner(inner), "scales": scales, "factor": factor}
         features = integer("features", features, 1)
         super().__init__(image_shape, levels, own, condition, features)
         self.factor = factor
@@ -83,11 +79,7 @@ class Multiscale(ImageModel):
         models: list[ImageModel] = []
         for stride in self.strides:
             size = (-(-height // stride), -(-width // stride))
-            conditions = dict(given)
-            if self.context_sizes is not None and self.context_sizes.vector:
-                conditions["vector"] = Vector(self.context_sizes.vector)
-            if self.context_sizes is not None and self.context_sizes.places:
-                conditions["places"] = Map(self.context_sizes.places, size)
+            conditions = {**given, **inner_conditions(self.context_sizes, size)}
             models.append(
                 build(
                     inner,
@@ -151,12 +143,9 @@ class Multiscale(ImageModel):
 
     def _seen_by(self, stride: int, smaller: Tensor | None, context: Context | None) -> dict[str, Tensor]:
         """The values of the conditions of the model at a scale."""
-        values = {} if smaller is None else {"smaller": smaller}
-        if context is not None and context.vector is not None:
-            values["vector"] = context.vector
         if context is not None and context.places is not None:
-            values["places"] = context.places[..., ::stride, ::stride]
-        return values
+            context = context._replace(places=context.places[..., ::stride, ::stride])
+        return inner_values(context) | ({} if smaller is None else {"smaller": smaller})
 
     @property
     def _models(self) -> list[ImageModel]:

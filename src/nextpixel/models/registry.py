@@ -46,6 +46,10 @@ FAMILIES: dict[str, Family] = {
         "nextpixel.models.pixelrnn:RowLSTMModel",
         "LSTMs from row to row, a triangle of the past (van den Oord et al. 2016, arXiv 1601.06759)",
     ),
+    "turned": Family(
+        "nextpixel.models.turned:Turned",
+        "a model that begins at another side of the image, to complete the rest exactly",
+    ),
 }
 
 

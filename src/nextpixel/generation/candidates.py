@@ -1,0 +1,96 @@
+"""Completing where known pixels come after unknown ones, by importance resampling.
+
+A walk cannot look ahead: an unknown pixel is drawn given the known ones before it, and those after it are only kept. So
+what it draws follows
+
+    q(u) = prod over unknown t of p(x_t | x_<t)        instead of        p(u | known), proportional to prod over all t
+
+Several candidates u are drawn from q, and one of them is chosen with probability proportional to p / q, which is the
+probability of the known sub-pixels given all before them. As the number of candidates grows, the choice becomes a draw
+from p(u | known); with few candidates, none of which fits what comes later, it is the least bad of them. The effective
+number, (sum w)^2 / sum w^2, tells how many candidates had a say: near 1 the result is a guess, for want of better ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+from torch import Tensor
+
+from nextpixel.batches import batches
+from nextpixel.errors import InputError
+from nextpixel.generation.walk import walk
+from nextpixel.nn.distributions import AS_IT_IS, Taste
+
+if TYPE_CHECKING:
+    from nextpixel.models.base import ImageModel
+
+
+class Chosen(NamedTuple):
+    """The candidates that were chosen.
+
+    Attributes:
+        images: uint8 `[B, C, H, W]`.
+        effective: effective number of candidates for each image, `[B]`, from 1 to their number.
+    """
+
+    images: Tensor
+    effective: Tensor
+
+
+@torch.no_grad()
+def choose_candidates(
+    model: ImageModel,
+    images: Tensor,
+    known: Tensor,
+    condition: dict[str, Tensor],
+    candidates: int,
+    *,
+    taste: Taste = AS_IT_IS,
+    generator: torch.Generator | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> Chosen:
+    """Complete images by importance resampling.
+
+    Args:
+        model: the model.
+        images: integers `[B, C, H, W]` on the model's device.
+        known: bool `[B, C, H, W]`.
+        condition: values of the model's conditions by name, each `[B, ...]`.
+        candidates: how many are drawn for each image, at least 1.
+        taste: how levels are drawn; where it is not the model's own distribution, q above is not quite what is drawn.
+        generator: CPU generator of the draws.
+        advance: called with numbers of sub-pixels done, which add up to `B * candidates * C * H * W`.
+
+    Raises:
+        InputError: the number is less than 1.
+    """
+    if not isinstance(candidates, int) or isinstance(candidates, bool) or candidates < 1:
+        raise InputError(f"candidates must be an integer of at least 1, not {candidates!r}")
+    repeated = {name: values.repeat_interleave(candidates, dim=0) for name, values in condition.items()}
+    many = known.repeat_interleave(candidates, dim=0)
+    drawn = walk(
+        model,
+        images.repeat_interleave(candidates, dim=0),
+        many,
+        repeated,
+        taste=taste,
+        generator=generator,
+        advance=advance,
+    ).images
+    training = model.training
+    model.eval()
+    weights = []
+    for part in batches(len(drawn), model.images_at_once):
+        context = model._context({name: values[part] for name, values in repeated.items()})
+        nats = model.head.log_prob(model._predict(drawn[part], context), drawn[part])
+        weights.append(nats.where(many[part], 0).flatten(1).sum(dim=1).double())
+    model.train(training)
+    shares = torch.cat([drawn.new_zeros(0, dtype=torch.float64), *weights]).view(-1, candidates).softmax(dim=1)
+    uniforms = torch.rand(len(images), 1, generator=generator, dtype=torch.float64).to(shares.device)
+    chosen = torch.searchsorted(shares.cumsum(dim=1), uniforms * shares.sum(dim=1, keepdim=True), right=True)
+    chosen = chosen[:, 0].clamp(max=candidates - 1)
+    rows = torch.arange(len(images), device=drawn.device)
+    return Chosen(drawn.view(-1, candidates, *drawn.shape[1:])[rows, chosen], 1 / (shares**2).sum(dim=1))
