@@ -214,3 +214,46 @@ def test_a_multiscale_model_shows_its_scales(tmp_path, capsys):
     assert ".png" in capsys.readouterr().err
     assert nextpixel("train", "digits", "--inner", "pixelcnn", "--out", tmp_path / "other", *QUICK) == 2
     assert "no option 'inner'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ending", ["gif", "webp"])
+def test_a_trace_shows_images_appear(by_label, ending, tmp_path, capsys):
+    trace = tmp_path / f"trace.{ending}"
+    words = ["--label", "cat", "--seed", 1, "--out", tmp_path / "a.png"]
+    assert nextpixel("sample", by_label, *words, "--count", 4, "--trace", trace) == 0
+    with Image.open(trace) as moving:
+        assert moving.n_frames == 5
+        moving.seek(4)
+        last = np.asarray(moving.convert("RGB")).astype(int)
+    assert np.abs(last - np.asarray(Image.open(tmp_path / "a.png").convert("RGB"))).max() < 30
+    (tmp_path / "a.png").unlink()
+    assert nextpixel("sample", by_label, *words, "--trace", tmp_path / "a.mp4") == 2
+    assert ".gif or .webp" in capsys.readouterr().err
+    assert nextpixel("sample", by_label, *words, "--count", 257, "--trace", trace) == 2
+    assert "--trace shows at most 256" in capsys.readouterr().err
+    assert not (tmp_path / "a.png").exists()
+
+
+def test_a_model_may_begin_at_another_side(tmp_path, capsys):
+    run_folder = tmp_path / "run"
+    assert nextpixel("train", "digits", "--model", "pixelcnn", "--order", "left", "--out", run_folder, *QUICK) == 0
+    model = nx.load(run_folder)
+    assert (model.family, model.options["inner"], model.options["order"]) == ("turned", "pixelcnn", "left")
+    words = ["--limit", 2, "--count", 2, "--seed", 1]
+    assert nextpixel("complete", run_folder, "digits", "--known", "left", *words, "--out", tmp_path / "a") == 0
+    assert "cannot guide" not in capsys.readouterr().err
+    assert nextpixel("complete", run_folder, "digits", "--known", "top", *words, "--out", tmp_path / "b") == 0
+    assert "--candidates, or train with --order" in " ".join(capsys.readouterr().err.split())
+    words += ["--candidates", 3, "--out", tmp_path / "c"]
+    assert nextpixel("complete", run_folder, "digits", "--known", "top", *words) == 0
+    assert "of 3 candidates, " in capsys.readouterr().out
+
+
+def test_draws_may_be_tamed(by_label, tmp_path, capsys):
+    words = ["sample", by_label, "--label", "cat", "--count", 3, "--out"]
+    assert nextpixel(*words, tmp_path / "a.npz", "--top-k", 1) == 0
+    images = nx.open_images(tmp_path / "a.npz")[:]
+    assert (images == images[:1]).all()
+    assert nextpixel(*words, tmp_path / "b.npz", "--top-p", 0.9, "--seed", 1) == 0
+    assert nextpixel(*words, tmp_path / "c.npz", "--top-p", 1.5) == 2
+    assert "top_p" in capsys.readouterr().err

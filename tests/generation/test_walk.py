@@ -1,3 +1,4 @@
+import itertools
 import math
 
 import pytest
@@ -5,6 +6,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+import nextpixel as nx
 from nextpixel.errors import InputError
 from nextpixel.generation.walk import walk
 from nextpixel.nn.distributions import Taste
@@ -210,3 +212,20 @@ def test_no_images_are_completed_to_none(family):
     model = tiny(family, (1, 2, 2))
     nothing = torch.zeros(0, 1, 2, 2, dtype=torch.uint8)
     assert model.complete(nothing, torch.zeros(2, 2, dtype=torch.bool)).shape == (0, 1, 2, 2)
+
+
+def test_rows_are_watched_as_they_appear(family):
+    model, seen = sharp(family, (1, 4, 5)), []
+    images = model.sample(3, generator=seeded(), watch=lambda each: seen.append(each.clone()))
+    assert torch.equal(seen[-1], images) and len(seen) >= 4
+    for before, after in itertools.pairwise(seen):
+        drawn = before != 0
+        assert torch.equal(after[drawn], before[drawn])
+
+
+def test_few_images_are_drawn_at_once_where_their_features_are_many(family):
+    model = tiny(family)
+    few_at_once = model.images_at_once
+    assert few_at_once == 256
+    wide = nx.build(family, image_shape=(1, 2, 4096), levels=2, features=192, layers=6)
+    assert 1 <= wide.images_at_once < 32

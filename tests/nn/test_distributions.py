@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nextpixel.errors import InputError
 from nextpixel.nn.distributions import Categorical, Taste, draw
 from tiny_models import many
 
@@ -105,3 +106,47 @@ def test_the_smallest_temperatures_are_as_good_as_zero(values, u):
     for smallest in (1e-300, 1e-310, 5e-324):
         level = int(draw(logits, uniforms, Taste(smallest)))
         assert values[level] == pytest.approx(max(values), abs=1e-290)
+
+
+apart = st.lists(st.integers(-20, 20), min_size=2, max_size=6, unique=True).map(lambda each: [v / 4 for v in each])
+
+
+@many
+@given(values=apart, k=st.integers(1, 7))
+def test_top_k_draws_from_the_most_probable_levels_in_their_proportions(values, k):
+    shares = Taste(top_k=k).probabilities(torch.tensor([values]))[0]
+    kept = sorted(range(len(values)), key=lambda level: -values[level])[:k]
+    assert set(shares.nonzero().flatten().tolist()) == set(kept)
+    whole = softmax(values)
+    total = sum(whole[level] for level in kept)
+    assert [float(shares[level] / shares.sum()) for level in kept] == pytest.approx(
+        [whole[level] / total for level in kept], abs=1e-5
+    )
+
+
+@many
+@given(values=apart, p=st.floats(0.01, 1))
+def test_top_p_draws_from_the_fewest_levels_that_have_the_share(values, p):
+    whole = Taste().probabilities(torch.tensor([values]))[0]
+    kept = Taste(top_p=p).probabilities(torch.tensor([values]))[0].nonzero().flatten().tolist()
+    smallest = min(kept, key=lambda level: whole[level])
+    assert float(whole[kept].sum()) >= p - 1e-9
+    assert float(whole[[level for level in kept if level != smallest]].sum()) < p
+    assert all(whole[other] <= whole[smallest] for other in range(len(values)) if other not in kept)
+
+
+@many
+@given(values=rows, u=uniform, k=st.integers(1, 4), p=st.floats(0.01, 1))
+def test_a_tamed_draw_is_one_of_the_levels_that_are_left(values, u, k, p):
+    taste = Taste(0.7, k, p)
+    level = int(draw(torch.tensor([values]), torch.tensor([u], dtype=torch.float64), taste))
+    assert taste.probabilities(torch.tensor([values]))[0, level] > 0
+
+
+@pytest.mark.parametrize(
+    "taste",
+    [{"temperature": -1}, {"temperature": math.nan}, {"top_k": 0}, {"top_k": 1.5}, {"top_p": 0}, {"top_p": 1.1}],
+)
+def test_a_taste_out_of_range_is_refused(taste):
+    with pytest.raises(InputError, match=next(iter(taste))):
+        Taste(**taste)

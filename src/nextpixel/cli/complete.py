@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from nextpixel.data import ImageSet
     from nextpixel.models.base import ImageModel
 
+UNKNOWN_GREY = 96
+
 
 def complete(
     run: Path,
@@ -68,7 +70,7 @@ def complete(
     from nextpixel.generation.candidates import choose_candidates
     from nextpixel.generation.known import known_mask, known_too_late
     from nextpixel.nn.distributions import Taste
-    from nextpixel.pictures.grid import grid, save_picture, to_pil
+    from nextpixel.pictures.grid import grid, save_picture, spread, to_pil
 
     model = load_model(run)
     if count < 1 or limit < 1:
@@ -94,10 +96,11 @@ def complete(
             advance=advance,
         )
     drawn = drawn.cpu()
-    given = torch.where(mask, originals, model.levels // 2)
-    drawn_rows = drawn.view(len(originals), count, *model.image_shape)
-    rows = torch.cat([originals[:, None], given[:, None], drawn_rows], dim=1)
-    save_picture(grid(rows.flatten(0, 1), model.levels, columns=count + 2), out / "completions.png")
+    shown, drawn_rows = (spread(each, model.levels) for each in (originals, drawn))
+    given = torch.where(mask, shown, UNKNOWN_GREY)
+    drawn_rows = drawn_rows.view(len(originals), count, *model.image_shape)
+    rows = torch.cat([shown[:, None], given[:, None], drawn_rows], dim=1)
+    save_picture(grid(rows.flatten(0, 1), 256, columns=count + 2), out / "completions.png")
     numbers = [f"{number:04d}" for number in range(len(originals))]
     stems = [Path(name).with_suffix("").as_posix().replace("/", "_") for name in (found.names or ())[: len(originals)]]
     if not stems:
