@@ -17,9 +17,8 @@ from torch import Tensor
 
 from nextpixel.nn.conditioning import ConditionBias, Context
 from nextpixel.nn.gated import GatedLayer, gate
-from nextpixel.nn.masks import ChannelGroups
 from nextpixel.nn.steps.rows_above import RowOffset, RowsAbove
-from nextpixel.nn.steps.stepper import FeatureRow, products
+from nextpixel.nn.steps.stepper import FeatureRow, products, with_bias_row
 
 
 class GatedStep:
@@ -63,7 +62,7 @@ class GatedStep:
         self.own = [gated[:, 1 + a : 1 + b] for a, b in zip((0, *features.ends[:-1]), features.ends, strict=True)]
         self.so_far = [gated[:, : 1 + end] for end in features.ends]
         weight, bias = layer.out.visible_weight[: features.channels], layer.out.bias[: features.channels]
-        self.out = with_bias_row(weight, bias, features) if outputs is not None else []
+        self.out = with_bias_row(-weight, bias, features, features) if outputs is not None else []
 
     def start_row(self, row: int, finished: Tensor | None) -> Tensor | None:
         """Run the vertical stack on the row above.
@@ -98,15 +97,6 @@ class GatedStep:
                 torch.mm(self.so_far[colour], self.out[colour], out=own)
             else:
                 torch.addmm(self.inputs.own[column][colour], self.so_far[colour], self.out[colour], out=own)
-
-
-def with_bias_row(weight: Tensor, bias: Tensor, groups: ChannelGroups) -> list[Tensor]:
-    """The matrices of a masked 1x1 convolution of minus its inputs, which stand after a one, for each colour."""
-    matrix = torch.cat([bias[None], -weight[:, :, 0, 0].T])
-    return [
-        matrix[: 1 + end, torch.tensor(groups.of(colour), device=bias.device)].contiguous()
-        for colour, end in enumerate(groups.ends)
-    ]
 
 
 def _offset(

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nextpixel.nn.residual import ResidualBlock
-from nextpixel.nn.steps.stepper import FeatureRow
+from nextpixel.nn.steps.stepper import FeatureRow, with_bias_row
 
 
 class CoreStep(Protocol):
@@ -48,19 +48,15 @@ class ResidualStep:
         batch = inputs.places.shape[0]
         weight, bias = block.out.visible_weight[:, :, 0, 0].T, block.out.bias
         self.residual = block.residual
-        self.features = weight.new_zeros(batch, hidden.channels)
-        self.own = [self.features[:, a:b] for a, b in zip((0, *hidden.ends[:-1]), hidden.ends, strict=True)]
-        self.so_far = [self.features[:, :end] for end in hidden.ends]
+        # After a one, by which the products take the bias.
+        features = weight.new_ones(batch, 1 + hidden.channels)
+        self.own = hidden.pieces(features[None, :, 1:])[0]
+        self.so_far = [features[:, : 1 + end] for end in hidden.ends]
         self.whole = weight[:, : maps.channels], bias[: maps.channels]
-        goes_on, skip = (0 if block.goes_on else None), (maps.channels if block.goes_on else 0)
-        self.out: list[tuple[Tensor, Tensor]] = []
-        self.skip: list[tuple[Tensor, Tensor]] = []
-        for colour, end in enumerate(hidden.ends):
-            own = torch.tensor(maps.of(colour), device=bias.device)
-            if goes_on is not None:
-                self.out.append((weight[:end, own].contiguous(), bias[own]))
-            if skips is not None:
-                self.skip.append((weight[:end, skip + own].contiguous(), bias[skip + own]))
+        pieces = torch.split_with_sizes(block.out.visible_weight, [maps.channels] * (len(bias) // maps.channels))
+        biases = torch.split_with_sizes(bias, [maps.channels] * len(pieces))
+        both = [with_bias_row(each, own, hidden, maps) for each, own in zip(pieces, biases, strict=True)]
+        self.out, self.skip = both[0], both[-1]
 
     def start_row(self, row: int) -> None:
         """Do the work of a row."""
@@ -71,13 +67,13 @@ class ResidualStep:
         self.core.step(column, colour, self.own[colour])
         features = self.so_far[colour]
         if self.outputs is not None:
-            weight, bias = self.out[colour]
-            own = torch.addmm(bias, features, weight, out=self.outputs.own[column][colour])
+            own = self.outputs.own[column][colour]
             if self.residual:
-                own.add_(self.inputs.own[column][colour])
+                torch.addmm(self.inputs.own[column][colour], features, self.out[colour], out=own)
+            else:
+                torch.mm(features, self.out[colour], out=own)
         if self.skips is not None:
-            weight, bias = self.skip[colour]
-            self.skips[colour].addmm_(features, weight).add_(bias)
+            self.skips[colour].addmm_(features, self.skip[colour])
 
     def whole_row(self) -> None:
         """Run the block over a row of which all inputs are known; it writes its outputs, and no skips."""

@@ -114,3 +114,22 @@ def products(weight: Tensor, inputs: ChannelGroups, outputs: ChannelGroups, *, o
         columns = torch.tensor(outputs.of(colour), device=weight.device)
         matrices.append(centre[: left + (end if own else start), columns].contiguous())
     return matrices
+
+
+def with_bias_row(weight: Tensor, bias: Tensor, inputs: ChannelGroups, outputs: ChannelGroups) -> list[Tensor]:
+    """The matrices of a masked 1x1 convolution whose inputs stand after a one, which the bias meets.
+
+    Args:
+        weight: with zeros where the mask hides it, `[outputs, inputs, 1, 1]`.
+        bias: `[outputs]`.
+        inputs: colour groups of the inputs, contiguous and in order.
+        outputs: colour groups of the outputs.
+
+    Returns:
+        For each colour `[1 + inputs so far, outputs of the colour]`.
+    """
+    matrix = torch.cat([bias[None], weight[:, :, 0, 0].T])
+    return [
+        matrix[: 1 + end, torch.tensor(outputs.of(colour), device=bias.device)].contiguous()
+        for colour, end in enumerate(inputs.ends)
+    ]
