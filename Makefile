@@ -32,6 +32,7 @@ bench: .venv/installed
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/families.py
 	$(BIN)/python benchmarks/recurrence.py
+	$(BIN)/python benchmarks/sampling.py
 
 clean:
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -27,7 +27,12 @@ def codes(model: Autoencoder, images: ImageSet | Tensor, *, advance: Callable[[i
 
     Returns:
         float32 `[N, code_size]`, on the CPU.
+
+    Raises:
+        InputError: the images do not fit the model.
     """
+    if not isinstance(images, Tensor):
+        model.check_set(images)
     training = model.training
     model.eval()
     found = []
