@@ -1,0 +1,169 @@
+"""The integer twin of a trained model, computed the same on every machine.
+
+`fixed_point` makes it from the model's weights and from the ranges of its activations, which `calibrate` measures once,
+on the encoder's side, and which travel with the data: the decoder builds the same integers from both. Ranges are powers
+of two; an activation beyond its range is clamped, which costs some bits and never correctness.
+
+Gated PixelCNN and PixelCNN have twins, without a condition or conditioned on labels.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from nextpixel.codec.integers import LEAST_WEIGHT_BITS, NARROW_LIMIT, ONE, WIDE_LIMIT, Part, Sum, integer_sum
+from nextpixel.errors import ModelError
+from nextpixel.models.base import ImageModel
+from nextpixel.nn.conditioning import ConditionBias
+from nextpixel.nn.conditions import Labels
+
+MOST_RANGE_BITS = 12
+
+
+class IntegerStepper(ABC):
+    """A twin in the middle of a batch of images, row by row.
+
+    A row is gone through either whole, where its values are known, or sub-pixel by sub-pixel; the bits are the same.
+    """
+
+    @abstractmethod
+    def start_row(self, row: int) -> None:
+        """Do the work of a row, all values of the rows above being known."""
+
+    @abstractmethod
+    def whole_row(self, values: Tensor) -> Tensor:
+        """Go through a row of known values, integers `[B, C, W]`; the logits, integers `[W, B, C, levels]`."""
+
+    @abstractmethod
+    def predict(self, column: int, colour: int) -> Tensor:
+        """Go on to a sub-pixel; its logits, integers `[B, levels]`."""
+
+    @abstractmethod
+    def tell(self, column: int, colour: int, values: Tensor) -> None:
+        """Give the value of the sub-pixel, integers `[B]`."""
+
+
+class Twin(ABC):
+    """An integer network.
+
+    Args:
+        model: the model.
+        ranges: bits of the integer part of each activation that `ranges_of` measures, in its order.
+        limit: below which every possible sum stays.
+
+    Attributes:
+        levels: values that a sub-pixel can take.
+        image_shape: `(C, H, W)` of the model's own images; the twin takes any height and width.
+        least_bits: the smallest number of fraction bits that any weight has.
+    """
+
+    def __init__(self, model: ImageModel, ranges: Sequence[int], limit: float) -> None:
+        self.levels, self.image_shape, self.limit = model.levels, model.image_shape, limit
+        self.classes = _classes(model)
+        self.least_bits = 64
+        self.largest = [ONE << bits for bits in ranges]
+
+    def sum(self, parts: Sequence[Part], bias: Tensor, condition: ConditionBias | None = None) -> Sum:
+        """A sum of the twin, with what a label adds to its bias."""
+        biases = bias.double()[None].expand(max(1, self.classes), -1)
+        if condition is not None:
+            assert condition.vector is not None
+            biases = biases + condition.vector.double().T
+        found = integer_sum(parts, biases, self.limit)
+        self.least_bits = min(self.least_bits, int(found.bits.min()))
+        return found
+
+    @abstractmethod
+    def stepper(
+        self, batch: int, width: int, labels: Tensor | None, dtype: torch.dtype | None = None
+    ) -> IntegerStepper:
+        """The twin at the beginning of a batch of images of any width.
+
+        Args:
+            batch: number of images.
+            width: of the images.
+            labels: `[B]`, for a conditional model.
+            dtype: the carrier; None for the narrowest that is exact.
+        """
+
+    @property
+    def carrier(self) -> torch.dtype:
+        """The narrowest dtype that carries the twin exactly."""
+        return torch.float32 if self.limit <= NARROW_LIMIT else torch.float64
+
+
+def _classes(model: ImageModel) -> int:
+    """Number of classes of a conditional model, 0 without a condition.
+
+    Raises:
+        ModelError: the model has a condition of another kind.
+    """
+    if model.condition is None:
+        return 0
+    if not isinstance(model.condition, Labels):
+        raise ModelError("only models without a condition or with labels can compress: vectors and maps are not exact")
+    return model.condition.count
+
+
+def check_family(model: ImageModel) -> None:
+    """Refuse a model that has no integer twin.
+
+    Raises:
+        ModelError: with the families that have one.
+    """
+    if model.family not in ("gated-pixelcnn", "pixelcnn"):
+        raise ModelError(f"a {model.family} cannot compress yet: train a gated-pixelcnn or a pixelcnn")
+    _classes(model)
+
+
+@torch.no_grad()
+def fixed_point(model: ImageModel, ranges: Sequence[int]) -> Twin:
+    """The integer twin of a model.
+
+    Args:
+        model: a Gated PixelCNN or a PixelCNN, without a condition or conditioned on labels.
+        ranges: what `calibrate` measured.
+
+    Raises:
+        ModelError: the model has no twin, the ranges are not this model's, or its weights are not finite.
+    """
+    from nextpixel.codec.gated_twin import GatedTwin
+    from nextpixel.codec.pixelcnn_twin import PixelCNNTwin
+
+    check_family(model)
+    if not all(bool(weight.isfinite().all()) for weight in model.parameters()):
+        raise ModelError("the weights of the model are not finite numbers; train it anew")
+    kind = GatedTwin if model.family == "gated-pixelcnn" else PixelCNNTwin
+    if len(ranges) != kind.activations(model) or not all(0 <= bits <= MOST_RANGE_BITS for bits in ranges):
+        raise ModelError("the ranges of the activations do not fit the model")
+    twin = kind(model, ranges, NARROW_LIMIT)
+    # Weights of a few bits only would cost too much; float64 has room for more.
+    return twin if twin.least_bits >= LEAST_WEIGHT_BITS else kind(model, ranges, WIDE_LIMIT)
+
+
+@torch.no_grad()
+def calibrate(model: ImageModel, images: Tensor, labels: Tensor | None = None) -> list[int]:
+    """Measure the ranges of a model's activations.
+
+    Args:
+        model: see `fixed_point`.
+        images: integers `[N, C, H, W]` such as will be compressed, a few dozen, of any size.
+        labels: `[N]`, for a conditional model.
+
+    Returns:
+        Bits of their integer parts.
+    """
+    from nextpixel.codec.gated_twin import GatedTwin
+    from nextpixel.codec.pixelcnn_twin import PixelCNNTwin
+
+    check_family(model)
+    kind = GatedTwin if model.family == "gated-pixelcnn" else PixelCNNTwin
+    context = model._context({} if labels is None else {"labels": labels.to(model.device)})
+    largest = kind.measure(model, model.normalised(images.to(model.device)), context)
+    bits = [math.ceil(math.log2(max(each * 1.25, 1e-9))) for each in largest]
+    return [min(max(each, 0), MOST_RANGE_BITS) for each in bits]

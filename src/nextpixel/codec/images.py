@@ -1,0 +1,177 @@
+"""From images of one size to streams of symbols and back, by the integer twin of a model.
+
+Encoding goes through whole rows of many images at once, as all values are known. Decoding is a walk from sub-pixel to
+sub-pixel, of as many images as there are lanes. Both compute the same integers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nextpixel.batches import batches
+from nextpixel.codec.fixed_point import Twin
+from nextpixel.codec.integers import F, check_carrier
+from nextpixel.codec.rans import TOTAL, LaneDecoder, encode_lanes
+from nextpixel.codec.tables import frequencies
+
+FREQUENCIES_AT_ONCE = 2**21
+MOST_AT_ONCE = 256
+
+
+class Shares(NamedTuple):
+    """What a twin says of the values of images: each one's share of `TOTAL`.
+
+    Attributes:
+        starts: uint32 `[N, H * W * C]`, in raster order with the colours innermost.
+        frequencies: likewise.
+    """
+
+    starts: NDArray[np.uint32]
+    frequencies: NDArray[np.uint32]
+
+    @property
+    def bits(self) -> NDArray[np.float64]:
+        """What coding each image costs, `[N]`."""
+        bits: NDArray[np.float64] = -np.log2(self.frequencies / TOTAL).sum(axis=1)
+        return bits
+
+
+@torch.no_grad()
+def shares_of(
+    twin: Twin,
+    images: Tensor,
+    labels: Tensor | None = None,
+    *,
+    dtype: torch.dtype | None = None,
+    batch_size: int | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> Shares:
+    """The shares of all values of images, row by row.
+
+    Args:
+        twin: of the model.
+        images: integers `[N, C, H, W]`.
+        labels: `[N]`, for a conditional model.
+        dtype: the carrier; None for the twin's own.
+        batch_size: images at once; None chooses by memory.
+        advance: called with numbers of sub-pixels done.
+    """
+    check_carrier(dtype or twin.carrier, torch.device("cpu"))
+    count, colours, height, width = images.shape
+    found = Shares(*(np.empty((count, height * width * colours), np.uint32) for _ in range(2)))
+    size = batch_size or max(1, min(MOST_AT_ONCE, FREQUENCIES_AT_ONCE // (width * colours * twin.levels)))
+    for part in batches(count, size):
+        own = images[part].long()
+        stepper = twin.stepper(len(own), width, None if labels is None else labels[part], dtype)
+        for row in range(height):
+            stepper.start_row(row)
+            values = own[:, :, row]
+            logits = stepper.whole_row(values).permute(1, 0, 2, 3).reshape(-1, twin.levels)
+            shares = frequencies(logits, F)
+            chosen = values.permute(0, 2, 1).reshape(-1, 1)
+            lengths = shares.gather(1, chosen)
+            starts = shares.cumsum(dim=1).gather(1, chosen) - lengths
+            place = slice(row * width * colours, (row + 1) * width * colours)
+            found.starts[part, place] = starts.view(len(own), -1).numpy()
+            found.frequencies[part, place] = lengths.view(len(own), -1).numpy()
+            if advance is not None:
+                advance(len(own) * width * colours)
+    return found
+
+
+def encode(shares: Shares, lanes: int) -> list[bytes]:
+    """Encode images in lanes: image i follows image i - lanes in lane i % lanes.
+
+    Args:
+        shares: of the images, at least one.
+        lanes: how many, at most as many as images.
+    """
+    count, size = shares.starts.shape
+    rounds = -(-count // lanes)
+    lengths = [len(range(lane, count, lanes)) * size for lane in range(lanes)]
+
+    def by_lane(values: NDArray[np.uint32]) -> NDArray[np.uint32]:
+        padded = np.zeros((rounds * lanes, size), np.uint32)
+        padded[:count] = values
+        return padded.reshape(rounds, lanes, size).transpose(0, 2, 1).reshape(rounds * size, lanes)
+
+    return encode_lanes(by_lane(shares.starts), by_lane(shares.frequencies), lengths)
+
+
+@torch.no_grad()
+def decode(
+    twin: Twin,
+    streams: Sequence[bytes],
+    shape: tuple[int, int, int, int],
+    labels: Tensor | None = None,
+    *,
+    dtype: torch.dtype | None = None,
+    batch_size: int | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> Tensor:
+    """Decode images.
+
+    Args:
+        twin: of the model.
+        streams: the bytes of each lane.
+        shape: `(N, C, H, W)` of the images.
+        labels: `[N]`, for a conditional model.
+        dtype: the carrier; None for the twin's own.
+        batch_size: lanes at once; None for all, up to a limit.
+        advance: called with numbers of sub-pixels done.
+
+    Returns:
+        uint8 `[N, C, H, W]`.
+
+    Raises:
+        DataError: the streams are damaged, or were encoded with another model.
+    """
+    check_carrier(dtype or twin.carrier, torch.device("cpu"))
+    count, lanes = shape[0], len(streams)
+    images = torch.zeros(shape, dtype=torch.uint8)
+    decoder = LaneDecoder(streams)
+    for part in batches(lanes, batch_size or MOST_AT_ONCE):
+        for first in range(0, count, lanes):
+            index = torch.tensor(range(first + part.start, min(first + part.stop, count)), dtype=torch.int64)
+            if len(index):
+                own = None if labels is None else labels[index]
+                images[index] = _decode_batch(twin, decoder, (index % lanes).numpy(), shape, own, dtype, advance)
+    decoder.finish()
+    return images
+
+
+def _decode_batch(
+    twin: Twin,
+    decoder: LaneDecoder,
+    lanes: NDArray[np.int64],
+    shape: tuple[int, int, int, int],
+    labels: Tensor | None,
+    dtype: torch.dtype | None,
+    advance: Callable[[int], None] | None,
+) -> Tensor:
+    """The next image of some lanes."""
+    _, colours, height, width = shape
+    images = torch.zeros(len(lanes), colours, height, width, dtype=torch.uint8)
+    stepper = twin.stepper(len(lanes), width, labels, dtype)
+    for row in range(height):
+        stepper.start_row(row)
+        for column in range(width):
+            for colour in range(colours):
+                shares = frequencies(stepper.predict(column, colour), F)
+                ends = shares.cumsum(dim=1)
+                slots = torch.from_numpy(decoder.slots(lanes))[:, None]
+                values = torch.searchsorted(ends, slots, right=True)
+                lengths = shares.gather(1, values)
+                starts = ends.gather(1, values) - lengths
+                decoder.advance(lanes, starts[:, 0].numpy(), lengths[:, 0].numpy())
+                images[:, colour, row, column] = values[:, 0]
+                stepper.tell(column, colour, values[:, 0])
+        if advance is not None:
+            advance(len(lanes) * width * colours)
+    return images

@@ -1,0 +1,119 @@
+"""The entropy coder: range asymmetric numeral systems (Duda 2013), several lanes beside each other.
+
+A lane is one stream of symbols with a state x of its own. A symbol whose share of `TOTAL` is [start, start + frequency)
+turns x into
+
+    (x // frequency) * TOTAL + x % frequency + start
+
+after words of 16 bits were moved from x to the stream until the result fits into 48 bits. The decoder undoes that step
+by step, so what was encoded last is decoded first: the encoder goes through the symbols from the end. Lanes do not
+depend on each other, and NumPy advances all of them at once. Everything is integers of 64 bits.
+
+A lane costs 4 bytes more than the information in its symbols, as its state begins at 2^32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextpixel.errors import DataError
+
+PRECISION = 22
+TOTAL = 1 << PRECISION
+WORD = 16
+FIRST = 1 << 32
+STATE_BYTES = 6
+MOST_FREQUENCY_SHIFT = 32 + WORD - PRECISION
+
+Integers = NDArray[np.uint64]
+
+
+def encode_lanes(starts: NDArray[np.uint32], frequencies: NDArray[np.uint32], lengths: Sequence[int]) -> list[bytes]:
+    """Encode lanes of symbols.
+
+    Args:
+        starts: uint32 `[longest, lanes]`: where the share of each symbol starts.
+        frequencies: likewise, its length, at least 1.
+        lengths: how many symbols each lane has.
+
+    Returns:
+        The bytes of each lane.
+    """
+    count = starts.shape[1]
+    ends = np.asarray(lengths)
+    state = np.full(count, FIRST, np.uint64)
+    # At most two words leave a lane for one symbol.
+    words = np.zeros((count, 2 * starts.shape[0] + 1), np.uint16)
+    used = np.zeros(count, np.int64)
+    every = np.arange(count)
+    precision, shift, word = np.uint64(PRECISION), np.uint64(MOST_FREQUENCY_SHIFT), np.uint64(WORD)
+    for position in range(starts.shape[0] - 1, -1, -1):
+        lanes = every[ends > position]
+        x, frequency = state[lanes], frequencies[position, lanes].astype(np.uint64)
+        while (full := x >= frequency << shift).any():
+            moving = lanes[full]
+            words[moving, used[moving]] = (x[full] & np.uint64(0xFFFF)).astype(np.uint16)
+            used[moving] += 1
+            x[full] >>= word
+        quotient = x // frequency
+        state[lanes] = (quotient << precision) + (x - quotient * frequency) + starts[position, lanes].astype(np.uint64)
+    return [
+        int(state[lane]).to_bytes(STATE_BYTES, "little") + words[lane, : used[lane]][::-1].astype("<u2").tobytes()
+        for lane in range(count)
+    ]
+
+
+class LaneDecoder:
+    """The other direction, for lanes that are asked for one symbol at a time.
+
+    Args:
+        streams: the bytes of each lane.
+
+    Raises:
+        DataError: a stream is too short, or does not begin with a state.
+    """
+
+    def __init__(self, streams: Sequence[bytes]) -> None:
+        if any(len(each) < STATE_BYTES or len(each) % 2 for each in streams):
+            raise DataError("a stream of the file is too short or of an odd length: fetch the file anew.")
+        self.state = np.array([int.from_bytes(each[:STATE_BYTES], "little") for each in streams], np.uint64)
+        if (self.state < FIRST).any():
+            raise DataError("a stream of the file does not begin as streams do: fetch the file anew.")
+        pieces = [np.frombuffer(each[STATE_BYTES:], "<u2") for each in streams]
+        sizes = np.array([len(each) for each in pieces], np.int64)
+        self.words = np.concatenate([*pieces, np.zeros(1, np.uint16)]).astype(np.uint64)
+        self.ends = sizes.cumsum()
+        self.next = self.ends - sizes
+
+    def slots(self, lanes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Where in 0..TOTAL-1 the next symbol of each lane lies."""
+        return (self.state[lanes] & np.uint64(TOTAL - 1)).astype(np.int64)
+
+    def advance(self, lanes: NDArray[np.int64], starts: NDArray[np.int64], frequencies: NDArray[np.int64]) -> None:
+        """Take the symbols, whose shares hold the slots.
+
+        Raises:
+            DataError: a stream ends too early.
+        """
+        x = self.state[lanes]
+        slot = x & np.uint64(TOTAL - 1)
+        x = frequencies.astype(np.uint64) * (x >> np.uint64(PRECISION)) + slot - starts.astype(np.uint64)
+        while (low := x < FIRST).any():
+            reading = lanes[low]
+            if (self.next[reading] >= self.ends[reading]).any():
+                raise DataError("a stream of the file ends too early: fetch the file anew.")
+            x[low] = (x[low] << np.uint64(WORD)) | self.words[self.next[reading]]
+            self.next[reading] += 1
+        self.state[lanes] = x
+
+    def finish(self) -> None:
+        """Check that all was read, and that the states are what encoding began with.
+
+        Raises:
+            DataError: they are not: the file is damaged, or the model is not the one it was encoded with.
+        """
+        if (self.state != FIRST).any() or (self.next != self.ends).any():
+            raise DataError("a stream of the file does not end where it should: the file or the model is damaged.")

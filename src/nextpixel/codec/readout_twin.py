@@ -1,0 +1,125 @@
+"""The integer twin of the head (`nextpixel.nn.readout`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from nextpixel.codec.integers import ONE, Part, Rounded, Sum, elu_table
+from nextpixel.nn.masks import ChannelGroups
+from nextpixel.nn.steps.stepper import FeatureRow
+
+if TYPE_CHECKING:
+    from nextpixel.codec.fixed_point import Twin
+
+LARGEST_LOGIT = 1 << 15
+"""Logits are kept within 128."""
+
+
+class ReadoutTwin:
+    """The integers of a head.
+
+    Args:
+        twin: of the model.
+        readout: the module.
+        largest: the largest integer of the features that it reads.
+        largest_hidden: the largest integer between its convolutions.
+        activation: its nonlinearity, ELU or ReLU.
+    """
+
+    def __init__(
+        self,
+        twin: Twin,
+        readout: Any,
+        largest: int,
+        largest_hidden: int,
+        activation: Callable[[Tensor], Tensor],
+    ) -> None:
+        self.elu = activation is F.elu
+        self.features, self.groups = readout.features, readout.groups
+        self.numbers, self.channels = readout.numbers, readout.channels
+        self.largest, self.largest_hidden = largest, largest_hidden
+        first, second = (each.visible_weight[:, :, 0, 0].double() for each in (readout.hidden, readout.output))
+        self.hidden = twin.sum([Part(first, max(largest, ONE))], readout.hidden.bias)
+        self.output = twin.sum([Part(second, max(largest_hidden, ONE))], readout.output.bias)
+
+    @staticmethod
+    def measure(readout: Any, maps: Tensor) -> list[float]:
+        """The largest absolute values of the features that the head reads, and of those between its convolutions."""
+        hidden = readout.hidden(readout.activation(maps))
+        return [float(maps.abs().max()), float(hidden.abs().max())]
+
+    def step(self, batch: int, like: Tensor) -> ReadoutTwinStep:
+        """The head at the pixels of a batch."""
+        return ReadoutTwinStep(self, batch, like)
+
+
+class ReadoutTwinStep:
+    """The head, at a pixel colour by colour or at a whole row.
+
+    Args:
+        twin: its integers.
+        batch: B.
+        like: of the carrier's dtype and device.
+    """
+
+    def __init__(self, twin: ReadoutTwin, batch: int, like: Tensor) -> None:
+        self.twin = twin
+        self.maps = FeatureRow(like, batch, 1, twin.features, 0)
+        self.hidden = FeatureRow(like, batch, 1, twin.groups, 0)
+        self.activations = [self._activation(largest, like) for largest in (twin.largest, twin.largest_hidden)]
+        outputs = ChannelGroups.split(twin.numbers * twin.channels, twin.channels)
+        self.first = Product(twin.hidden, twin.features, twin.groups, twin.largest_hidden, like)
+        self.second = Product(twin.output, twin.groups, outputs, LARGEST_LOGIT, like)
+
+    def _activation(self, largest: int, like: Tensor) -> Callable[[Tensor], Tensor]:
+        if not self.twin.elu:
+            return lambda maps: maps.clamp(min=0)
+        values = elu_table(largest).to(like)
+        return lambda maps: values[(maps + largest).long()]
+
+    def whole(self, maps: Tensor) -> Tensor:
+        """Logits `[W, B, C, levels]` of features `[W, B, features]`."""
+        hidden = self.first.whole(self.activations[0](maps))
+        logits = self.second.whole(self.activations[1](hidden))
+        return logits.view(*logits.shape[:2], self.twin.channels, self.twin.numbers)
+
+    def read(self, colour: int, maps: Tensor) -> Tensor:
+        """Logits `[B, levels]` of the features of a colour, `[B, group]`; the colours are read in order."""
+        self.maps.own[0][colour].copy_(self.activations[0](maps))
+        hidden = self.first.of(colour, self.maps.seen[0][colour])
+        self.hidden.own[0][colour].copy_(self.activations[1](hidden))
+        return self.second.of(colour, self.hidden.seen[0][colour])
+
+
+class Product:
+    """A masked 1x1 convolution in integers, of all colours or of one.
+
+    Args:
+        own: its integers.
+        inputs: colour groups of its inputs.
+        outputs: colour groups of its outputs.
+        largest: the largest integer of its outputs.
+        like: of the carrier's dtype and device.
+    """
+
+    def __init__(self, own: Sum, inputs: ChannelGroups, outputs: ChannelGroups, largest: int, like: Tensor) -> None:
+        weight = own.weights[0].T.to(like)
+        self.weight, self.bias = weight.contiguous(), own.bias[0].to(like)
+        self.round = Rounded(own.scale, largest, like)
+        channels = [list(outputs.of(colour)) for colour in range(len(outputs.ends))]
+        self.weights = [weight[:end, each].contiguous() for end, each in zip(inputs.ends, channels, strict=True)]
+        self.biases = [self.bias[each] for each in channels]
+        self.rounds = [Rounded(own.scale[each], largest, like) for each in channels]
+
+    def whole(self, maps: Tensor) -> Tensor:
+        """Of all colours at once, `[..., outputs]`."""
+        return self.round(torch.matmul(maps, self.weight).add_(self.bias))
+
+    def of(self, colour: int, maps: Tensor) -> Tensor:
+        """Of one colour, `[B, group]`, from the inputs of colours up to it."""
+        return self.rounds[colour](torch.addmm(self.biases[colour], maps, self.weights[colour]))
