@@ -15,6 +15,7 @@ from nextpixel.errors import DataError, InputError, ModelError, NextpixelError, 
 from nextpixel.models.registry import models
 
 if TYPE_CHECKING:
+    from nextpixel.codec.codec import compress, decompress
     from nextpixel.data import ImageSet, open_images
     from nextpixel.models.base import ImageModel
     from nextpixel.models.build import build
@@ -35,6 +36,8 @@ _LAZY = {
     "Vector": "nextpixel.nn.conditions",
     "build": "nextpixel.models.build",
     "check_causality": "nextpixel.verify",
+    "compress": "nextpixel.codec.codec",
+    "decompress": "nextpixel.codec.codec",
     "evaluate": "nextpixel.scoring.likelihood",
     "load": "nextpixel.models.files",
     "open_images": "nextpixel.data",
@@ -56,6 +59,8 @@ __all__ = [
     "__version__",
     "build",
     "check_causality",
+    "compress",
+    "decompress",
     "evaluate",
     "load",
     "models",

@@ -21,6 +21,8 @@ COMMANDS = {
     "complete": "Draw the unknown part of images.",
     "reconstruct": "Encode images with an autoencoder and draw them anew from their codes.",
     "embed": "Write the codes that an autoencoder gives to images.",
+    "compress": "Compress pictures without loss, by the exact probabilities of a model.",
+    "decompress": "Get the pictures back, pixel for pixel.",
     "check": "Prove by gradients that a trained model sees the past and nothing else.",
     "info": "What a trained model is, and how it was trained.",
     "models": "The model families.",

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
@@ -19,16 +20,19 @@ BACKGROUND = (120, 124, 140)
 
 
 def to_pil(image: Tensor, levels: int) -> Image.Image:
-    """One image, integers `[C, H, W]` in 0..levels-1, with its levels spread over 0..255.
+    """One image, integers `[C, H, W]` in 0..levels-1, with its levels spread over 0..255 by `level_table`."""
+    return to_image(level_table(levels)[image.cpu().numpy()])
+
+
+def level_table(levels: int) -> NDArray[np.uint8]:
+    """The values by which levels are shown, `[levels]`.
 
     They are spread as evenly as can be such that reading the picture with `levels` gives the same integers back.
     """
     level = np.arange(levels)
     # Reading takes p for floor(p * levels / 256).
     first, last = -(-256 * level // levels), -(-256 * (level + 1) // levels) - 1
-    table = np.clip(np.rint(level * (255 / (levels - 1))), first, last).astype(np.uint8)
-    values = table[image.cpu().numpy()]
-    return to_image(values)
+    return np.clip(np.rint(level * (255 / (levels - 1))), first, last).astype(np.uint8)
 
 
 def spread(images: Tensor, levels: int) -> Tensor:

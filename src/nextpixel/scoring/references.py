@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import io
 import math
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Literal
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from nextpixel.pictures.grid import sheet
+
+Format = Literal["PNG", "WebP", "JPEG XL"]
 
 
 def independent_sub_pixels(train: Tensor, test: Tensor, levels: int) -> float:
@@ -28,7 +33,7 @@ def independent_sub_pixels(train: Tensor, test: Tensor, levels: int) -> float:
     return float(nats) / math.log(2)
 
 
-def sheet_bits_per_dim(images: Tensor, form: Literal["PNG", "WebP"]) -> float:
+def sheet_bits_per_dim(images: Tensor, form: Format) -> float:
     """Bits/dim of a lossless picture file that holds all images side by side, its header included.
 
     One sheet is kinder to a file format than one file an image. The levels are written as they are, not spread over
@@ -38,6 +43,25 @@ def sheet_bits_per_dim(images: Tensor, form: Literal["PNG", "WebP"]) -> float:
         images: uint8 `[N, C, H, W]`.
         form: picture format, at its best effort.
     """
+    return lossless_size(sheet(images), form) * 8 / images.numel()
+
+
+def lossless_size(picture: Image.Image, form: Format) -> int:
+    """Bytes of a picture in a lossless format, at its best effort.
+
+    Args:
+        picture: the picture.
+        form: picture format; JPEG XL only where `has_jpeg_xl`.
+    """
     buffer = io.BytesIO()
-    sheet(images).save(buffer, format=form, optimize=True, lossless=True, quality=100, method=6)
-    return len(buffer.getvalue()) * 8 / images.numel()
+    if form == "JPEG XL":
+        import_module("pillow_jxl")
+        picture.save(buffer, format="JXL", lossless=True, effort=9)
+    else:
+        picture.save(buffer, format=form, optimize=True, lossless=True, quality=100, method=6)
+    return len(buffer.getvalue())
+
+
+def has_jpeg_xl() -> bool:
+    """Whether pictures can be written as JPEG XL (`pip install 'nextpixel[jxl]'`)."""
+    return find_spec("pillow_jxl") is not None

@@ -1,0 +1,100 @@
+"""`nextpixel compress`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from nextpixel.cli.conditions import ConditionOptions
+from nextpixel.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MODEL_FILES = ("config.json", "model.safetensors")
+
+
+def compress(
+    run: Path,
+    *images: Path,
+    out: Path,
+    embed_model: Annotated[bool, Parameter(negative="")] = False,
+    compare: bool = True,
+    condition: ConditionOptions = ConditionOptions(),
+) -> None:
+    """Compress pictures without loss into one .npx file.
+
+    Takes a Gated PixelCNN or a PixelCNN, without a condition or conditioned on labels. Pictures may have any size: larger
+    ones than the model's are cut into tiles. The same model decompresses them on any machine, to the same pixels.
+    The last line tells the size beside those of other lossless formats.
+
+    Args:
+        run: Run or model folder.
+        images: Picture files, or folders of them.
+        out: The file, ending with .npx.
+        embed_model: Put the model into the file, so that nothing else is needed to decompress it.
+        compare: Also measure PNG, WebP and, where it is installed, JPEG XL.
+        condition: For a model of classes, the --label of the pictures.
+    """
+    import time
+
+    from nextpixel.cli.options import load_model
+    from nextpixel.cli.output import bar, warn
+    from nextpixel.codec.codec import compress as squeeze
+    from nextpixel.codec.pictures import read_pictures
+    from nextpixel.files import write_atomically
+
+    if out.suffix.lower() != ".npx":
+        raise InputError(f"--out {out} must end with .npx")
+    if not images:
+        raise InputError("name the pictures, or folders of them, after the run folder")
+    model = load_model(run).cpu()
+    found = read_pictures(images, model.levels)
+    for note in found.notes:
+        warn(note)
+    total = sum(image.numel() for image in found.images)
+    embed = {name: (run / name).read_bytes() for name in MODEL_FILES} if embed_model else None
+    values = condition.rows(model, 1) if model.condition is not None or condition.are_given else None
+    if values is not None and any(len(each) > 1 for each in values.values()):
+        raise InputError("give one --label: all pictures are coded as of that class")
+    start = time.monotonic()
+    with bar("compressing", total) as advance:
+        data = squeeze(model, found.images, values or None, names=found.names, embed=embed, advance=advance)
+    seconds = time.monotonic() - start
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(out, data)
+    except OSError as error:
+        raise InputError(f"{out} cannot be written ({error.strerror}); choose another place") from error
+    model_bytes = sum(map(len, (embed or {}).values()))
+    print(
+        f"{len(found.images)} pictures, {len(data):,} bytes, {8 * len(data) / total:.4f} bits/dim"
+        + (f" ({8 * (len(data) - model_bytes) / total:.4f} without the model)" if embed else "")
+        + f", {total / 1e6 / max(seconds, 1e-9):.3f} MB/s: {out}"
+    )
+    if compare:
+        print(_compared(found.images, len(data)))
+
+
+def _compared(images: Sequence[Tensor], size: int) -> str:
+    """Sizes of other formats in units of this one's."""
+    import torch
+
+    from nextpixel.data.decode import to_image
+    from nextpixel.pictures.grid import sheet
+    from nextpixel.scoring.references import Format, has_jpeg_xl, lossless_size
+
+    forms: list[Format] = ["PNG", "WebP", *(["JPEG XL"] if has_jpeg_xl() else [])]  # type: ignore[list-item]
+    alike = len({image.shape for image in images}) == 1 and len(images) > 1
+    parts = []
+    for form in forms:
+        single = sum(lossless_size(to_image(image.numpy()), form) for image in images)
+        own = f"{form} {single / size:.2f} times as large"
+        if alike:
+            own += f" (one sheet {lossless_size(sheet(torch.stack(list(images))), form) / size:.2f})"
+        parts.append(own)
+    missing = "" if has_jpeg_xl() else "; JPEG XL is not installed: pip install 'nextpixel[jxl]'"
+    return f"the same pixels as {', '.join(parts)}{missing}"

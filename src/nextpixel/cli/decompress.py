@@ -1,0 +1,72 @@
+"""`nextpixel decompress`."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nextpixel.errors import DataError, InputError
+
+if TYPE_CHECKING:
+    from nextpixel.codec.container import Contents
+    from nextpixel.models.base import ImageModel
+
+
+def decompress(*run_and_file: Path, out: Path, most_megapixels: float = 256.0) -> None:
+    """Write the pictures of an .npx file as PNG files, pixel for pixel as they were.
+
+    Args:
+        run_and_file: The run or model folder that the file was made with, then the file; the file alone where the model
+            is in it.
+        out: An empty or a new folder.
+        most_megapixels: Refuse files whose pictures have more sub-pixels together, in millions.
+    """
+    import math
+
+    from nextpixel.cli.options import load_model
+    from nextpixel.cli.output import bar
+    from nextpixel.codec.codec import unpack
+    from nextpixel.codec.container import check_names, read
+    from nextpixel.pictures.grid import save_picture, to_pil
+    from nextpixel.pictures.output import check_destination
+
+    if len(run_and_file) not in (1, 2):
+        raise InputError("name the run folder and the .npx file, or the file alone where the model is in it")
+    file = run_and_file[-1]
+    if out.suffix.lower() == ".npz":
+        raise InputError(f"--out {out} must be a folder")
+    check_destination(out.with_suffix("") if out.suffix else out)
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{file} cannot be read ({error.strerror}); check that it is there") from error
+    try:
+        contents = read(data, int(most_megapixels * 1e6))
+        digits = len(str(len(contents.shapes)))
+        names = contents.names or [f"{number:0{digits}d}.png" for number in range(len(contents.shapes))]
+        check_names(names)
+        model = load_model(run_and_file[0]).cpu() if len(run_and_file) == 2 else _embedded(contents)
+        total = sum(math.prod(shape) for shape in contents.shapes)
+        with bar("decompressing", total) as advance:
+            pictures = unpack(model, contents, advance=advance)
+    except DataError as error:
+        raise DataError(f"{file}: {error}") from error
+    for name, picture in zip(names, pictures, strict=True):
+        save_picture(to_pil(picture, model.levels), out / (name if name.lower().endswith(".png") else f"{name}.png"))
+    print(f"{len(pictures)} pictures: {out}")
+
+
+def _embedded(contents: Contents) -> ImageModel:
+    """The model that came with a file."""
+    from nextpixel.cli.compress import MODEL_FILES
+    from nextpixel.models.files import load
+
+    if not contents.model:
+        raise DataError("it has no model in it: name the run folder it was made with before it.")
+    if set(contents.model) != set(MODEL_FILES):
+        raise DataError("the model in it is not whole: it is damaged.")
+    with tempfile.TemporaryDirectory() as folder:
+        for name in MODEL_FILES:
+            (Path(folder) / name).write_bytes(contents.model[name])
+        return load(folder)

@@ -1,0 +1,296 @@
+"""Lossless compression of images by a model: `nextpixel.compress` and `nextpixel.decompress`.
+
+Images of any size are cut into tiles of the size of the model's images; tiles at the edges are smaller. Tiles of one
+size are coded beside each other. A model of one channel takes the channels of an image one by one. Where the model
+costs more than deflating the pixels, and where it has no place for an image, the pixels are deflated.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nextpixel.codec.container import (
+    FINGERPRINT_BYTES,
+    MOST_SUB_PIXELS,
+    Contents,
+    Shape,
+    deflate,
+    inflate_pixels,
+    read,
+    write,
+)
+from nextpixel.codec.fixed_point import calibrate, check_family, fixed_point
+from nextpixel.codec.images import Shares, decode, encode, shares_of
+from nextpixel.errors import DataError, InputError, ModelError
+from nextpixel.models.base import ImageModel
+from nextpixel.models.files import describe, fingerprint
+from nextpixel.nn.conditions import Values, checked_values
+
+SUB_PIXELS_IN_A_BLOCK = 2**22
+CALIBRATION_TILES = 64
+BYTES_A_LANE, FREE_LANES = 8192, 2
+"""A lane costs some 7 bytes; so a file has a few, and one more for every so many bytes."""
+
+
+class Tile(NamedTuple):
+    """A rectangle of an image, in all channels or in one of them."""
+
+    image: int
+    channels: slice
+    rows: slice
+    columns: slice
+
+    def of(self, images: Sequence[Tensor]) -> Tensor:
+        """Its pixels, `[C, h, w]`."""
+        return images[self.image][self.channels, self.rows, self.columns]
+
+
+def compress(
+    model: ImageModel,
+    images: Tensor | Sequence[Tensor],
+    condition: Values | None = None,
+    *,
+    names: Sequence[str] | None = None,
+    embed: dict[str, bytes] | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> bytes:
+    """Compress images without loss.
+
+    Args:
+        model: a Gated PixelCNN or a PixelCNN, without a condition or conditioned on labels.
+        images: one image, integers `[C, H, W]` in 0..levels-1; many, `[B, C, H, W]`; or a list of images of any sizes.
+        condition: for a conditional model a label for each image, or one for all.
+        names: of the images, kept with them.
+        embed: files of the model's folder, to come along in the result.
+        advance: called with numbers of sub-pixels done; they add up to those of all images.
+
+    Returns:
+        The bytes of an .npx file.
+
+    Raises:
+        InputError: the images do not fit the model.
+        ModelError: the model cannot compress.
+    """
+    check_family(model)
+    one_image = isinstance(images, Tensor) and images.ndim == 3
+    pictures = _checked(model, [images] if one_image else list(images))  # type: ignore[list-item]
+    labels = _labels(model, condition, len(pictures))
+    tiles, stored = _tiles(model, [_shape(picture) for picture in pictures], plain=set())
+    groups = _groups(model, tiles)
+    ranges = _ranges(model, pictures, tiles, labels)
+    twin = fixed_point(model, ranges)
+    shares = [shares_of(twin, _stack(pictures, group), _of_tiles(labels, group), advance=advance) for group in groups]
+    # Where deflating is shorter, it is taken; the other tiles stay as they were coded.
+    bits = [0.0] * len(pictures)
+    for group, own in zip(groups, shares, strict=True):
+        for tile, cost in zip(group, own.bits.tolist(), strict=True):
+            bits[tile.image] += cost
+    deflated = [deflate(picture.numpy().tobytes()) for picture in pictures]
+    plain = {i for i, data in enumerate(deflated) if i in stored or 8 * len(data) + 16 < bits[i]}
+    if advance is not None:
+        advance(sum(pictures[i].numel() for i in stored))
+    tiles, _ = _tiles(model, [_shape(picture) for picture in pictures], plain)
+    kept = _groups(model, tiles)
+    contents = Contents(
+        _fingerprint(model),
+        model.levels,
+        ranges,
+        _checksum(pictures),
+        [_shape(picture) for picture in pictures],
+        list(_blocks(kept, _without(groups, shares, plain))),
+        {i: deflated[i] for i in plain},
+        None if names is None else list(names),
+        None if labels is None else labels.tolist(),
+        one_image,
+        embed or {},
+    )
+    return write(contents)
+
+
+def decompress(
+    model: ImageModel,
+    data: bytes,
+    *,
+    most_sub_pixels: int = MOST_SUB_PIXELS,
+    advance: Callable[[int], None] | None = None,
+) -> Tensor | list[Tensor]:
+    """Decompress what `compress` made, with the same model, on any machine.
+
+    Args:
+        model: the model that compressed.
+        data: the bytes.
+        most_sub_pixels: refuse files whose images have more together.
+        advance: called with numbers of sub-pixels done.
+
+    Returns:
+        uint8 `[C, H, W]` or `[B, C, H, W]`, as it was given; a list of images where their shapes differ.
+
+    Raises:
+        DataError: the bytes are damaged, or made by another model.
+        ModelError: the model cannot decompress.
+    """
+    contents = read(data, most_sub_pixels)
+    pictures = unpack(model, contents, advance=advance)
+    if contents.one_image:
+        return pictures[0]
+    if len(set(contents.shapes)) > 1 or not pictures:
+        return pictures
+    return torch.stack(pictures)
+
+
+def unpack(model: ImageModel, contents: Contents, *, advance: Callable[[int], None] | None = None) -> list[Tensor]:
+    """The images of a file, uint8 `[C, H, W]` each. See `decompress`."""
+    check_family(model)
+    if contents.fingerprint != _fingerprint(model):
+        raise DataError("the file was compressed with another model: name the run or model folder it was made with.")
+    if contents.levels != model.levels:
+        raise DataError(f"the file has {contents.levels} levels and its model {model.levels}: it is damaged.")
+    labels = None if contents.labels is None else torch.tensor(contents.labels, dtype=torch.int64)
+    if labels is not None or model.condition is not None:
+        try:
+            labels = _labels(model, labels, len(contents.shapes))
+        except InputError as error:
+            raise DataError(f"the labels of the file do not fit the model ({error}): it is damaged.") from error
+    try:
+        twin = fixed_point(model, contents.ranges)
+    except ModelError as error:
+        raise DataError(f"the file does not fit the model ({error}): it is damaged.") from error
+    tiles, unplaced = _tiles(model, contents.shapes, set(contents.stored))
+    groups = _groups(model, tiles)
+    if len(groups) != len(contents.blocks) or not unplaced <= set(contents.stored):
+        raise DataError("the file has more or fewer blocks than its images need: it is damaged.")
+    if any(not 1 <= len(lanes) <= len(group) for group, lanes in zip(groups, contents.blocks, strict=True)):
+        raise DataError("a block of the file has more lanes than tiles, or none: it is damaged.")
+    pictures = [torch.zeros(shape, dtype=torch.uint8) for shape in contents.shapes]
+    for group, lanes in zip(groups, contents.blocks, strict=True):
+        shape = (len(group), *group[0].of(pictures).shape)
+        found = decode(twin, lanes, shape, _of_tiles(labels, group), advance=advance)
+        for tile, pixels in zip(group, found, strict=True):
+            tile.of(pictures).copy_(pixels)
+    for i, stored in contents.stored.items():
+        pixels = bytearray(inflate_pixels(stored, contents.shapes[i]))
+        pictures[i] = torch.frombuffer(pixels, dtype=torch.uint8).view(contents.shapes[i])
+        if advance is not None:
+            advance(pictures[i].numel())
+    if _checksum(pictures) != contents.checksum:
+        raise DataError("the decoded pixels do not have the checksum of the file: it is damaged.")
+    return pictures
+
+
+def _checked(model: ImageModel, images: list[Tensor]) -> list[Tensor]:
+    """The images as uint8 `[C, H, W]` on the CPU."""
+    checked = []
+    for image in images:
+        picture = torch.as_tensor(image).cpu()
+        if picture.dtype.is_floating_point or picture.dtype == torch.bool or picture.ndim != 3:
+            raise InputError(f"images must be integers [C, H, W] or [B, C, H, W], not {picture.dtype} {picture.ndim}-d")
+        if not 1 <= picture.shape[0] <= 4 or not picture.numel():
+            raise InputError(f"an image must have 1 to 4 channels and some pixels, not {list(picture.shape)}")
+        low, high = (int(each) for each in picture.aminmax())
+        if low < 0 or high >= model.levels:
+            raise InputError(f"images hold values from {low} to {high}, this model has levels 0..{model.levels - 1}")
+        checked.append(picture.to(torch.uint8).contiguous())
+    return checked
+
+
+def _shape(picture: Tensor) -> Shape:
+    channels, height, width = picture.shape
+    return channels, height, width
+
+
+def _labels(model: ImageModel, condition: Values | None, count: int) -> Tensor | None:
+    values = checked_values(model.condition, condition, count)
+    return next(iter(values.values())).cpu() if values else None
+
+
+def _of_tiles(labels: Tensor | None, tiles: Sequence[Tile]) -> Tensor | None:
+    return None if labels is None else labels[[tile.image for tile in tiles]]
+
+
+def _fingerprint(model: ImageModel) -> bytes:
+    return bytes.fromhex(fingerprint(describe(model), model.state_dict()))[:FINGERPRINT_BYTES]
+
+
+def _checksum(pictures: Sequence[Tensor]) -> int:
+    checksum = 0
+    for picture in pictures:
+        checksum = zlib.crc32(picture.numpy().tobytes(), checksum)
+    return checksum
+
+
+def _tiles(model: ImageModel, shapes: Sequence[Shape], plain: set[int]) -> tuple[list[Tile], set[int]]:
+    """The tiles of all images but the plain ones, in order; and which images the model has no place for."""
+    own, high, wide = model.image_shape
+    tiles, unplaced = [], set()
+    for i, (channels, height, width) in enumerate(shapes):
+        if channels != own and own != 1:
+            unplaced.add(i)
+        elif i not in plain:
+            planes = [slice(None)] if channels == own else [slice(plane, plane + 1) for plane in range(channels)]
+            tiles += [
+                Tile(i, plane, slice(y, min(y + high, height)), slice(x, min(x + wide, width)))
+                for plane in planes
+                for y in range(0, height, high)
+                for x in range(0, width, wide)
+            ]
+    return tiles, unplaced
+
+
+def _size(tile: Tile) -> tuple[int, int]:
+    return tile.rows.stop - tile.rows.start, tile.columns.stop - tile.columns.start
+
+
+def _groups(model: ImageModel, tiles: Sequence[Tile]) -> list[list[Tile]]:
+    """Tiles of one size, in blocks that are coded together, the largest tiles first."""
+    by_size: dict[tuple[int, int], list[Tile]] = {}
+    for tile in tiles:
+        by_size.setdefault(_size(tile), []).append(tile)
+    groups = []
+    for (height, width), same in sorted(by_size.items(), reverse=True):
+        most = max(1, SUB_PIXELS_IN_A_BLOCK // (height * width * model.image_shape[0]))
+        groups += [same[start : start + most] for start in range(0, len(same), most)]
+    return groups
+
+
+def _stack(pictures: Sequence[Tensor], tiles: Sequence[Tile]) -> Tensor:
+    return torch.stack([tile.of(pictures) for tile in tiles])
+
+
+def _ranges(model: ImageModel, pictures: Sequence[Tensor], tiles: Sequence[Tile], labels: Tensor | None) -> list[int]:
+    """The ranges of the twin's activations, measured on some of the largest tiles, evenly spaced."""
+    if not tiles:
+        return calibrate(
+            model,
+            torch.zeros(1, *model.image_shape, dtype=torch.uint8),
+            None if labels is None else torch.zeros(1, dtype=torch.int64),
+        )
+    size = max(_size(tile) for tile in tiles)
+    largest = [tile for tile in tiles if _size(tile) == size]
+    some = largest[:: -(-len(largest) // CALIBRATION_TILES)]
+    return calibrate(model, _stack(pictures, some), _of_tiles(labels, some))
+
+
+def _without(
+    groups: Sequence[Sequence[Tile]], shares: Sequence[Shares], plain: set[int]
+) -> Iterator[tuple[Tile, Shares]]:
+    """The tiles that stay and what they cost, one by one."""
+    for group, own in zip(groups, shares, strict=True):
+        for i, tile in enumerate(group):
+            if tile.image not in plain:
+                yield tile, Shares(own.starts[i], own.frequencies[i])
+
+
+def _blocks(groups: Sequence[Sequence[Tile]], shares: Iterator[tuple[Tile, Shares]]) -> Iterator[list[bytes]]:
+    """The streams of each block."""
+    by_tile = {(tile.image, tile.channels.start, tile.rows.start, tile.columns.start): own for tile, own in shares}
+    for group in groups:
+        own = [by_tile[tile.image, tile.channels.start, tile.rows.start, tile.columns.start] for tile in group]
+        together = Shares(np.stack([each.starts for each in own]), np.stack([each.frequencies for each in own]))
+        lanes = FREE_LANES + int(together.bits.sum()) // (8 * BYTES_A_LANE)
+        yield encode(together, max(1, min(len(group), lanes)))

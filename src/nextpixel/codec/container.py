@@ -1,0 +1,260 @@
+"""The bytes of an .npx file; `docs/format.md` describes them one by one.
+
+Everything that a file declares is checked before memory is taken for it. A CRC-32 over the whole file comes first, so
+damage is told from a wrong model; a checksum of the decoded pixels comes last.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from nextpixel.errors import DataError
+
+MAGIC = b"\x89NPX\r\n\x1a\n"
+VERSION = 1
+ONE_IMAGE, HAS_NAMES, HAS_LABELS, HAS_MODEL = 1, 2, 4, 8
+MOST_SUB_PIXELS = 2**28
+"""Of all images of a file, unless whoever reads it allows more."""
+
+FINGERPRINT_BYTES = 8
+MOST_SIDE, MOST_NAMES_BYTES = 2**20, 2**26
+Shape = tuple[int, int, int]
+
+
+@dataclass
+class Contents:
+    """What a file holds.
+
+    Attributes:
+        fingerprint: `FINGERPRINT_BYTES` bytes that tell which model made it.
+        levels: values that a sub-pixel can take.
+        ranges: of the integer twin's activations.
+        checksum: CRC-32 of all pixels, image after image.
+        shapes: `(C, H, W)` of each image.
+        blocks: of tiles that were coded together, in order, the streams of their lanes.
+        stored: pixels of images that the model does badly on, deflated, by number of the image.
+        names: of the images, or None.
+        labels: of the images, or None.
+        one_image: whether it is a single image rather than a batch of one.
+        model: files of the model, by name, where they come along.
+    """
+
+    fingerprint: bytes
+    levels: int
+    ranges: list[int]
+    checksum: int
+    shapes: list[Shape]
+    blocks: list[list[bytes]]
+    stored: dict[int, bytes] = field(default_factory=dict)
+    names: list[str] | None = None
+    labels: list[int] | None = None
+    one_image: bool = False
+    model: dict[str, bytes] = field(default_factory=dict)
+
+
+def write(contents: Contents) -> bytes:
+    """The bytes of a file."""
+    flags = (
+        ONE_IMAGE * contents.one_image
+        | HAS_NAMES * (contents.names is not None)
+        | HAS_LABELS * (contents.labels is not None)
+        | HAS_MODEL * bool(contents.model)
+    )
+    parts = [MAGIC, bytes([VERSION, flags]), contents.fingerprint, bytes([contents.levels - 1])]
+    pairs = [*contents.ranges, *[0] * (len(contents.ranges) % 2)]
+    nibbles = bytes(low | high << 4 for low, high in zip(pairs[::2], pairs[1::2], strict=True))
+    parts += [_number(len(contents.ranges)), nibbles, struct.pack("<I", contents.checksum)]
+    runs: list[tuple[Shape, int]] = []
+    for shape in contents.shapes:
+        if runs and runs[-1][0] == shape:
+            runs[-1] = (shape, runs[-1][1] + 1)
+        else:
+            runs.append((shape, 1))
+    parts.append(_number(len(runs)))
+    for shape, count in runs:
+        parts += [_number(each) for each in (count, *shape)]
+    if contents.names is not None:
+        parts.append(_sized(deflate("\0".join(contents.names).encode())))
+    if contents.labels is not None:
+        parts.append(_sized(deflate(b"".join(map(_number, contents.labels)))))
+    parts.append(_number(len(contents.stored)))
+    for image, data in sorted(contents.stored.items()):
+        parts += [_number(image), _sized(data)]
+    parts.append(_number(len(contents.blocks)))
+    for lanes in contents.blocks:
+        parts += [_number(len(lanes)), *(_number(len(lane)) for lane in lanes)]
+    parts += [lane for lanes in contents.blocks for lane in lanes]
+    if contents.model:
+        parts.append(_number(len(contents.model)))
+        for name, data in contents.model.items():
+            parts += [_sized(name.encode()), _sized(data)]
+    body = b"".join(parts)
+    return body + struct.pack("<I", zlib.crc32(body))
+
+
+def read(data: bytes, most_sub_pixels: int = MOST_SUB_PIXELS) -> Contents:
+    """The contents of a file.
+
+    Args:
+        data: its bytes.
+        most_sub_pixels: the most sub-pixels that its images may have together.
+
+    Raises:
+        DataError: it is no such file, is damaged, of a newer version, or declares more than allowed.
+    """
+    if not data.startswith(MAGIC):
+        raise DataError("the file is not an .npx file: it does not begin as one does.")
+    if len(data) < len(MAGIC) + 6 or zlib.crc32(data[:-4]) != struct.unpack("<I", data[-4:])[0]:
+        raise DataError("the file is damaged or incomplete: its checksum does not fit; fetch it anew.")
+    reader = _Reader(data[:-4], len(MAGIC))
+    version, flags = reader.byte(), reader.byte()
+    if version != VERSION:
+        raise DataError(f"the file is of format version {version}, this nextpixel reads {VERSION}: upgrade nextpixel.")
+    fingerprint, levels = reader.take(FINGERPRINT_BYTES), reader.byte() + 1
+    count = reader.count()
+    nibbles = reader.take(-(-count // 2))
+    ranges = [byte >> shift & 15 for byte in nibbles for shift in (0, 4)][:count]
+    checksum = struct.unpack("<I", reader.take(4))[0]
+    shapes = _read_shapes(reader, most_sub_pixels)
+    names = labels = None
+    if flags & HAS_NAMES:
+        names = _inflate(reader.sized(), MOST_NAMES_BYTES).decode("utf-8", "replace").split("\0")
+        if len(names) != len(shapes):
+            raise DataError(f"the file has {len(names)} names for {len(shapes)} images: it is damaged.")
+    if flags & HAS_LABELS:
+        inner = _Reader(_inflate(reader.sized(), 10 * len(shapes)), 0)
+        labels = [inner.number() for _ in shapes]
+    stored: dict[int, bytes] = {}
+    for _ in range(reader.count()):
+        image = reader.number()
+        if image >= len(shapes) or image in stored:
+            raise DataError(f"the file stores an image {image} that it does not have: it is damaged.")
+        stored[image] = reader.sized()
+    lengths = [[reader.number() for _ in range(reader.count())] for _ in range(reader.count())]
+    blocks = [[reader.take(length) for length in lanes] for lanes in lengths]
+    model = {}
+    if flags & HAS_MODEL:
+        model = {reader.sized().decode("utf-8", "replace"): reader.sized() for _ in range(reader.count())}
+    if reader.at != len(reader.data):
+        raise DataError("the file is longer than what it holds: it is damaged.")
+    one_image = bool(flags & ONE_IMAGE)
+    return Contents(fingerprint, levels, ranges, checksum, shapes, blocks, stored, names, labels, one_image, model)
+
+
+def deflate(data: bytes) -> bytes:
+    """Raw DEFLATE (RFC 1951), which `read` and `inflate_pixels` undo."""
+    deflater = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return deflater.compress(data) + deflater.flush()
+
+
+def inflate_pixels(data: bytes, shape: Shape) -> bytes:
+    """The pixels of a stored image.
+
+    Raises:
+        DataError: they are damaged, or more or fewer than the shape says.
+    """
+    size = shape[0] * shape[1] * shape[2]
+    pixels = _inflate(data, size)
+    if len(pixels) != size:
+        raise DataError("a stored image of the file is shorter than its size says: it is damaged.")
+    return pixels
+
+
+def _read_shapes(reader: _Reader, most_sub_pixels: int) -> list[Shape]:
+    shapes: list[Shape] = []
+    total = 0
+    for _ in range(reader.count()):
+        count, channels, height, width = (reader.number() for _ in range(4))
+        if not (count and 1 <= channels <= 4 and 1 <= height <= MOST_SIDE and 1 <= width <= MOST_SIDE):
+            raise DataError(f"the file declares images of {channels} x {height} x {width}, which cannot be.")
+        total += count * channels * height * width
+        if total > most_sub_pixels:
+            raise DataError(f"the file declares more than {most_sub_pixels} sub-pixels, the most that are decoded.")
+        shapes += [(channels, height, width)] * count
+    return shapes
+
+
+def _inflate(data: bytes, most: int) -> bytes:
+    """Inflate at most so many bytes.
+
+    Raises:
+        DataError: they are damaged or more.
+    """
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        found = inflater.decompress(data, max(1, most))
+    except zlib.error as error:
+        raise DataError(f"a part of the file cannot be inflated ({error}): it is damaged.") from error
+    if not inflater.eof or inflater.unused_data or len(found) > most:
+        raise DataError("a part of the file is longer than it may be: it is damaged.")
+    return found
+
+
+def _number(value: int) -> bytes:
+    """An integer, seven bits a byte, the lowest first; all bytes but the last have their highest bit set."""
+    found = bytearray()
+    while value >= 128:
+        found.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*found, value])
+
+
+def _sized(data: bytes) -> bytes:
+    return _number(len(data)) + data
+
+
+class _Reader:
+    """Reads what `write` wrote, and never past the end."""
+
+    def __init__(self, data: bytes, at: int) -> None:
+        self.data, self.at = data, at
+
+    def take(self, size: int) -> bytes:
+        if size > len(self.data) - self.at:
+            raise DataError("the file ends within what it declares: it is damaged.")
+        self.at += size
+        return self.data[self.at - size : self.at]
+
+    def byte(self) -> int:
+        return self.take(1)[0]
+
+    def number(self) -> int:
+        value = shift = 0
+        while True:
+            byte = self.byte()
+            value |= (byte & 127) << shift
+            if byte < 128:
+                return value
+            shift += 7
+            if shift > 56:
+                raise DataError("the file holds a number that is too large: it is damaged.")
+
+    def count(self) -> int:
+        """A number of things that follow, of which two take a byte at least."""
+        value = self.number()
+        if value > 2 * (len(self.data) - self.at):
+            raise DataError("the file declares more parts than it has bytes: it is damaged.")
+        return value
+
+    def sized(self) -> bytes:
+        return self.take(self.number())
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Refuse names that could lead a file out of the folder it is written to.
+
+    Raises:
+        DataError: naming the first one.
+    """
+    seen = set()
+    for name in names:
+        parts = name.split("/")
+        bad = any(part in ("", ".", "..") or any(ord(c) < 32 or c in '\\:*?"<>|' for c in part) for part in parts)
+        if bad or len(name.encode("utf-8", "replace")) > 1000 or any(len(part) > 200 for part in parts):
+            raise DataError(f"the file holds the name {name[:80]!r}, which is no plain relative name: it is not used.")
+        if name.casefold() in seen:
+            raise DataError(f"the file holds the name {name[:80]!r} twice: it is not used.")
+        seen.add(name.casefold())
