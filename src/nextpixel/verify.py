@@ -25,6 +25,7 @@ from nextpixel.batches import batches
 from nextpixel.errors import InputError
 from nextpixel.generation.walk import walk
 from nextpixel.models.base import ImageModel
+from nextpixel.modes import evaluating
 from nextpixel.nn.conditioning import Context
 
 PAIRS_IN_A_REPORT = 5
@@ -199,12 +200,9 @@ def stepwise_difference(
     condition = model.random_condition(count, generator)
     unknown = torch.zeros_like(blank, dtype=torch.bool)
     drawn = walk(model, blank, unknown, condition, generator=generator, advance=advance)
-    training = model.training
-    model.eval()
-    with torch.no_grad():
+    with evaluating(model), torch.no_grad():
         predicted = model._predict(drawn.images, model._context(condition))
         parallel = model.head.log_prob(predicted, drawn.images)
-    model.train(training)
     return float((parallel - drawn.log_prob_map).abs().max())
 
 

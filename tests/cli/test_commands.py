@@ -164,7 +164,7 @@ def test_every_family_goes_through_every_command(family, tmp_path, capsys):
         np.save(tmp_path / "code.npy", np.zeros(nx.load(run_folder).condition.size))
         condition = ["--vector", tmp_path / "code.npy"]
     assert nextpixel("sample", run_folder, "--count", 2, "--out", tmp_path / "grid.png", *condition) == 0
-    words = "--known top --limit 1 --count 1".split()  # noqa: SIM905
+    words = [*["--known", "top", "--limit", "1", "--count", "1"], *condition]
     assert nextpixel("complete", run_folder, "digits", "--out", tmp_path / "completed", *words) == 0
     assert nextpixel("check", run_folder, "--outputs", 6) == 0
     assert nextpixel("info", run_folder) == 0

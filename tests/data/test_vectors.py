@@ -99,6 +99,25 @@ def test_vectors_that_do_not_fit_are_refused(tmp_path, entries, message):
         open_images(folder, vectors=tmp_path / "v.npz")
 
 
+def test_vectors_that_nobody_asked_for_do_no_harm(tmp_path):
+    folder = put(tmp_path / "set", pngs("a.png", "b.png"))
+    np.savez(folder / "embeddings.npz", vectors=VECTORS)
+    images = open_images(folder)
+    assert len(images) == 2
+    with pytest.raises(DataError, match="are 4 for the 2 images"):
+        _ = images.vectors
+
+
+def test_vectors_too_large_for_floats_are_refused(tmp_path):
+    folder = put(tmp_path / "set", pngs("a.png", "b.png"))
+    put(folder, {"metadata.csv": 'file_name,vector\na.png,"1 2"\nb.png,"3 1e39"\n'})
+    with pytest.raises(DataError, match="too large"):
+        open_images(folder)
+    np.savez(tmp_path / "a.npz", images=IMAGES)
+    with pytest.raises(DataError, match="not finite"):
+        open_images(tmp_path / "a.npz", vectors=(VECTORS + 1) * 1e300)
+
+
 def test_a_file_that_is_none_is_refused(tmp_path):
     put(tmp_path, {"a.npz": b"PK nonsense", "a.npy": b"nonsense", "one.png": encode(noise(3, 4))})
     for name in ("a.npz", "a.npy", "missing.npz"):

@@ -55,6 +55,21 @@ def test_known_pixels_come_back_and_a_seed_repeats(family):
     assert model.training
 
 
+def test_an_image_does_not_depend_on_how_many_are_completed_with_it(family):
+    model = sharper(tiny(family, (1, 3, 4), 3)).double()
+    known = torch.rand(3, 4, generator=seeded(2)) < 0.5
+    images = noise(model, 5)
+    together = model.complete(images, known, candidates=4, generator=seeded(1))
+    for count in (1, 3):
+        assert torch.equal(model.complete(images[:count], known, candidates=4, generator=seeded(1)), together[:count])
+
+
+def test_no_images_are_completed_to_none(family):
+    model = tiny(family, (1, 2, 2))
+    nothing = torch.zeros(0, 1, 2, 2, dtype=torch.uint8)
+    assert model.complete(nothing, torch.zeros(2, 2, dtype=torch.bool), candidates=3).shape == (0, 1, 2, 2)
+
+
 @pytest.mark.parametrize("candidates", [0, -1, 2.0])
 def test_the_number_must_make_sense(candidates):
     model = tiny("gated-pixelcnn")

@@ -89,6 +89,29 @@ def test_the_steps_draw_what_passes_draw(variant, shape, seed, levels):
     assert torch.equal(model.complete(images, known, generator=seeded(seed)), by_steps)
 
 
+@pytest.mark.parametrize("shape", [(1, 4, 1), (1, 1, 4), (3, 1, 1), (1, 7, 7)])
+def test_drawing_does_not_change_the_weights(variant, shape):
+    model = tiny(variant, shape, 3, scales=3, factor=3)
+    before = {name: each.clone() for name, each in model.state_dict().items()}
+    model.sample(1)
+    model.complete(noise(model, 1), torch.rand(shape[1:]) < 0.5)
+    assert all(torch.equal(each, before[name]) for name, each in model.state_dict().items())
+
+
+def test_in_double_precision_the_draws_are_too(variant):
+    from nextpixel.verify import stepwise_difference
+
+    assert stepwise_difference(sharper(tiny(variant, (1, 4, 5), 256)).double()) < 1e-10
+
+
+def test_parts_in_a_mode_of_their_own_stay_in_it(family):
+    model = tiny(family).train()
+    part = next(iter(model.children()))
+    part.eval()
+    model.sample(1)
+    assert model.training and not part.training
+
+
 def test_a_step_computes_only_its_own_colour():
     """What a stepper does for the first colour cannot touch the features of the others."""
     model = tiny("gated-pixelcnn", (3, 2, 2), 4).eval()

@@ -102,6 +102,14 @@ def test_a_missing_or_unknown_label_is_refused_with_the_classes(conditional):
             act(*arguments, torch.tensor([2]))
 
 
+def test_labels_are_felt_from_the_start_however_many_and_however_deep_a_model_stands_inside_another(conditional):
+    model = made(conditional, nx.Labels(100), (1, 8, 8)).eval()
+    images = noise(model, 8)
+    with torch.no_grad():
+        moved = (model.logits(images, 3) - model.logits(images, 5)).std() / model.logits(images, 3).std()
+    assert moved > 0.05
+
+
 def test_samples_follow_their_label():
     """Two classes of images are learned, and drawn by their labels."""
     torch.manual_seed(0)

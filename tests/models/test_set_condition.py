@@ -86,6 +86,12 @@ def test_conditions_follow_their_images(folder):
     assert images.with_condition(torch.arange(5)).subset(slice(1, 3)).condition.tolist() == [1, 2]
     assert images.condition_of([0]) is None
     assert len({each.fingerprint for each in (images, given, images.with_condition(torch.arange(5)))}) == 3
+    assert torch.equal(images.with_condition(np.arange(5)).condition, torch.arange(5))
+    assert images.with_condition([0, 1, 0, 1, 0]).fingerprint
+    assert not images.with_condition(torch.ones(5, 2, requires_grad=True)).condition.requires_grad
+    for wrong in (3, torch.tensor(3), "abcde", {"x": "abcde"}):
+        with pytest.raises(DataError):
+            images.with_condition(wrong)
     with pytest.raises(DataError, match="4 conditions 'x' were given for 5 images"):
         images.with_condition({"x": torch.arange(4)})
 

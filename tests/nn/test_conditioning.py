@@ -12,7 +12,7 @@ from tiny_models import everything, seeded
 def test_each_condition_has_its_own_channels():
     shape = (1, 5, 6)
     conditioning = Conditioning(everything(shape), shape[1:], features=4).double()
-    assert conditioning.sizes == ContextSizes(3 + 2, 4)
+    assert conditioning.sizes == ContextSizes(3 + 2, 4, 1 + 2)
     values = {
         "kind": torch.tensor([2, 0]),
         "numbers": torch.tensor([[5.0, 6.0], [7.0, 8.0]]),
@@ -60,7 +60,7 @@ def test_upsampling_keeps_the_deviation_of_its_maps():
 
 def test_joined_to_a_convolution_or_added_to_its_maps_is_the_same():
     torch.manual_seed(0)
-    bias = ConditionBias(ContextSizes(3, 2), outputs=5).double()
+    bias = ConditionBias(ContextSizes(3, 2, 3), outputs=5).double()
     context = Context(torch.randn(4, 3).double(), torch.randn(4, 2, 6, 7).double())
     inputs, weight = torch.randn(4, 8, 6, 7).double(), torch.randn(5, 8).double()
     own = torch.randn(5, 1).double()
@@ -72,9 +72,15 @@ def test_joined_to_a_convolution_or_added_to_its_maps_is_the_same():
 
 def test_what_a_new_condition_adds_is_felt_and_does_not_saturate():
     torch.manual_seed(0)
-    bias = ConditionBias(ContextSizes(10, 16), outputs=400)
-    context = Context(torch.eye(10), torch.randn(10, 16, 4, 4))
-    assert 0.2 < bias(torch.zeros(10, 400, 4, 4), context).std() < 0.7
+    for count in (1, 10, 1000):
+        sizes = Conditioning({"labels": nx.Labels(count), "map": nx.Map(1, (2, 2))}, (4, 4), 16).sizes
+        bias = ConditionBias(sizes, outputs=400)
+        of_labels = bias.everywhere(Context(torch.nn.functional.one_hot(torch.arange(count)).float(), None))
+        assert 0.25 < of_labels.std() < 0.35
+        context = Context(None, torch.randn(10, 16, 4, 4))
+        assert 0.25 < bias(torch.zeros(10, 400, 4, 4), context).std() < 0.35
+    bias = ConditionBias(Conditioning({"v": nx.Vector(50)}, (4, 4), 1).sizes, outputs=400)
+    assert 0.25 < bias.everywhere(Context(torch.randn(10, 50), None)).std() < 0.35
 
 
 def test_vectors_are_standardised_by_those_of_training():
@@ -85,3 +91,12 @@ def test_vectors_are_standardised_by_those_of_training():
     standard = module(vectors)
     torch.testing.assert_close(standard.mean(0), torch.zeros(3), atol=1e-5, rtol=0)
     torch.testing.assert_close(standard.std(0, correction=0), torch.tensor([1.0, 1.0, 0.0]), atol=1e-5, rtol=0)
+    module.fit(3 * vectors)
+    assert torch.equal(module(vectors), standard)
+
+
+@pytest.mark.parametrize("side", [31, 61, 127])
+def test_a_large_prime_enlargement_does_not_take_a_large_deconvolution(side):
+    module = Upsampling(1, 8, (1, 1), (side, side))
+    assert module(torch.zeros(1, 1, 1, 1)).shape == (1, 8, side, side)
+    assert sum(each.numel() for each in module.parameters()) < 50_000

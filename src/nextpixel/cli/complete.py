@@ -127,5 +127,9 @@ def _condition(
         if any(len(each) > 1 for each in values.values()):
             raise InputError("give one label or vector; all images are completed with it")
         return values
+    if model.condition is not None and not model.needs_condition:
+        raise InputError(
+            "an autoencoder's code is made of the whole image, the part to be drawn included; give a code by --vector"
+        )
     with torch.no_grad():
         return model._given(model._checked(images.batch(chosen)), images.condition_of(chosen)) or None

@@ -27,9 +27,9 @@ def compress(
 ) -> None:
     """Compress pictures without loss into one .npx file.
 
-    Takes a Gated PixelCNN or a PixelCNN, without a condition or conditioned on labels. Pictures may have any size: larger
-    ones than the model's are cut into tiles. The same model decompresses them on any machine, to the same pixels.
-    The last line tells the size beside those of other lossless formats.
+    Takes a Gated PixelCNN or a PixelCNN, without a condition or conditioned on labels. Pictures may have any size:
+    larger ones than the model's are cut into tiles. The same model decompresses them on any machine, to the same
+    pixels. The last line tells the size beside those of other lossless formats.
 
     Args:
         run: Run or model folder.

@@ -104,7 +104,13 @@ class ImageSet:
 
     @functools.cached_property
     def vectors(self) -> torch.Tensor | None:
-        """float32 ``[N, d]``, or None where the source has no vectors."""
+        """float32 ``[N, d]``, or None where the source has no vectors.
+
+        Raises:
+            DataError: If the file beside the images that should hold them does not fit.
+        """
+        if self._table.vectors_error is not None:
+            raise DataError(self._table.vectors_error)
         vectors = self._table.layout.vectors
         return None if vectors is None else torch.from_numpy(vectors[self._rows])
 
@@ -192,12 +198,19 @@ class ImageSet:
         Raises:
             DataError: If there are more or fewer than images.
         """
-        given = {} if condition is None else {"": condition} if isinstance(condition, torch.Tensor) else condition
+        given = {} if condition is None else condition if isinstance(condition, dict) else {"": condition}
+        attached = {}
         for name, values in given.items():
-            if len(values) != len(self):
-                what = f"conditions {name!r}" if name else "conditions"
-                raise DataError(f"{len(values)} {what} were given for {len(self)} images: give one for each.")
-        return ImageSet(self._table, self._tone, self._rows, self._splits, condition)
+            what = f"conditions {name!r}" if name else "conditions"
+            try:
+                attached[name] = torch.as_tensor(values).detach().cpu()
+            except (TypeError, ValueError, RuntimeError) as error:
+                raise DataError(f"{what} must be numbers, not {type(values).__name__}: convert them.") from error
+            count = len(attached[name]) if attached[name].ndim else 1
+            if count != len(self) or not attached[name].ndim:
+                raise DataError(f"{count} {what} were given for {len(self)} images: give one for each.")
+        together = attached.get("", attached or None)
+        return ImageSet(self._table, self._tone, self._rows, self._splits, together)
 
     def condition_of(self, indices: Indices) -> Values | None:
         """Returns the conditions of images, in the form they were given."""

@@ -70,8 +70,8 @@ def arrange(kept: Sequence[str], rejected: Sequence[str], tables: Mapping[str, b
 
 def _vectors(metadata: Mapping[str, Row], ordered: Sequence[str], where: str) -> Vectors | None:
     """The vectors of the images that were read, if the metadata have any."""
-    vectors = {name: metadata[name].vector for name in ordered if name in metadata}
-    known = {name: vector for name, vector in vectors.items() if vector is not None}
+    given = {name: metadata[name].vector for name in ordered if name in metadata}
+    known = {name: vector for name, vector in given.items() if vector is not None}
     if not known:
         return None
     first = next(iter(known))
@@ -82,7 +82,11 @@ def _vectors(metadata: Mapping[str, Row], ordered: Sequence[str], where: str) ->
                 f"{first} in {where} has a vector of {len(known[first])} numbers and {name} {has}: give all images"
                 " vectors of one length."
             )
-    return np.array([known[name] for name in ordered], dtype=np.float32)
+    with np.errstate(over="ignore"):
+        vectors = np.array([known[name] for name in ordered]).astype(np.float32)
+    if not np.isfinite(vectors).all():
+        raise DataError(f"the vectors in the metadata of {where} are too large for 32-bit floats: scale them.")
+    return vectors
 
 
 def _strip_common(folders: list[Folders]) -> list[Folders]:

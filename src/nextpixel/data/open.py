@@ -106,11 +106,18 @@ def _load(
     table = load_table(found, geometry, folder)
     if _is_known(source):
         table = name_labels(table, LABEL_NAMES.get(str(source), ()))
+    vectors_were_named = vectors is not None
     if vectors is None and isinstance(source, str | Path) and not _is_known(source):
         vectors = own_vectors(Path(source))
     if vectors is None:
         return table
-    matched = read_vectors(vectors, table.layout.names, len(table.pixels), found.name)
+    try:
+        matched = read_vectors(vectors, table.layout.names, len(table.pixels), found.name)
+    except DataError as error:
+        if vectors_were_named:
+            raise
+        # Nobody asked for them yet, and a stray file must not make images unreadable.
+        return replace(table, vectors_error=str(error))
     return replace(table, layout=replace(table.layout, vectors=matched))
 
 

@@ -27,6 +27,7 @@ class Table:
         layout: How the images are arranged.
         skipped: Name and reason of each file left out.
         notes: Sentences for the user.
+        vectors_error: Why the vectors that lie with the source cannot be used, or None.
         reopen: Makes the same table in another process, where mapped pixels cannot be sent.
     """
 
@@ -36,6 +37,7 @@ class Table:
     layout: Layout
     skipped: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
+    vectors_error: str | None = None
     reopen: Callable[[], Table] | None = None
 
     def __reduce__(self) -> str | tuple[Any, ...]:

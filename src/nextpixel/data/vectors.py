@@ -44,8 +44,8 @@ def read_vectors(given: str | Path | NDArray[Any], names: Sequence[str] | None, 
     Raises:
         DataError: If they cannot be read, are not finite numbers, or do not fit the images.
     """
-    if isinstance(given, np.ndarray):
-        return _fitting(given, count, "the vectors", where)
+    if not isinstance(given, str | Path):
+        return _fitting(np.asarray(given), count, "the vectors", where)
     path = Path(given)
     vectors, own_names = _read(path)
     if own_names is None or names is None:
@@ -76,7 +76,10 @@ def _read(path: Path) -> tuple[NDArray[Any], tuple[str, ...] | None]:
         raise DataError(f"{path} is not a file: name an .npz with vectors, or an .npy.")
     if path.suffix.lower() == ".npy":
         try:
-            return np.load(path, allow_pickle=False), None
+            loaded = np.load(path, allow_pickle=False)
+            if not isinstance(loaded, np.ndarray):
+                raise DataError(f"{path} is an .npz by another name: call it so.")
+            return loaded, None
         except HEADER_ERRORS as error:
             raise DataError(f"{path} is damaged or not a NumPy file: make or fetch it anew.") from error
     with zip_reader(path) as archive, archive_errors(path):
@@ -100,7 +103,8 @@ def _fitting(vectors: NDArray[Any], count: int, what: str, where: str) -> Vector
         raise DataError(f"{what} are {vectors.dtype} {list(vectors.shape)} and must be numbers [N, d]: convert them.")
     if len(vectors) != count:
         raise DataError(f"{what} are {len(vectors)} for the {count} images of {where}: give one for each image.")
-    fitting: Vectors = vectors.astype(np.float32)
+    with np.errstate(over="ignore"):
+        fitting: Vectors = vectors.astype(np.float32)
     if not np.isfinite(fitting).all():
         raise DataError(f"{what} hold values that are not finite numbers: mend them.")
     return fitting

@@ -22,6 +22,7 @@ from torch import Tensor
 from nextpixel.batches import batches
 from nextpixel.errors import InputError
 from nextpixel.generation.walk import walk
+from nextpixel.modes import evaluating
 from nextpixel.nn.distributions import AS_IT_IS, Taste
 
 if TYPE_CHECKING:
@@ -69,6 +70,29 @@ def choose_candidates(
     """
     if not isinstance(candidates, int) or isinstance(candidates, bool) or candidates < 1:
         raise InputError(f"candidates must be an integer of at least 1, not {candidates!r}")
+    size = max(1, model.images_at_once // candidates)
+    draws = _Draws(candidates, taste, generator, advance)
+    parts = [
+        _choose(model, images[part], known[part], {name: values[part] for name, values in condition.items()}, draws)
+        for part in batches(len(images), size)
+    ]
+    if not parts:
+        return Chosen(images.to(torch.uint8), torch.ones(0, dtype=torch.float64))
+    return Chosen(*(torch.cat(each) for each in zip(*parts, strict=True)))
+
+
+class _Draws(NamedTuple):
+    candidates: int
+    taste: Taste
+    generator: torch.Generator | None
+    advance: Callable[[int], None] | None
+
+
+def _choose(model: ImageModel, images: Tensor, known: Tensor, condition: dict[str, Tensor], draws: _Draws) -> Chosen:
+    """Complete a few images."""
+    count, candidates = len(images), draws.candidates
+    # Image by image, so that an image does not depend on how many are completed with it.
+    numbers = torch.rand(count, candidates * images[0].numel() + 1, generator=draws.generator, dtype=torch.float64)
     repeated = {name: values.repeat_interleave(candidates, dim=0) for name, values in condition.items()}
     many = known.repeat_interleave(candidates, dim=0)
     drawn = walk(
@@ -76,21 +100,18 @@ def choose_candidates(
         images.repeat_interleave(candidates, dim=0),
         many,
         repeated,
-        taste=taste,
-        generator=generator,
-        advance=advance,
+        taste=draws.taste,
+        uniforms=numbers[:, :-1].reshape(-1, *images.shape[1:]),
+        advance=draws.advance,
     ).images
-    training = model.training
-    model.eval()
     weights = []
-    for part in batches(len(drawn), model.images_at_once):
-        context = model._context({name: values[part] for name, values in repeated.items()})
-        nats = model.head.log_prob(model._predict(drawn[part], context), drawn[part])
-        weights.append(nats.where(many[part], 0).flatten(1).sum(dim=1).double())
-    model.train(training)
-    shares = torch.cat([drawn.new_zeros(0, dtype=torch.float64), *weights]).view(-1, candidates).softmax(dim=1)
-    uniforms = torch.rand(len(images), 1, generator=generator, dtype=torch.float64).to(shares.device)
-    chosen = torch.searchsorted(shares.cumsum(dim=1), uniforms * shares.sum(dim=1, keepdim=True), right=True)
-    chosen = chosen[:, 0].clamp(max=candidates - 1)
-    rows = torch.arange(len(images), device=drawn.device)
-    return Chosen(drawn.view(-1, candidates, *drawn.shape[1:])[rows, chosen], 1 / (shares**2).sum(dim=1))
+    with evaluating(model):
+        for part in batches(len(drawn), model.images_at_once):
+            context = model._context({name: values[part] for name, values in repeated.items()})
+            nats = model.head.log_prob(model._predict(drawn[part], context), drawn[part])
+            weights.append(nats.where(many[part], 0).flatten(1).sum(dim=1).double())
+    shares = torch.cat(weights).view(count, candidates).softmax(dim=1)
+    targets = numbers[:, -1:].to(shares.device) * shares.sum(dim=1, keepdim=True)
+    chosen = torch.searchsorted(shares.cumsum(dim=1), targets, right=True)[:, 0].clamp(max=candidates - 1)
+    rows = torch.arange(count, device=drawn.device)
+    return Chosen(drawn.view(count, candidates, *drawn.shape[1:])[rows, chosen], 1 / (shares**2).sum(dim=1))

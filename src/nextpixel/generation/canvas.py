@@ -91,6 +91,10 @@ class Canvas:
         self.images[:, colour, row, column] = values
         return values
 
+    def normalised(self, values: Tensor) -> Tensor:
+        """Integers as the floats in [-1, 1] that the network takes."""
+        return values.to(self.nats.dtype).mul_(2 / (self.levels - 1)).sub_(1)
+
     def row_done(self) -> None:
         """Tell that a row was drawn."""
         if self.watch is not None:

@@ -19,6 +19,7 @@ from torch import Tensor
 from nextpixel.batches import batches
 from nextpixel.errors import ModelError
 from nextpixel.generation.canvas import Canvas
+from nextpixel.modes import evaluating
 from nextpixel.nn.distributions import AS_IT_IS, Head, Taste
 from nextpixel.nn.steps.stepper import Stepper
 
@@ -50,6 +51,7 @@ def walk(
     *,
     taste: Taste = AS_IT_IS,
     generator: torch.Generator | None = None,
+    uniforms: Tensor | None = None,
     advance: Callable[[int], None] | None = None,
     watch: Callable[[Tensor], None] | None = None,
 ) -> Walk:
@@ -62,6 +64,7 @@ def walk(
         condition: values of the model's conditions by name, each `[B, ...]` on the model's device.
         taste: how levels are drawn.
         generator: CPU generator of the draws.
+        uniforms: the numbers to draw with, float64 `[B, C, H, W]` on [0, 1), instead of new ones.
         advance: called with a number of sub-pixels done, which add up to B*C*H*W.
         watch: called after each row with those images, as far as they are drawn, that are drawn together.
 
@@ -69,21 +72,19 @@ def walk(
         ModelError: the model's probabilities are not numbers.
     """
     # All numbers are drawn beforehand, image by image, so that an image does not depend on how many are drawn with it.
-    uniforms = torch.rand(images.shape, generator=generator, dtype=torch.float64).to(images.device)
+    if uniforms is None:
+        uniforms = torch.rand(images.shape, generator=generator, dtype=torch.float64)
+    uniforms = uniforms.to(images.device)
     images = images.to(torch.uint8, copy=True)
     nats = torch.zeros(images.shape, device=images.device, dtype=next(model.parameters()).dtype)
     canvas = Canvas(images, nats, known, uniforms, taste, model.levels, advance)
-    training = model.training
-    model.eval()
-    try:
+    with evaluating(model):
         for part in batches(len(images), model.images_at_once):
             context = model._context({name: values[part] for name, values in condition.items()})
             own = canvas.part(part)
             if watch is not None:
                 own = replace(own, watch=partial(watch, own.images))
             model._walk(own, context)
-    finally:
-        model.train(training)
     if not nats.isfinite().all():
         raise ModelError("the model gives probabilities that are not numbers; its weights have diverged: train it anew")
     return Walk(images, nats)
@@ -104,14 +105,14 @@ def walk_by_steps(stepper: Stepper, head: Head, canvas: Canvas) -> None:
     by_all, by_some = (each.cpu().tolist() for each in (canvas.known.all(dim=0), canvas.known.any(dim=0)))
     rows = [all(all(by_all[colour][row]) for colour in range(colours)) for row in range(height)]
     needed = max((row + 1 for row in range(height) if not rows[row]), default=0)
-    scale = 2 / (canvas.levels - 1)
     for row in range(needed):
         stepper.start_row(row)
         if rows[row]:
-            stepper.known_row(canvas.images[:, :, row].to(canvas.nats.dtype) * scale - 1)
+            stepper.known_row(canvas.normalised(canvas.images[:, :, row]))
             canvas.done(colours * width)
+            canvas.row_done()
             continue
-        given = canvas.images[:, :, row].to(canvas.nats.dtype).mul_(scale).sub_(1).permute(1, 2, 0).contiguous()
+        given = canvas.normalised(canvas.images[:, :, row]).permute(1, 2, 0).contiguous()
         drawn, logits = [], []
         for column in range(width):
             for colour in range(colours):
@@ -123,7 +124,7 @@ def walk_by_steps(stepper: Stepper, head: Head, canvas: Canvas) -> None:
                     logits.append(head.logits(parameters))
                     drawn.append((colour, column))
                     levels = canvas.draw(colour, row, column, logits[-1], some_known=by_some[colour][row][column])
-                    values = levels * scale - 1
+                    values = canvas.normalised(levels)
                 stepper.tell(column, colour, values)
             canvas.done(colours)
         if row + 1 < needed:

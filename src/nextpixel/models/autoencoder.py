@@ -125,6 +125,11 @@ class Autoencoder(GatedPixelCNN):
         scaled: Tensor = (restored.clamp(-1, 1) + 1) * ((self.levels - 1) / 2)
         return scaled
 
+    @property
+    def companion(self) -> nn.Module | None:
+        """`plain`."""
+        return self.plain
+
     def companion_loss(self, images: Tensor) -> Tensor | None:
         """Mean squared error of `plain`, with pixels in [-1, 1]."""
         if self.plain is None:

@@ -248,6 +248,8 @@ class ImageModel(nn.Module, ABC):
             InputError: an argument does not fit the model.
         """
         taste = Taste(temperature, top_k, top_p)
+        if candidates != 1 and watch is not None:
+            raise InputError("watch shows one completion of each image; leave it out, or candidates")
         images, known, values = self._to_complete(images, known, condition)
         if candidates != 1:
             return choose_candidates(
@@ -259,7 +261,10 @@ class ImageModel(nn.Module, ABC):
         self, images: Tensor, known: Tensor, condition: Values | None
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """The arguments of `complete` as `walk` takes them, if they fit the model."""
-        images, known = torch.as_tensor(images), torch.as_tensor(known)
+        try:
+            images, known = torch.as_tensor(images), torch.as_tensor(known)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise InputError(f"images and known must be tensors or arrays ({error})") from error
         self._check_shape(images)
         if known.dtype != torch.bool or known.ndim not in (2, 3) or known.shape[-2:] != images.shape[-2:]:
             raise InputError(
@@ -282,8 +287,13 @@ class ImageModel(nn.Module, ABC):
             condition: the conditions of all training images; see `logits`.
         """
         if self.conditioning is not None:
-            some = condition if isinstance(condition, Tensor) else next(iter(condition.values()))
-            self.conditioning.fit(self._values(condition, len(some)))
+            some = next(iter(condition.values())) if isinstance(condition, dict) else condition
+            self.conditioning.fit(self._values(condition, len(torch.as_tensor(some))))
+
+    @property
+    def companion(self) -> nn.Module | None:
+        """The network of `companion_loss`, or None."""
+        return None
 
     def companion_loss(self, images: Tensor) -> Tensor | None:  # noqa: ARG002 - for families that have one
         """The loss of a network that is trained beside the model, from the same images, and shares no weights with it.

@@ -61,4 +61,4 @@ def _argument(specification: Specification | None) -> str:
         return ""
     if isinstance(specification, Labels):
         return f", {specification.count - 1}"
-    return f", torch.zeros({specification.size})" if isinstance(specification, Vector) else ", condition"
+    return f", [0.0] * {specification.size}" if isinstance(specification, Vector) else ", condition"

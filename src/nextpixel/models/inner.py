@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from torch import Tensor
@@ -34,8 +35,11 @@ def inner_conditions(sizes: ContextSizes | None, size: tuple[int, int]) -> dict[
     return conditions
 
 
-def inner_values(context: Context | None) -> dict[str, Tensor]:
-    """The values of those conditions."""
-    if context is None:
-        return {}
-    return {name: part for name, part in (("vector", context.vector), ("places", context.places)) if part is not None}
+def inner_values(context: Context | None, sizes: ContextSizes | None) -> dict[str, Tensor]:
+    """The values of those conditions, of which each number has a deviation of about 1, as those of vectors have."""
+    values = {}
+    if context is not None and sizes is not None and context.vector is not None:
+        values["vector"] = context.vector * math.sqrt(sizes.vector / sizes.square)
+    if context is not None and context.places is not None:
+        values["places"] = context.places
+    return values

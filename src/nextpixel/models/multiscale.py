@@ -14,7 +14,7 @@ first, in raster order, then the new pixels of the next scale, and so on. The ne
 smaller image and on the pixels before them, in raster order, of their own scale. All that is past by rank, so
 `log_prob` is the exact log-likelihood of the image.
 
-All scales are trained together: they share no weights, so the sum of their losses trains each as it would alone.
+All scales are trained together, by the sum of their losses; they share no weights.
 
 Deviations from the paper: any family may stand inside, not only the PixelRNNs; the upsampling network has two
 convolutions before its deconvolutions, so that a pixel sees a neighbourhood of the small image in all directions.
@@ -145,7 +145,7 @@ class Multiscale(ImageModel):
         """The values of the conditions of the model at a scale."""
         if context is not None and context.places is not None:
             context = context._replace(places=context.places[..., ::stride, ::stride])
-        return inner_values(context) | ({} if smaller is None else {"smaller": smaller})
+        return inner_values(context, self.context_sizes) | ({} if smaller is None else {"smaller": smaller})
 
     @property
     def _models(self) -> list[ImageModel]:
@@ -181,4 +181,4 @@ class Multiscale(ImageModel):
     @staticmethod
     def _positions(scale: Tensor, smaller: Tensor) -> Tensor:
         """Where the places of the smaller image are among those of the larger one."""
-        return torch.searchsorted(scale.flatten(), smaller.flatten())
+        return torch.searchsorted(scale.flatten().contiguous(), smaller.flatten().contiguous())

@@ -44,7 +44,7 @@ class ResidualStepper(Stepper):
         first = model.first
         self.image = FeatureRow(like, batch, width, ChannelGroups.split(channels, channels), first.reach)
         self.rows = [FeatureRow(like, batch, width, maps, reach) for _ in range(len(blocks) + 1)]
-        self.first = MaskedConvStep(first.visible_weight, "A", self.image, maps, RowOffset(first.bias, None, None))
+        self.first = MaskedConvStep(first.visible_weight, "A", self.image, maps, RowOffset(first.bias))
         skips = like.new_zeros(batch, maps.channels)
         self.skips = list(maps.pieces(skips[None])[0]) if blocks[0].skip else None
         self.blocks = [

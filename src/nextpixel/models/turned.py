@@ -21,6 +21,7 @@ from nextpixel.models.build import build
 from nextpixel.models.inner import check_inner, inner_conditions, inner_values
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.conditions import Specification
+from nextpixel.options import integer
 
 Side = Literal["top", "bottom", "left", "right"]
 
@@ -58,6 +59,7 @@ class Turned(ImageModel):
         if order not in get_args(Side):
             raise ModelError(f"order must be one of {', '.join(get_args(Side))}, not {order!r}")
         own = {"inner": check_inner(inner), "order": order}
+        features = integer("features", features, 1)
         super().__init__(image_shape, levels, own, condition, features)
         self.side: Side = order
         channels, height, width = self.image_shape
@@ -72,6 +74,11 @@ class Turned(ImageModel):
             **inner_options,
         )
         self.options = {**self.inner.options, **own}
+
+    @property
+    def images_at_once(self) -> int:
+        """As many as the model inside draws together."""
+        return self.inner.images_at_once
 
     @property
     def order(self) -> Tensor:
@@ -96,7 +103,7 @@ class Turned(ImageModel):
     def _inner_context(self, context: Context | None) -> Context | None:
         if context is not None and context.places is not None:
             context = context._replace(places=self._turn(context.places))
-        return self.inner._context(inner_values(context))
+        return self.inner._context(inner_values(context, self.context_sizes))
 
     def _network(self, inputs: Tensor, context: Context | None) -> Tensor:
         turned = self._turn(inputs).contiguous(memory_format=torch.channels_last)

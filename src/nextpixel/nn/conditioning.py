@@ -26,6 +26,9 @@ from nextpixel.nn.initialisation import keep_deviation
 COARSE_LAYERS = 2
 """3x3 convolutions of an upsampling network, before the first deconvolution."""
 
+LARGEST_STRIDE = 5
+"""Of a deconvolution."""
+
 # A condition shifts a layer's maps, whose deviation is 1, by so much at first: it is felt, and nothing saturates.
 BIAS_DEVIATION = 0.3
 
@@ -54,10 +57,17 @@ class Parts(NamedTuple):
 
 
 class ContextSizes(NamedTuple):
-    """Channels of the two parts of a `Context`; 0 where there is none."""
+    """Channels of the two parts of a `Context`; 0 where there is none.
+
+    Attributes:
+        vector: channels of h.
+        places: channels of s.
+        square: the expected square of the length of h: a one-hot vector has 1, a standardised one as much as channels.
+    """
 
     vector: int
     places: int
+    square: int
 
 
 class Conditioning(nn.Module):
@@ -89,7 +99,8 @@ class Conditioning(nn.Module):
                 self.upsampling[name] = Upsampling(each.channels, features, each.size, image_size)
                 places[name] = features
         self.parts = Parts(vector, places)
-        self.sizes = ContextSizes(sum(vector.values()), sum(places.values()))
+        square = sum(1 if isinstance(conditions[name], Labels) else size for name, size in vector.items())
+        self.sizes = ContextSizes(sum(vector.values()), sum(places.values()), square)
 
     def forward(self, values: dict[str, Tensor], dtype: torch.dtype) -> Context:
         """Encode the values, by name as `conditions.checked_values` gives them, in the dtype of the layers."""
@@ -120,31 +131,31 @@ class ConditionBias(nn.Module):
 
     def __init__(self, sizes: ContextSizes, outputs: int) -> None:
         super().__init__()
+        self.square = sizes.square
         self.vector = nn.Parameter(torch.empty(outputs, sizes.vector)) if sizes.vector else None
         self.places = nn.Parameter(torch.empty(outputs, sizes.places)) if sizes.places else None
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the weights so that each part of the context shifts the maps by a like amount."""
+        """Draw the weights so that both parts of the context shift the maps by a like amount."""
         with torch.no_grad():
-            for each in self.parameters():
-                each.normal_().mul_(BIAS_DEVIATION / math.sqrt(each.shape[1]))
+            if self.vector is not None:
+                self.vector.normal_().mul_(BIAS_DEVIATION / math.sqrt(self.square))
+            if self.places is not None:
+                self.places.normal_().mul_(BIAS_DEVIATION / math.sqrt(self.places.shape[1]))
 
-    def parts(self, context: Context) -> tuple[Tensor | None, Tensor | None]:
-        """What the conditions add everywhere, `[B, outputs]`, and at each place, `[B, outputs, H, W]`."""
-        everywhere = places = None
-        if self.vector is not None and context.vector is not None:
-            everywhere = F.linear(context.vector, self.vector)
-        if self.places is not None and context.places is not None:
-            places = F.conv2d(context.places, self.places[:, :, None, None])
-        return everywhere, places
+    def everywhere(self, context: Context) -> Tensor | None:
+        """What the conditions add at all places, `[B, outputs]`."""
+        return None if self.vector is None or context.vector is None else F.linear(context.vector, self.vector)
 
     def forward(self, maps: Tensor, context: Context) -> Tensor:
         """The maps, `[B, outputs, H, W]`, with what the conditions add to them."""
-        everywhere, places = self.parts(context)
+        everywhere = self.everywhere(context)
         if everywhere is not None:
             maps = maps + everywhere[:, :, None, None]
-        return maps if places is None else maps + places
+        if self.places is not None and context.places is not None:
+            maps = maps + F.conv2d(context.places, self.places[:, :, None, None])
+        return maps
 
     def join(self, inputs: Tensor, weight: Tensor, bias: Tensor, context: Context) -> tuple[Tensor, Tensor, Tensor]:
         """The same addition as a part of the convolution that makes the maps, for a layer that computes it itself.
@@ -179,7 +190,12 @@ class Standardise(nn.Module):
         self.register_buffer("deviation", torch.ones(size))
 
     def fit(self, vectors: Tensor) -> None:
-        """Measure `[N, d]` vectors; numbers that never change are left as they are."""
+        """Measure `[N, d]` vectors; numbers that never change are left as they are.
+
+        What was measured before stays: the weights were trained with it.
+        """
+        if self.mean.any() or (self.deviation != 1).any():
+            return
         vectors = vectors.double()
         deviation = vectors.std(dim=0, correction=0)
         self.mean.copy_(vectors.mean(dim=0))
@@ -193,8 +209,8 @@ class Standardise(nn.Module):
 class Upsampling(nn.Module):
     """The network m from a coarse map to one of the image's size: two 3x3 convolutions, then deconvolutions.
 
-    Place i of the coarse map lies at the places from i*k to i*k + k-1 of the image, k = ceil(image side / map side);
-    what reaches over the image's edge is cut off.
+    Place i of the coarse map lies at the places from i*k to i*k + k-1 of the image, k = ceil(image side / map side), or
+    the next k without a prime factor above 5; what reaches over the image's edge is cut off.
 
     Args:
         channels: channels of the coarse map.
@@ -257,8 +273,15 @@ def _padding(stride: int) -> int:
 
 
 def _stages(down: int, across: int) -> Sequence[tuple[int, int]]:
-    """Strides of the deconvolutions: prime factors of both enlargements, side by side; at least one stage."""
-    factors = [_primes(down), _primes(across)]
+    """Strides of the deconvolutions: prime factors of both enlargements, side by side; at least one stage.
+
+    An enlargement with a large prime factor is replaced by the next one without, as the result is cut off anyway.
+    """
+    factors = []
+    for enlargement in (down, across):
+        while max(_primes(enlargement), default=1) > LARGEST_STRIDE:
+            enlargement += 1
+        factors.append(_primes(enlargement))
     count = max(1, *map(len, factors))
     height, width = ([1] * (count - len(each)) + each for each in factors)
     return list(zip(height, width, strict=True))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nextpixel.errors import InputError, ModelError
 from nextpixel.options import integer
@@ -62,8 +62,15 @@ class Labels(Condition):
     names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
+        """Check and convert.
+
+        Raises:
+            ModelError: see above.
+        """
         object.__setattr__(self, "count", integer("the number of labels", self.count, 1))
         if self.names is not None:
+            if isinstance(self.names, str) or not isinstance(self.names, Sequence):
+                raise ModelError(f"the names of labels must be a list of texts, not {self.names!r}")
             object.__setattr__(self, "names", tuple(map(str, self.names)))
             if len(set(self.names)) != self.count or len(self.names) != self.count:
                 raise ModelError(f"{self.count} labels need as many different names, not {list(self.names)}")
@@ -180,6 +187,8 @@ def named(specification: Specification | None) -> dict[str, Condition]:
     for name, each in specification.items():
         if not isinstance(name, str) or not name.isidentifier() or not isinstance(each, Condition):
             raise ModelError(f"condition must name Labels, Vector or Map by words, not {name!r}: {each!r}")
+        if hasattr(nn.ModuleDict, name) or name == "training":
+            raise ModelError(f"a condition cannot be called {name!r}, which means something else; choose another name")
     return dict(specification)
 
 
@@ -266,6 +275,6 @@ def _floats(value: Any, shape: tuple[int, ...], what: str) -> Tensor:
         raise InputError(f"{what} must have the shape [B, {', '.join(map(str, shape))}], not {list(numbers.shape)}")
     if not numbers.dtype.is_floating_point:
         numbers = numbers.float()
-    if not torch.compiler.is_compiling() and not numbers.isfinite().all():
+    if not torch.compiler.is_compiling() and not numbers.float().isfinite().all():
         raise InputError(f"{what} hold values that are not finite numbers")
     return numbers

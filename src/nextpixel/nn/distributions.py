@@ -76,7 +76,8 @@ class Taste:
 
     def __post_init__(self) -> None:
         temperature, top_k, top_p = self.temperature, self.top_k, self.top_p
-        if not isinstance(temperature, int | float) or not (math.isfinite(temperature) and temperature >= 0):
+        is_number = isinstance(temperature, int | float) and not isinstance(temperature, bool)
+        if not is_number or not (math.isfinite(temperature) and temperature >= 0):
             raise InputError(f"temperature must be a number, 0 or more, not {temperature!r}")
         if top_k is not None and (not isinstance(top_k, int) or isinstance(top_k, bool) or top_k < 1):
             raise InputError(f"top_k must be an integer of at least 1, not {top_k!r}")
@@ -120,6 +121,7 @@ def draw(logits: Tensor, uniforms: Tensor, taste: Taste = AS_IT_IS) -> Tensor:
         return logits.argmax(dim=1)
     cumulative = taste.probabilities(logits).cumsum(dim=1)
     # The sum rounds to something near 1, and a number below 1 times that is below it, so some level is always found; at
-    # the first level whose sum is larger the sum has just grown, so its probability is not 0.
+    # the first level whose sum is larger the sum has just grown, so its probability is not 0. (Of sums that are not
+    # numbers any level will do: whoever draws finds out from the log-probabilities.)
     targets = uniforms[:, None] * cumulative[:, -1:]
-    return torch.searchsorted(cumulative, targets, right=True)[:, 0]
+    return torch.searchsorted(cumulative, targets, right=True)[:, 0].clamp_(max=logits.shape[1] - 1)

@@ -32,7 +32,8 @@ def level_table(levels: int) -> NDArray[np.uint8]:
     level = np.arange(levels)
     # Reading takes p for floor(p * levels / 256).
     first, last = -(-256 * level // levels), -(-256 * (level + 1) // levels) - 1
-    return np.clip(np.rint(level * (255 / (levels - 1))), first, last).astype(np.uint8)
+    table: NDArray[np.uint8] = np.clip(np.rint(level * (255 / (levels - 1))), first, last).astype(np.uint8)
+    return table
 
 
 def spread(images: Tensor, levels: int) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from nextpixel.batches import batches
 from nextpixel.models.autoencoder import Autoencoder
+from nextpixel.modes import evaluating
 from nextpixel.scoring.likelihood import batch_size_for
 
 if TYPE_CHECKING:
@@ -33,14 +34,10 @@ def codes(model: Autoencoder, images: ImageSet | Tensor, *, advance: Callable[[i
     """
     if not isinstance(images, Tensor):
         model.check_set(images)
-    training = model.training
-    model.eval()
     found = []
-    try:
+    with evaluating(model):
         for part in batches(len(images), batch_size_for(model)):
             found.append(model.encode(images[part]).float().cpu())
             if advance is not None:
                 advance(part.stop - part.start)
-    finally:
-        model.train(training)
     return torch.cat(found)

@@ -13,6 +13,7 @@ from torch import Tensor
 from nextpixel.batches import batches
 from nextpixel.errors import InputError
 from nextpixel.models.set_condition import conditioned
+from nextpixel.modes import evaluating
 from nextpixel.nn.conditions import Values, checked_values
 
 if TYPE_CHECKING:
@@ -96,17 +97,13 @@ def log_probs(
         condition = images.condition
         model.check_set(images)
     values = None if condition is None else checked_values(model.condition, condition, len(images))
-    training = model.training
-    model.eval()
     results = []
-    try:
+    with evaluating(model):
         for part in batches(len(images), batch_size or batch_size_for(model)):
             own = None if values is None else {name: each[part] for name, each in values.items()}
             results.append(model.log_prob(images[part], own).double().cpu())
             if advance is not None:
                 advance(part.stop - part.start)
-    finally:
-        model.train(training)
     return torch.cat(results)
 
 

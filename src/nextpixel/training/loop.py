@@ -226,7 +226,12 @@ class Run:
         self.optimizer.zero_grad()
         loss = nats / self.dimensions
         (loss if companion is None else loss + companion).backward()
-        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip))
+        # A companion is clipped by itself, so that the model learns as it would alone.
+        companions = [] if self.model.companion is None else list(self.model.companion.parameters())
+        others = {id(parameter) for parameter in companions}
+        own = [parameter for parameter in self.model.parameters() if id(parameter) not in others]
+        norm = float(torch.nn.utils.clip_grad_norm_(own, self.settings.clip))
+        torch.nn.utils.clip_grad_norm_(companions, self.settings.clip)
         value = nats.item()
         if not (math.isfinite(value) and math.isfinite(norm)):
             raise TrainingError(

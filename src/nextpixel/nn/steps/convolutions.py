@@ -73,14 +73,11 @@ class ConvolutionsStep:
         self.own = maps.own
         # The inputs after their ReLU are needed at one place only.
         self.active = FeatureRow(like, batch, 1, maps.groups, reach=0)
-        self.narrow = MaskedConvStep(
-            core.narrow.visible_weight, "B", self.active, hidden, RowOffset(core.narrow.bias, None, None)
-        )
+        self.narrow = MaskedConvStep(core.narrow.visible_weight, "B", self.active, hidden, RowOffset(core.narrow.bias))
         self.narrow.start_row(0)
         self.middle = FeatureRow(like, batch, width, hidden, core.reach)
-        parts = (None, None) if core.condition is None or context is None else core.condition.parts(context)
         self.wide = MaskedConvStep(
-            core.wide.visible_weight, "B", self.middle, hidden, RowOffset(core.wide.bias, *parts)
+            core.wide.visible_weight, "B", self.middle, hidden, RowOffset(core.wide.bias, core.condition, context)
         )
         self.narrow_whole = core.narrow.visible_weight[:, :, 0, 0].T.contiguous(), core.narrow.bias
 

@@ -15,7 +15,8 @@ from torch import Tensor
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.diagonal_lstm import DiagonalBiLSTM
 from nextpixel.nn.steps.convolutions import MaskedConvStep
-from nextpixel.nn.steps.lstm import Cell, offset_of
+from nextpixel.nn.steps.lstm import Cell
+from nextpixel.nn.steps.rows_above import RowOffset
 from nextpixel.nn.steps.stepper import FeatureRow
 
 LEFT, ABOVE = 0, 1
@@ -36,15 +37,15 @@ class DiagonalStep:
         recurrence, hidden, conv = layer.recurrence, layer.hidden, layer.input_to_state
         self.cell = Cell(hidden, batch, conv.bias)
         order = self.cell.order
-        offset = offset_of(conv.bias, layer.condition, context, order)
+        offset = RowOffset(conv.bias, layer.condition, context, order=order)
         self.gates = MaskedConvStep(conv.visible_weight[order], "B", maps, self.cell.groups, offset)
         self.above = recurrence.weight[ABOVE, 0, order].T.contiguous()
         left = recurrence.weight[LEFT, 0, order]
         spans = zip((0, *self.cell.groups.ends[:-1]), self.cell.groups.ends, strict=True)
         self.left = [left[a:b].T.contiguous() for a, b in spans]
         # Before the first column stands the initial state, and above the first row too.
-        self.states = recurrence.hidden[0].expand(width + 1, batch, -1).contiguous()
-        self.memories = recurrence.memory[0].expand(width + 1, batch, -1).contiguous()
+        self.states = recurrence.hidden[0].repeat(width + 1, batch, 1)
+        self.memories = recurrence.memory[0].repeat(width + 1, batch, 1)
         self.own_states, self.own_memories = hidden.pieces(self.states), hidden.pieces(self.memories)
         self.mirrored = hidden.pieces(mirrored)
 
@@ -88,7 +89,7 @@ class MirroredDirections:
         h = layers[0].hidden.channels
         every = list(range(4 * h, 8 * h))
         self.inputs = [layer.input_to_state.visible_weight[every, :, 0, 0].T.contiguous() for layer in layers]
-        self.offsets = [offset_of(layer.input_to_state.bias, layer.condition, context, every) for layer in layers]
+        self.offsets = [RowOffset(layer.input_to_state.bias, layer.condition, context, order=every) for layer in layers]
         self.beside, self.above = (
             torch.stack([layer.recurrence.weight[tap, 1].T for layer in layers]) for tap in (LEFT, ABOVE)
         )

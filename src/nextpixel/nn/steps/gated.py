@@ -15,7 +15,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nextpixel.nn.conditioning import ConditionBias, Context
+from nextpixel.nn.conditioning import Context
 from nextpixel.nn.gated import GatedLayer, gate
 from nextpixel.nn.steps.rows_above import RowOffset, RowsAbove
 from nextpixel.nn.steps.stepper import FeatureRow, products, with_bias_row
@@ -46,12 +46,14 @@ class GatedStep:
         horizontal = layer.horizontal.visible_weight * scale[:, None, None, None]
         self.now = products(horizontal, source, pair, own=not layer.first)
         self.vertical = RowsAbove(layer.vertical.weight, batch, width)
-        self.vertical_offset = _offset(layer.vertical.bias, layer.vertical_condition, context, None)
+        self.vertical_offset = RowOffset(layer.vertical.bias, layer.vertical_condition, context)
         self.vertical_maps = horizontal.new_zeros(width, batch, pair.channels)
         link_bias = layer.link.bias
         assert link_bias is not None
         self.link = (layer.link.weight[:, :, 0, 0] * scale[:, None])[order].T.contiguous()
-        self.base_offset = _offset(link_bias + layer.horizontal.bias, layer.horizontal_condition, context, scale, order)
+        self.base_offset = RowOffset(
+            link_bias + layer.horizontal.bias, layer.horizontal_condition, context, scale=scale, order=order
+        )
         self.base = horizontal.new_zeros(width, batch, pair.channels)
         ends = [2 * end for end in features.ends]
         starts = [0, *ends[:-1]]
@@ -97,22 +99,3 @@ class GatedStep:
                 torch.mm(self.so_far[colour], self.out[colour], out=own)
             else:
                 torch.addmm(self.inputs.own[column][colour], self.so_far[colour], self.out[colour], out=own)
-
-
-def _offset(
-    bias: Tensor,
-    condition: ConditionBias | None,
-    context: Context | None,
-    scale: Tensor | None,
-    order: list[int] | None = None,
-) -> RowOffset:
-    everywhere, places = (None, None) if condition is None or context is None else condition.parts(context)
-    if scale is not None:
-        bias = bias * scale
-        everywhere = None if everywhere is None else everywhere * scale
-        places = None if places is None else places * scale[:, None, None]
-    if order is not None:
-        bias = bias[order]
-        everywhere = None if everywhere is None else everywhere[:, order]
-        places = None if places is None else places[:, order]
-    return RowOffset(bias, everywhere, places)

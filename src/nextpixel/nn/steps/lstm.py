@@ -5,9 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nextpixel.nn.conditioning import ConditionBias, Context
 from nextpixel.nn.masks import ChannelGroups
-from nextpixel.nn.steps.rows_above import RowOffset
 
 
 class Cell:
@@ -45,13 +43,3 @@ class Cell:
     def split(self, gates: Tensor) -> tuple[Tensor, ...]:
         """The four gates of all colours, `[..., h]` each, from `[..., 4h]` in `order`."""
         return gates.index_select(-1, self.back).chunk(4, dim=-1)
-
-
-def offset_of(bias: Tensor, condition: ConditionBias | None, context: Context | None, order: list[int]) -> RowOffset:
-    """The offset of a layer's maps, in another order of channels."""
-    everywhere, places = (None, None) if condition is None or context is None else condition.parts(context)
-    return RowOffset(
-        bias[order],
-        None if everywhere is None else everywhere[:, order],
-        None if places is None else places[:, order],
-    )

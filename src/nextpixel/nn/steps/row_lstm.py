@@ -8,8 +8,8 @@ from torch import Tensor
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.row_lstm import RowLSTM
 from nextpixel.nn.steps.convolutions import MaskedConvStep
-from nextpixel.nn.steps.lstm import Cell, offset_of
-from nextpixel.nn.steps.rows_above import RowsAbove
+from nextpixel.nn.steps.lstm import Cell
+from nextpixel.nn.steps.rows_above import RowOffset, RowsAbove
 from nextpixel.nn.steps.stepper import FeatureRow
 
 
@@ -27,12 +27,12 @@ class RowLSTMStep:
         conv, recurrence, hidden = layer.input_to_state, layer.recurrence, layer.hidden
         self.cell = Cell(hidden, batch, conv.bias)
         order = self.cell.order
-        offset = offset_of(conv.bias, layer.condition, context, order)
+        offset = RowOffset(conv.bias, layer.condition, context, order=order)
         self.gates = MaskedConvStep(conv.visible_weight[order], "B", maps, self.cell.groups, offset)
         # [taps, 1, 4h, h] to [4h, h, 1, taps]
         self.states = RowsAbove(recurrence.weight[:, 0, order].permute(1, 2, 0)[:, :, None], batch, width)
         self.states.rows[0].copy_(recurrence.hidden[0])
-        self.memory = recurrence.memory[0].expand(width, batch, -1).contiguous()
+        self.memory = recurrence.memory[0].repeat(width, batch, 1)
         state = self.states.rows[0][self.states.reach : self.states.reach + width]
         self.state, self.own_state = state, hidden.pieces(state)
         self.own_memory = hidden.pieces(self.memory)

@@ -11,6 +11,8 @@ from collections import deque
 import torch
 from torch import Tensor
 
+from nextpixel.nn.conditioning import ConditionBias, Context
+
 
 class RowsAbove:
     """A convolution over the last rows of a map, unmasked.
@@ -47,18 +49,35 @@ class RowOffset:
     """The bias of a layer together with what the conditions add to it, for a row of maps `[W, B, outputs]`.
 
     Args:
-        bias: `[outputs]`.
-        everywhere: what the conditions add at all places, `[B, outputs]`, or None.
-        places: what they add at each place, `[B, outputs, H, W]`, or None.
+        bias: `[channels]`.
+        condition: the layer's, or None.
+        context: of the conditions, or None.
+        scale: factors on the channels, or None.
+        order: which of the channels the maps hold, in which order; None for all as they are.
     """
 
-    def __init__(self, bias: Tensor, everywhere: Tensor | None, places: Tensor | None) -> None:
-        self.constant = bias if everywhere is None else bias + everywhere
-        self.places = None if places is None else places.permute(2, 3, 0, 1)
+    def __init__(
+        self,
+        bias: Tensor,
+        condition: ConditionBias | None = None,
+        context: Context | None = None,
+        *,
+        scale: Tensor | None = None,
+        order: list[int] | None = None,
+    ) -> None:
+        channels = torch.arange(len(bias), device=bias.device)
+        if order is not None:
+            channels = channels[order]
+        factors = torch.ones_like(bias) if scale is None else scale
+        everywhere = None if condition is None or context is None else condition.everywhere(context)
+        self.constant = ((bias if everywhere is None else bias + everywhere) * factors)[..., channels]
+        self.places = self.weight = None
+        if condition is not None and condition.places is not None and context is not None:
+            self.places = context.places
+            self.weight = (condition.places * factors[:, None])[channels].T.contiguous()
 
     def put_into(self, maps: Tensor, row: int) -> None:
         """Set maps to the offset of a row."""
-        if self.places is None:
-            maps.copy_(self.constant)
-        else:
-            torch.add(self.places[row], self.constant, out=maps)
+        maps.copy_(self.constant)
+        if self.places is not None and self.weight is not None:
+            maps += self.places[:, :, row].permute(2, 0, 1) @ self.weight
