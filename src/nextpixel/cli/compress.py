@@ -21,6 +21,7 @@ def compress(
     run: Path,
     *images: Path,
     out: Path,
+    lanes: int | None = None,
     embed_model: Annotated[bool, Parameter(negative="")] = False,
     compare: bool = True,
     condition: ConditionOptions = ConditionOptions(),
@@ -35,6 +36,8 @@ def compress(
         run: Run or model folder.
         images: Picture files, or folders of them.
         out: The file, ending with .npx.
+        lanes: How many tiles are decoded beside each other, which is faster; each costs some 7 bytes. By default a few,
+            and more for larger files.
         embed_model: Put the model into the file, so that nothing else is needed to decompress it.
         compare: Also measure PNG, WebP and, where it is installed, JPEG XL.
         condition: For a model of classes, the --label of the pictures.
@@ -52,17 +55,19 @@ def compress(
     if not images:
         raise InputError("name the pictures, or folders of them, after the run folder")
     model = load_model(run).cpu()
+    values = condition.rows(model, 1) if model.condition is not None or condition.are_given else None
+    if values is not None and any(len(each) > 1 for each in values.values()):
+        raise InputError("give one --label: all pictures are coded as of that class")
     found = read_pictures(images, model.levels)
     for note in found.notes:
         warn(note)
     total = sum(image.numel() for image in found.images)
     embed = {name: (run / name).read_bytes() for name in MODEL_FILES} if embed_model else None
-    values = condition.rows(model, 1) if model.condition is not None or condition.are_given else None
-    if values is not None and any(len(each) > 1 for each in values.values()):
-        raise InputError("give one --label: all pictures are coded as of that class")
     start = time.monotonic()
     with bar("compressing", total) as advance:
-        data = squeeze(model, found.images, values or None, names=found.names, embed=embed, advance=advance)
+        data = squeeze(
+            model, found.images, values or None, names=found.names, embed=embed, lanes=lanes, advance=advance
+        )
     seconds = time.monotonic() - start
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

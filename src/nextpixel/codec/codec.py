@@ -58,6 +58,7 @@ def compress(
     *,
     names: Sequence[str] | None = None,
     embed: dict[str, bytes] | None = None,
+    lanes: int | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> bytes:
     """Compress images without loss.
@@ -68,6 +69,8 @@ def compress(
         condition: for a conditional model a label for each image, or one for all.
         names: of the images, kept with them.
         embed: files of the model's folder, to come along in the result.
+        lanes: how many tiles are decoded beside each other: decoding many at once is faster, and each lane costs some 7
+            bytes. None takes a few, and more for larger files.
         advance: called with numbers of sub-pixels done; they add up to those of all images.
 
     Returns:
@@ -78,6 +81,8 @@ def compress(
         ModelError: the model cannot compress.
     """
     check_family(model)
+    if lanes is not None and (not isinstance(lanes, int) or isinstance(lanes, bool) or lanes < 1):
+        raise InputError(f"lanes must be an integer of at least 1, not {lanes!r}")
     one_image = isinstance(images, Tensor) and images.ndim == 3
     pictures = _checked(model, [images] if one_image else list(images))  # type: ignore[list-item]
     labels = _labels(model, condition, len(pictures))
@@ -103,7 +108,7 @@ def compress(
         ranges,
         _checksum(pictures),
         [_shape(picture) for picture in pictures],
-        list(_blocks(kept, _without(groups, shares, plain))),
+        list(_blocks(kept, _without(groups, shares, plain), lanes)),
         {i: deflated[i] for i in plain},
         None if names is None else list(names),
         None if labels is None else labels.tolist(),
@@ -286,11 +291,13 @@ def _without(
                 yield tile, Shares(own.starts[i], own.frequencies[i])
 
 
-def _blocks(groups: Sequence[Sequence[Tile]], shares: Iterator[tuple[Tile, Shares]]) -> Iterator[list[bytes]]:
+def _blocks(
+    groups: Sequence[Sequence[Tile]], shares: Iterator[tuple[Tile, Shares]], lanes: int | None
+) -> Iterator[list[bytes]]:
     """The streams of each block."""
     by_tile = {(tile.image, tile.channels.start, tile.rows.start, tile.columns.start): own for tile, own in shares}
     for group in groups:
         own = [by_tile[tile.image, tile.channels.start, tile.rows.start, tile.columns.start] for tile in group]
         together = Shares(np.stack([each.starts for each in own]), np.stack([each.frequencies for each in own]))
-        lanes = FREE_LANES + int(together.bits.sum()) // (8 * BYTES_A_LANE)
-        yield encode(together, max(1, min(len(group), lanes)))
+        few = FREE_LANES + int(together.bits.sum()) // (8 * BYTES_A_LANE)
+        yield encode(together, min(len(group), few if lanes is None else lanes))

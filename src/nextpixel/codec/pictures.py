@@ -102,7 +102,7 @@ def _levels_of(pixels: Pixels, levels: int, path: Path) -> Tensor:
         raise DataError(
             f"{path} has other values than the {levels} levels of the model are shown by: use a model of 256 levels."
         )
-    return torch.from_numpy(found if levels < 256 else np.ascontiguousarray(pixels))
+    return torch.from_numpy(found if levels < 256 else np.array(pixels))
 
 
 def _has_metadata(data: bytes) -> bool:

@@ -1,0 +1,208 @@
+import zlib
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import nextpixel as nx
+from nextpixel.codec.container import read, write
+from nextpixel.errors import DataError, InputError, ModelError
+from tiny_models import noise, sharper, tiny
+
+MODELS = {}
+
+
+def model_of(family="gated-pixelcnn", shape=(1, 4, 5), levels=256, **options):
+    """The same model every time, made once."""
+    key = (family, shape, levels, str(options))
+    if key not in MODELS:
+        MODELS[key] = sharper(tiny(family, shape, levels, default_condition=False, **options), 1.0).eval()
+    return MODELS[key]
+
+
+def back_and_forth(model, images, *condition):
+    data = nx.compress(model, images, *condition)
+    found = nx.decompress(model, data)
+    one_shape = isinstance(images, torch.Tensor)
+    assert isinstance(found, torch.Tensor) or not one_shape or not len(images)
+    assert len(found) == len(images)
+    for before, after in zip(images, found, strict=True):
+        assert after.dtype == torch.uint8 and torch.equal(after, before.to(torch.uint8))
+    return data
+
+
+pictures = st.tuples(
+    st.integers(1, 4), st.integers(1, 11), st.integers(1, 11), st.sampled_from(["noise", "white", "black", "ramp"])
+)
+
+
+def picture(channels, height, width, kind, levels, seed):
+    if kind == "noise":
+        return torch.randint(levels, (channels, height, width), generator=torch.Generator().manual_seed(seed))
+    if kind == "ramp":
+        return (torch.arange(channels * height * width) % levels).view(channels, height, width)
+    return torch.full((channels, height, width), levels - 1 if kind == "white" else 0)
+
+
+@settings(max_examples=260, deadline=None, database=None)
+@given(
+    family=st.sampled_from(["gated-pixelcnn", "pixelcnn"]),
+    shape=st.sampled_from([(1, 4, 5), (3, 3, 4)]),
+    levels=st.sampled_from([2, 5, 256]),
+    specification=st.lists(pictures, min_size=1, max_size=16),
+    seed=st.integers(0, 99),
+)
+def test_every_picture_comes_back(family, shape, levels, specification, seed):
+    """Some two thousand pictures of any size, with and without tiles, planes and deflated pixels."""
+    model = model_of(family, shape, levels)
+    back_and_forth(model, [picture(*each, levels, seed) for each in specification])
+
+
+@pytest.mark.parametrize("shape", [(1, 4, 5), (3, 9, 7), (1, 1, 1), (4, 2, 2)])
+def test_one_image_stays_one_image_and_a_batch_a_batch(shape):
+    model = model_of()
+    image = torch.randint(256, shape, dtype=torch.uint8)
+    assert torch.equal(nx.decompress(model, nx.compress(model, image)), image)
+    batch = nx.decompress(model, nx.compress(model, image[None]))
+    assert torch.equal(batch, image[None])
+    assert nx.decompress(model, nx.compress(model, image[None][:0])) == []
+
+
+def test_labels_travel_with_the_images():
+    model = model_of(condition=nx.Labels(3))
+    images = model.sample(9, torch.arange(9) % 3, generator=torch.Generator().manual_seed(0))
+    own = back_and_forth(model, images, torch.arange(9) % 3)
+    back_and_forth(model, images, 1)
+    assert read(own).labels == [0, 1, 2] * 3
+    with pytest.raises(InputError, match="needs a condition"):
+        nx.compress(model, images)
+    with pytest.raises(InputError, match="no class 3"):
+        nx.compress(model, images, 3)
+
+
+def test_names_and_files_travel_too():
+    model = model_of()
+    data = nx.compress(model, noise(model, 2), names=["a.png", "b/ü.png"], embed={"x": b"\0\1", "y": b""})
+    contents = read(data)
+    assert contents.names == ["a.png", "b/ü.png"] and contents.model == {"x": b"\0\1", "y": b""}
+    assert torch.equal(nx.decompress(model, data), noise(model, 2))
+
+
+def test_no_image_grows_by_more_than_a_few_bytes():
+    model = model_of()
+    one, two = (len(nx.compress(model, torch.randint(256, (count, 1, 30, 30)))) for count in (1, 2))
+    assert two - one <= 30 * 30 + 12
+    assert one <= 30 * 30 + 80
+
+
+def test_what_the_model_knows_is_small():
+    model = model_of()
+    images = model.sample(200, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        bits = float(model.bits_per_dim(images).mean()) * images.numel()
+    data = nx.compress(model, images)
+    assert 8 * len(data) <= bits * 1.006 + 8 * (64 + 0.001 * bits / 8)
+
+
+def test_another_model_is_told_from_damage():
+    model, other = model_of(), model_of(layers=3)
+    data = nx.compress(model, noise(model, 3))
+    with pytest.raises(DataError, match="compressed with another model"):
+        nx.decompress(other, data)
+
+
+@pytest.mark.parametrize("family", ["row-lstm", "diagonal-bilstm", "multiscale", "autoencoder", "turned"])
+def test_models_that_cannot_compress_say_so(family):
+    model = tiny(family, (1, 4, 5), 4)
+    with pytest.raises(ModelError, match="cannot compress yet"):
+        nx.compress(model, noise(model, 1))
+    with pytest.raises(ModelError, match="cannot compress yet"):
+        nx.decompress(model, nx.compress(model_of(levels=4), noise(model, 1)))
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        torch.zeros(2, 1, 3, 3),
+        torch.zeros(2, 1, 3, 3, dtype=torch.bool),
+        torch.zeros(3, 3, dtype=torch.uint8),
+        torch.zeros(2, 5, 3, 3, dtype=torch.uint8),
+        torch.zeros(2, 1, 0, 3, dtype=torch.uint8),
+        torch.full((1, 1, 3, 3), 5),
+        torch.full((1, 1, 3, 3), -1),
+        [torch.zeros(1, 3, 3, dtype=torch.uint8), torch.zeros(3, dtype=torch.uint8)],
+    ],
+)
+def test_images_that_cannot_be_are_refused(images):
+    with pytest.raises(InputError):
+        nx.compress(model_of(levels=5), images)
+
+
+def test_progress_adds_up():
+    model, steps = model_of(), []
+    images = [torch.zeros(1, 9, 7, dtype=torch.uint8), torch.randint(256, (2, 4, 4), dtype=torch.uint8)]
+    data = nx.compress(model, images, advance=steps.append)
+    assert sum(steps) == 63 + 32
+    steps.clear()
+    nx.decompress(model, data, advance=steps.append)
+    assert sum(steps) == 63 + 32
+
+
+# Damage -----------------------------------------------------------------------------------------------------------
+
+
+def files():
+    """A few small files: grey with names, RGB in tiles, labels, deflated pixels."""
+    grey, rgb, kinds = model_of(), model_of(shape=(3, 3, 4)), model_of(condition=nx.Labels(3))
+    yield grey, nx.compress(grey, grey.sample(2), names=["a.png", "b.png"])
+    yield rgb, nx.compress(rgb, rgb.complete(torch.zeros(1, 3, 3, 4, dtype=torch.uint8), torch.zeros(3, 4) > 0)[0])
+    yield kinds, nx.compress(kinds, torch.randint(256, (2, 1, 3, 3)), torch.tensor([2, 0]))
+
+
+def sealed(data):
+    """With a checksum that fits, so that what lies behind it is reached."""
+    return data[:-4] + zlib.crc32(data[:-4]).to_bytes(4, "little")
+
+
+def test_every_flipped_bit_and_every_truncation_is_noticed():
+    for model, data in files():
+        for bit in range(8 * len(data)):
+            damaged = bytearray(data)
+            damaged[bit // 8] ^= 1 << bit % 8
+            with pytest.raises(DataError):
+                nx.decompress(model, bytes(damaged))
+        for length in range(len(data)):
+            with pytest.raises(DataError):
+                nx.decompress(model, data[:length])
+
+
+@settings(max_examples=400, deadline=None, database=None)
+@given(which=st.integers(0, 2), at=st.lists(st.integers(0, 10**6), min_size=1, max_size=4), value=st.integers(0, 255))
+def test_damage_behind_a_checksum_that_fits_is_an_error_or_harmless(which, at, value):
+    model, data = list(CACHED)[which]
+    damaged = bytearray(data)
+    for place in at:
+        damaged[8 + place % (len(data) - 12)] = value
+    try:
+        found = nx.decompress(model, sealed(bytes(damaged)), most_sub_pixels=10_000)
+    except DataError:
+        return
+    assert sum(each.numel() for each in found) <= 10_000
+
+
+CACHED = list(files())
+
+
+def test_a_file_that_declares_too_much_is_refused_before_memory_is_taken():
+    model = model_of()
+    contents = read(nx.compress(model, noise(model, 1)))
+    contents.shapes = [(4, 2**20, 2**20)]
+    with pytest.raises(DataError, match="more than 268435456 sub-pixels"):
+        nx.decompress(model, write(contents))
+    contents.shapes = [(1, 0, 5)]
+    with pytest.raises(DataError, match="cannot be"):
+        nx.decompress(model, write(contents))
+    contents.shapes = [(1, 4, 5)] * 2**14
+    with pytest.raises(DataError):
+        nx.decompress(model, write(contents), most_sub_pixels=1000)
