@@ -66,6 +66,16 @@ def test_pictures_come_back_as_png_files_of_their_names(trained, pictures, tmp_p
         assert same_pixels(tmp_path / "back" / name, pictures / original)
 
 
+def test_one_picture_can_be_had_alone(trained, pictures, tmp_path, capsys):
+    out = tmp_path / "all.npx"
+    assert nextpixel("compress", trained, pictures, "--out", out, "--no-compare", "--lanes", 2) == 0
+    assert nextpixel("decompress", trained, out, "--only", "deep/c.png", "--out", tmp_path / "back") == 0
+    assert [path.name for path in (tmp_path / "back").rglob("*.png")] == ["c.png"]
+    assert same_pixels(tmp_path / "back" / "deep" / "c.png", pictures / "deep" / "c.bmp")
+    assert nextpixel("decompress", trained, out, "--only", "d.png", "--out", tmp_path / "back2") == 2
+    assert "no picture 'd.png' in the file; it has a.bmp.png, a.png" in capsys.readouterr().err
+
+
 def test_a_model_may_come_along(trained, pictures, tmp_path, capsys):
     out = tmp_path / "all.npx"
     assert nextpixel("compress", trained, pictures / "a.png", "--embed-model", "--out", out) == 0

@@ -69,6 +69,29 @@ def test_one_image_stays_one_image_and_a_batch_a_batch(shape):
     assert nx.decompress(model, nx.compress(model, image[None][:0])) == []
 
 
+@pytest.mark.parametrize("lanes", [1, 2, 5, None])
+def test_one_image_can_be_had_alone(lanes):
+    model = model_of()
+    images = [
+        picture(c, h, w, "ramp" if h > 3 else "noise", 256, h) for c, h, w in [(1, 9, 7), (3, 2, 2), (1, 4, 5)] * 3
+    ]
+    images += list(model.sample(4, generator=torch.Generator().manual_seed(0)))
+    data = nx.compress(model, images, lanes=lanes)
+    for number, image in enumerate(images):
+        assert torch.equal(nx.decompress(model, data, only=number), image.to(torch.uint8))
+    with pytest.raises(InputError, match=r"images 0\.\.12, not 13"):
+        nx.decompress(model, data, only=13)
+
+
+def test_lanes_cost_some_bytes_each():
+    model = model_of()
+    images = model.sample(40, generator=torch.Generator().manual_seed(0))
+    few, many = (len(nx.compress(model, images, lanes=lanes)) for lanes in (1, 40))
+    assert few < many <= few + 40 * 8
+    with pytest.raises(InputError, match="lanes"):
+        nx.compress(model, images, lanes=0)
+
+
 def test_labels_travel_with_the_images():
     model = model_of(condition=nx.Labels(3))
     images = model.sample(9, torch.arange(9) % 3, generator=torch.Generator().manual_seed(0))

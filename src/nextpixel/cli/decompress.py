@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +14,14 @@ if TYPE_CHECKING:
     from nextpixel.models.base import ImageModel
 
 
-def decompress(*run_and_file: Path, out: Path, most_megapixels: float = 256.0) -> None:
+def decompress(*run_and_file: Path, out: Path, only: str | None = None, most_megapixels: float = 256.0) -> None:
     """Write the pictures of an .npx file as PNG files, pixel for pixel as they were.
 
     Args:
         run_and_file: The run or model folder that the file was made with, then the file; the file alone where the model
             is in it.
         out: An empty or a new folder.
+        only: Get only the picture of this name, as decompressing all would call it.
         most_megapixels: Refuse files whose pictures have more sub-pixels together, in millions.
     """
     import math
@@ -48,13 +50,26 @@ def decompress(*run_and_file: Path, out: Path, most_megapixels: float = 256.0) -
         check_names(names)
         model = load_model(run_and_file[0]).cpu() if len(run_and_file) == 2 else _embedded(contents)
         total = sum(math.prod(shape) for shape in contents.shapes)
+        chosen = _place(only, names)
         with bar("decompressing", total) as advance:
-            pictures = unpack(model, contents, advance=advance)
+            pictures = unpack(model, contents, only=chosen, advance=advance)
     except DataError as error:
         raise DataError(f"{file}: {error}") from error
-    for name, picture in zip(names, pictures, strict=True):
+    found = list(zip(names, pictures, strict=True))
+    if chosen is not None:
+        found = [found[chosen]]
+    for name, picture in found:
         save_picture(to_pil(picture, model.levels), out / (name if name.lower().endswith(".png") else f"{name}.png"))
-    print(f"{len(pictures)} pictures: {out}")
+    print(f"{len(found)} pictures: {out}")
+
+
+def _place(name: str | None, names: Sequence[str]) -> int | None:
+    if name is None:
+        return None
+    if name not in names:
+        listed = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+        raise InputError(f"there is no picture {name!r} in the file; it has {listed}")
+    return names.index(name)
 
 
 def _embedded(contents: Contents) -> ImageModel:

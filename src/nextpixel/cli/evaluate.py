@@ -36,7 +36,7 @@ def evaluate(
     import json as json_format
     from dataclasses import asdict
 
-    from nextpixel.cli.output import bar
+    from nextpixel.cli.output import bar, warn
     from nextpixel.scoring.likelihood import evaluate as compute
 
     model = load_model(run)
@@ -46,6 +46,8 @@ def evaluate(
         found = found.split(split)
     with bar("evaluating", len(found)) as advance:
         likelihood = compute(model, found, advance=advance)
+    if model.condition is not None and not model.needs_condition:
+        warn("an autoencoder encodes each image first: this is the likelihood of reconstructions, not a density")
     if json:
         print(json_format.dumps({"run": str(run), "data": data, "split": split or "all", **asdict(likelihood)}))
     else:

@@ -122,6 +122,7 @@ def decompress(
     model: ImageModel,
     data: bytes,
     *,
+    only: int | None = None,
     most_sub_pixels: int = MOST_SUB_PIXELS,
     advance: Callable[[int], None] | None = None,
 ) -> Tensor | list[Tensor]:
@@ -130,18 +131,25 @@ def decompress(
     Args:
         model: the model that compressed.
         data: the bytes.
+        only: decode only the image of this number, and the lanes that hold it.
         most_sub_pixels: refuse files whose images have more together.
         advance: called with numbers of sub-pixels done.
 
     Returns:
-        uint8 `[C, H, W]` or `[B, C, H, W]`, as it was given; a list of images where their shapes differ.
+        uint8 `[C, H, W]` or `[B, C, H, W]`, as it was given; a list of images where their shapes differ; with `only`
+        that image, `[C, H, W]`.
 
     Raises:
         DataError: the bytes are damaged, or made by another model.
+        InputError: there is no image of that number.
         ModelError: the model cannot decompress.
     """
     contents = read(data, most_sub_pixels)
-    pictures = unpack(model, contents, advance=advance)
+    if only is not None and not 0 <= only < len(contents.shapes):
+        raise InputError(f"the file has images 0..{len(contents.shapes) - 1}, not {only}")
+    pictures = unpack(model, contents, only=only, advance=advance)
+    if only is not None:
+        return pictures[only]
     if contents.one_image:
         return pictures[0]
     if len(set(contents.shapes)) > 1 or not pictures:
@@ -149,8 +157,14 @@ def decompress(
     return torch.stack(pictures)
 
 
-def unpack(model: ImageModel, contents: Contents, *, advance: Callable[[int], None] | None = None) -> list[Tensor]:
-    """The images of a file, uint8 `[C, H, W]` each. See `decompress`."""
+def unpack(
+    model: ImageModel,
+    contents: Contents,
+    *,
+    only: int | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> list[Tensor]:
+    """The images of a file, uint8 `[C, H, W]` each; where `only` one is asked for, the others are blank."""
     check_family(model)
     if contents.fingerprint != _fingerprint(model):
         raise DataError("the file was compressed with another model: name the run or model folder it was made with.")
@@ -174,18 +188,33 @@ def unpack(model: ImageModel, contents: Contents, *, advance: Callable[[int], No
         raise DataError("a block of the file has more lanes than tiles, or none: it is damaged.")
     pictures = [torch.zeros(shape, dtype=torch.uint8) for shape in contents.shapes]
     for group, lanes in zip(groups, contents.blocks, strict=True):
-        shape = (len(group), *group[0].of(pictures).shape)
-        found = decode(twin, lanes, shape, _of_tiles(labels, group), advance=advance)
-        for tile, pixels in zip(group, found, strict=True):
+        needed, streams = _needed(group, lanes, only)
+        if not needed:
+            continue
+        shape = (len(needed), *needed[0].of(pictures).shape)
+        found = decode(twin, streams, shape, _of_tiles(labels, needed), advance=advance)
+        for tile, pixels in zip(needed, found, strict=True):
             tile.of(pictures).copy_(pixels)
     for i, stored in contents.stored.items():
+        if only not in (None, i):
+            continue
         pixels = bytearray(inflate_pixels(stored, contents.shapes[i]))
         pictures[i] = torch.frombuffer(pixels, dtype=torch.uint8).view(contents.shapes[i])
         if advance is not None:
             advance(pictures[i].numel())
-    if _checksum(pictures) != contents.checksum:
+    if only is None and _checksum(pictures) != contents.checksum:
         raise DataError("the decoded pixels do not have the checksum of the file: it is damaged.")
     return pictures
+
+
+def _needed(group: list[Tile], lanes: list[bytes], only: int | None) -> tuple[list[Tile], list[bytes]]:
+    """The lanes that hold tiles of an image, with all their tiles, in order."""
+    if only is None:
+        return group, lanes
+    count = len(lanes)
+    chosen = {place % count for place, tile in enumerate(group) if tile.image == only}
+    tiles = [tile for place, tile in enumerate(group) if place % count in chosen]
+    return tiles, [lane for number, lane in enumerate(lanes) if number in chosen]
 
 
 def _checked(model: ImageModel, images: list[Tensor]) -> list[Tensor]:
