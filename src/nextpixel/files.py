@@ -6,6 +6,8 @@ import os
 import tempfile
 from pathlib import Path
 
+from nextpixel.errors import InputError
+
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace a file by `data` so that a reader, or a crash, meets the old or the new one, never a part.
@@ -24,3 +26,16 @@ def write_atomically(path: Path, data: bytes) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def write_result(path: Path, data: bytes) -> None:
+    """Write a file that a user asked for, whole or not at all, and the folders above it.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, data)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}); choose another place") from error

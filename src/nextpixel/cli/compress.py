@@ -48,7 +48,7 @@ def compress(
     from nextpixel.cli.output import bar, warn
     from nextpixel.codec.codec import compress as squeeze
     from nextpixel.codec.pictures import read_pictures
-    from nextpixel.files import write_atomically
+    from nextpixel.files import write_result
 
     if out.suffix.lower() != ".npx":
         raise InputError(f"--out {out} must end with .npx")
@@ -69,11 +69,7 @@ def compress(
             model, found.images, values or None, names=found.names, embed=embed, lanes=lanes, advance=advance
         )
     seconds = time.monotonic() - start
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(out, data)
-    except OSError as error:
-        raise InputError(f"{out} cannot be written ({error.strerror}); choose another place") from error
+    write_result(out, data)
     model_bytes = sum(map(len, (embed or {}).values()))
     print(
         f"{len(found.images)} pictures, {len(data):,} bytes, {8 * len(data) / total:.4f} bits/dim"

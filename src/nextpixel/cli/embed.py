@@ -27,7 +27,7 @@ def embed(run: Path, source: str, *, out: Path, split: str | None = None, images
     from nextpixel.cli.output import bar
     from nextpixel.cli.reconstruct import load_autoencoder
     from nextpixel.errors import InputError
-    from nextpixel.files import write_atomically
+    from nextpixel.files import write_result
     from nextpixel.scoring.codes import codes
 
     if out.suffix.lower() != ".npz":
@@ -44,9 +44,5 @@ def embed(run: Path, source: str, *, out: Path, split: str | None = None, images
         entries["names"] = np.array(found.names)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **entries)
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(out, buffer.getvalue())
-    except OSError as error:
-        raise InputError(f"{out} cannot be written ({error.strerror}); choose another place") from error
+    write_result(out, buffer.getvalue())
     print(f"{len(found)} codes of {entries['vectors'].shape[1]} numbers: {out}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from nextpixel.errors import InputError
-from nextpixel.files import write_atomically
+from nextpixel.files import write_result
 
 FORMATS = {".gif": "GIF", ".webp": "WEBP"}
 WHOLE_MILLISECONDS, LAST_MILLISECONDS = 4000, 2500
@@ -43,8 +43,4 @@ def save_animation(frames: Sequence[Image.Image], path: Path) -> None:
         loop=0,
         lossless=True,
     )
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, buffer.getvalue())
-    except OSError as error:
-        raise InputError(f"{path} cannot be written ({error.strerror}); choose another place") from error
+    write_result(path, buffer.getvalue())

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nextpixel.errors import InputError
-from nextpixel.files import write_atomically
+from nextpixel.files import write_result
 from nextpixel.pictures.grid import grid, picture_format, save_picture, to_pil
 
 
@@ -63,11 +63,7 @@ def write_images(
         if labels is not None:
             entries["labels"] = labels.cpu().numpy()
         np.savez_compressed(buffer, allow_pickle=False, **entries)
-        try:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(out, buffer.getvalue())
-        except OSError as error:
-            raise InputError(f"{out} cannot be written ({error.strerror}); choose another place") from error
+        write_result(out, buffer.getvalue())
     elif out.suffix:
         save_picture(grid(images, levels, columns=columns, scale=scale), out)
     else:
