@@ -83,6 +83,33 @@ def test_one_image_can_be_had_alone(lanes):
         nx.decompress(model, data, only=13)
 
 
+def test_arrays_are_as_good_as_tensors_and_the_mode_of_the_model_does_not_matter():
+    model = model_of(dropout=0.5)
+    images = noise(model, 3)
+    expected = nx.compress(model, images)
+    for same in (
+        images.numpy(),
+        list(images),
+        [each.numpy() for each in images],
+        images.long(),
+        images.flip(3).flip(3),
+    ):
+        assert nx.compress(model, same) == expected
+    assert torch.equal(nx.decompress(model, nx.compress(model, images[0].numpy())), images[0])
+    before = {name: each.clone() for name, each in model.state_dict().items()}
+    model.train()
+    assert nx.compress(model, images) == expected
+    assert model.training and torch.equal(nx.decompress(model, expected), images)
+    model.eval()
+    assert all(torch.equal(each, before[name]) for name, each in model.state_dict().items())
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_a_model_of_another_precision_compresses_too(dtype):
+    model = sharper(tiny("gated-pixelcnn", (1, 4, 5), 256)).to(dtype).eval()
+    back_and_forth(model, noise(model, 4))
+
+
 def test_lanes_cost_some_bytes_each():
     model = model_of()
     images = model.sample(40, generator=torch.Generator().manual_seed(0))

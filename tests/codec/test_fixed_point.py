@@ -144,6 +144,14 @@ def test_ranges_of_another_model_are_refused():
         fixed_point(model, [0] * 6)
 
 
+def test_weights_without_measure_are_refused():
+    model = tiny("gated-pixelcnn", (1, 4, 4), 3)
+    with torch.no_grad():
+        model.readout.hidden.weight.mul_(1e30)
+    with pytest.raises(ModelError, match="too large to compress"):
+        fixed_point(model, [12] * 6)
+
+
 def test_another_twin_does_not_decode():
     _, twin, images, _ = twin_and_images("gated-pixelcnn", (1, 6, 6), 5, 8)
     other = fixed_point(made("gated-pixelcnn", (1, 6, 6), 5, layers=3), [1] * 8)

@@ -7,12 +7,14 @@ costs more than deflating the pixels, and where it has no place for an image, th
 
 from __future__ import annotations
 
+import copy
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from nextpixel.codec.container import (
@@ -53,7 +55,7 @@ class Tile(NamedTuple):
 
 def compress(
     model: ImageModel,
-    images: Tensor | Sequence[Tensor],
+    images: Tensor | NDArray[Any] | Sequence[Tensor],
     condition: Values | None = None,
     *,
     names: Sequence[str] | None = None,
@@ -83,6 +85,9 @@ def compress(
     check_family(model)
     if lanes is not None and (not isinstance(lanes, int) or isinstance(lanes, bool) or lanes < 1):
         raise InputError(f"lanes must be an integer of at least 1, not {lanes!r}")
+    model = _on_cpu(model)
+    if isinstance(images, np.ndarray):
+        images = torch.from_numpy(images)
     one_image = isinstance(images, Tensor) and images.ndim == 3
     pictures = _checked(model, [images] if one_image else list(images))  # type: ignore[list-item]
     labels = _labels(model, condition, len(pictures))
@@ -166,6 +171,7 @@ def unpack(
 ) -> list[Tensor]:
     """The images of a file, uint8 `[C, H, W]` each; where `only` one is asked for, the others are blank."""
     check_family(model)
+    model = _on_cpu(model)
     if contents.fingerprint != _fingerprint(model):
         raise DataError("the file was compressed with another model: name the run or model folder it was made with.")
     if contents.levels != model.levels:
@@ -205,6 +211,11 @@ def unpack(
     if only is None and _checksum(pictures) != contents.checksum:
         raise DataError("the decoded pixels do not have the checksum of the file: it is damaged.")
     return pictures
+
+
+def _on_cpu(model: ImageModel) -> ImageModel:
+    """The model where the integers are computed; a copy if it is elsewhere."""
+    return model if model.device.type == "cpu" else copy.deepcopy(model).cpu()
 
 
 def _needed(group: list[Tile], lanes: list[bytes], only: int | None) -> tuple[list[Tile], list[bytes]]:

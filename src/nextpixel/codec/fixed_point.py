@@ -19,6 +19,7 @@ from torch import Tensor
 from nextpixel.codec.integers import LEAST_WEIGHT_BITS, NARROW_LIMIT, ONE, WIDE_LIMIT, Part, Sum, integer_sum
 from nextpixel.errors import ModelError
 from nextpixel.models.base import ImageModel
+from nextpixel.modes import evaluating
 from nextpixel.nn.conditioning import ConditionBias
 from nextpixel.nn.conditions import Labels
 
@@ -143,7 +144,11 @@ def fixed_point(model: ImageModel, ranges: Sequence[int]) -> Twin:
         raise ModelError("the ranges of the activations do not fit the model")
     twin = kind(model, ranges, NARROW_LIMIT)
     # Weights of a few bits only would cost too much; float64 has room for more.
-    return twin if twin.least_bits >= LEAST_WEIGHT_BITS else kind(model, ranges, WIDE_LIMIT)
+    if twin.least_bits < LEAST_WEIGHT_BITS:
+        twin = kind(model, ranges, WIDE_LIMIT)
+    if twin.least_bits < 0:
+        raise ModelError("the weights of the model are too large to compress with; it has diverged: train it anew")
+    return twin
 
 
 @torch.no_grad()
@@ -164,6 +169,7 @@ def calibrate(model: ImageModel, images: Tensor, labels: Tensor | None = None) -
     check_family(model)
     kind = GatedTwin if model.family == "gated-pixelcnn" else PixelCNNTwin
     context = model._context({} if labels is None else {"labels": labels.to(model.device)})
-    largest = kind.measure(model, model.normalised(images.to(model.device)), context)
+    with evaluating(model):
+        largest = kind.measure(model, model.normalised(images.to(model.device)), context)
     bits = [math.ceil(math.log2(max(each * 1.25, 1e-9))) for each in largest]
     return [min(max(each, 0), MOST_RANGE_BITS) for each in bits]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -96,12 +97,14 @@ def table(function: Callable[[float], float], first: int, last: int) -> Tensor:
     return torch.tensor([float(rounded(ONE * function(i / ONE))) for i in range(first, last + 1)], dtype=torch.float64)
 
 
+@lru_cache(maxsize=1)
 def gate_tables() -> Tensor:
     """The tables of tanh and of sigmoid over -GATE_REACH..GATE_REACH, one after the other."""
     reach = (-GATE_REACH, GATE_REACH)
     return torch.cat([table(math.tanh, *reach), table(lambda x: 1 / (1 + math.exp(-x)), *reach)])
 
 
+@lru_cache(maxsize=32)
 def elu_table(largest: int) -> Tensor:
     """The table of ELU over -largest..largest."""
     return table(lambda x: x if x > 0 else math.expm1(x), -largest, largest)
