@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-import torch
 from torch import Tensor
 
-from nextpixel.nn.distributions import Taste, draw
+from nextpixel.nn.distributions import Taste
 
 
 @dataclass(frozen=True)
@@ -70,26 +69,6 @@ class Canvas:
             known=view(self.known),
             uniforms=view(self.uniforms),
         )
-
-    def draw(self, colour: int, row: int, column: int, logits: Tensor, *, some_known: bool) -> Tensor:
-        """Draw a sub-pixel and put it into the images.
-
-        Args:
-            colour: of the sub-pixel.
-            row: of the sub-pixel.
-            column: of the sub-pixel.
-            logits: `[B, levels]`.
-            some_known: whether some images know it.
-
-        Returns:
-            The values there, integers `[B]`.
-        """
-        values = draw(logits, self.uniforms[:, colour, row, column], self.taste)
-        if some_known:
-            known = self.known[:, colour, row, column]
-            values = torch.where(known, self.images[:, colour, row, column].long(), values)
-        self.images[:, colour, row, column] = values
-        return values
 
     def normalised(self, values: Tensor) -> Tensor:
         """Integers as the floats in [-1, 1] that the network takes."""

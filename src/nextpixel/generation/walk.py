@@ -20,7 +20,7 @@ from nextpixel.batches import batches
 from nextpixel.errors import ModelError
 from nextpixel.generation.canvas import Canvas
 from nextpixel.modes import evaluating
-from nextpixel.nn.distributions import AS_IT_IS, Head, Taste
+from nextpixel.nn.distributions import AS_IT_IS, Head, Taste, draw
 from nextpixel.nn.steps.stepper import Stepper
 
 if TYPE_CHECKING:
@@ -112,35 +112,57 @@ def walk_by_steps(stepper: Stepper, head: Head, canvas: Canvas) -> None:
             canvas.done(colours * width)
             canvas.row_done()
             continue
-        given = canvas.normalised(canvas.images[:, :, row]).permute(1, 2, 0).contiguous()
-        drawn, logits = [], []
-        for column in range(width):
-            for colour in range(colours):
-                is_known = by_all[colour][row][column]
-                parameters = stepper.predict(column, colour, read=not is_known)
-                if parameters is None:
-                    values = given[colour, column]
-                else:
-                    logits.append(head.logits(parameters))
-                    drawn.append((colour, column))
-                    levels = canvas.draw(colour, row, column, logits[-1], some_known=by_some[colour][row][column])
-                    values = canvas.normalised(levels)
-                stepper.tell(column, colour, values)
-            canvas.done(colours)
+        _walk_row(stepper, head, canvas, row, by_all, by_some)
         if row + 1 < needed:
             stepper.end_row()
-        _note_nats(canvas, row, drawn, logits)
         canvas.row_done()
     canvas.done((height - needed) * width * colours)
 
 
-def _note_nats(canvas: Canvas, row: int, drawn: list[tuple[int, int]], logits: list[Tensor]) -> None:
-    """Write down the log-probabilities of what was drawn in a row."""
-    colour, column = (torch.tensor(each, device=canvas.images.device) for each in zip(*drawn, strict=True))
-    values = canvas.images[:, colour, row, column].long()
-    nats = torch.stack(logits, dim=2).log_softmax(dim=1).gather(1, values[:, None])[:, 0]
-    known = canvas.known[:, colour, row, column]
-    canvas.nats[:, colour, row, column] = nats.to(canvas.nats.dtype).masked_fill(known, 0)
+def _walk_row(
+    stepper: Stepper,
+    head: Head,
+    canvas: Canvas,
+    row: int,
+    by_all: list[list[list[bool]]],
+    by_some: list[list[list[bool]]],
+) -> None:
+    """Fill a row of which some sub-pixels are unknown."""
+    colours, _, width = canvas.images.shape[1:]
+    # Everything that a step needs of the canvas is taken out, and put back, for the whole row at once.
+    given, known, uniforms = (
+        each[:, :, row].permute(2, 1, 0).flatten(0, 1).contiguous().unbind()
+        for each in (canvas.images.long(), canvas.known, canvas.uniforms)
+    )
+    places, drawn, logits = [], [], []
+    for column in range(width):
+        for colour in range(colours):
+            place = column * colours + colour
+            is_known = by_all[colour][row][column]
+            parameters = stepper.predict(column, colour, read=not is_known)
+            if parameters is None:
+                values = given[place]
+            else:
+                logits.append(head.logits(parameters))
+                values = draw(logits[-1], uniforms[place], canvas.taste)
+                if by_some[colour][row][column]:
+                    values = torch.where(known[place], given[place], values)
+                places.append(place)
+                drawn.append(values)
+            stepper.tell(column, colour, canvas.normalised(values))
+        canvas.done(colours)
+    at = torch.tensor(places, device=canvas.images.device)
+    here = (slice(None), at % colours, row, at // colours)
+    values = torch.stack(drawn, dim=1)
+    canvas.images[here] = values.to(torch.uint8)
+    canvas.nats[here] = _nats(torch.stack(logits, dim=2), values, canvas.known[here]).to(canvas.nats.dtype)
+
+
+def _nats(logits: Tensor, values: Tensor, known: Tensor) -> Tensor:
+    """Log-probabilities of what was drawn, `[B, places]`, from logits `[B, levels, places]`; 0 where it was known."""
+    # What was drawn from logits that are not numbers is no level; the result is then no number either.
+    chosen = values.clamp(max=logits.shape[1] - 1)[:, None]
+    return logits.log_softmax(dim=1).gather(1, chosen)[:, 0].masked_fill(known, 0)
 
 
 def walk_by_passes(model: ImageModel, canvas: Canvas, context: Context | None) -> None:
@@ -151,9 +173,11 @@ def walk_by_passes(model: ImageModel, canvas: Canvas, context: Context | None) -
         known = canvas.known[:, colour, row, column]
         if not known.all():
             logits = model.head.logits(model._predict(canvas.images, context))[:, :, colour, row, column]
-            values = canvas.draw(colour, row, column, logits, some_known=True)
-            chosen = logits.log_softmax(dim=1).gather(1, values[:, None])[:, 0].to(canvas.nats.dtype)
-            canvas.nats[:, colour, row, column] = chosen.masked_fill(known, 0)
+            drawn = draw(logits, canvas.uniforms[:, colour, row, column], canvas.taste)
+            values = torch.where(known, canvas.images[:, colour, row, column].long(), drawn)
+            canvas.images[:, colour, row, column] = values.to(torch.uint8)
+            nats = _nats(logits[:, :, None], values[:, None], known[:, None])[:, 0]
+            canvas.nats[:, colour, row, column] = nats.to(canvas.nats.dtype)
         canvas.done(1)
         if step % (width * len(model.order)) == 0:
             canvas.row_done()

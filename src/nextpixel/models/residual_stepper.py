@@ -43,6 +43,7 @@ class ResidualStepper(Stepper):
         channels = model.image_shape[0]
         first = model.first
         self.image = FeatureRow(like, batch, width, ChannelGroups.split(channels, channels), first.reach)
+        self.values = [[own[:, 0] for own in place] for place in self.image.own]
         self.rows = [FeatureRow(like, batch, width, maps, reach) for _ in range(len(blocks) + 1)]
         self.first = MaskedConvStep(first.visible_weight, "A", self.image, maps, RowOffset(first.bias))
         skips = like.new_zeros(batch, maps.channels)
@@ -84,7 +85,7 @@ class ResidualStepper(Stepper):
 
     def tell(self, column: int, colour: int, values: Tensor) -> None:
         """See `Stepper`."""
-        self.image.own[column][colour][:, 0] = values
+        self.values[column][colour].copy_(values)
 
     def known_row(self, values: Tensor) -> None:
         """See `Stepper`."""

@@ -115,13 +115,12 @@ def draw(logits: Tensor, uniforms: Tensor, taste: Taste = AS_IT_IS) -> Tensor:
         taste: how the distribution is tamed.
 
     Returns:
-        int64 `[B]`.
+        int64 `[B]`; where the logits are not numbers `levels`, which is no level.
     """
     if taste.temperature == 0:
         return logits.argmax(dim=1)
     cumulative = taste.probabilities(logits).cumsum(dim=1)
     # The sum rounds to something near 1, and a number below 1 times that is below it, so some level is always found; at
-    # the first level whose sum is larger the sum has just grown, so its probability is not 0. (Of sums that are not
-    # numbers any level will do: whoever draws finds out from the log-probabilities.)
+    # the first level whose sum is larger the sum has just grown, so its probability is not 0.
     targets = uniforms[:, None] * cumulative[:, -1:]
-    return torch.searchsorted(cumulative, targets, right=True)[:, 0].clamp_(max=logits.shape[1] - 1)
+    return torch.searchsorted(cumulative, targets, right=True)[:, 0]

@@ -11,7 +11,10 @@ Whatever lies at an earlier pixel may be seen by every colour and needs no mask.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 from typing import Literal
 
 import torch
@@ -50,10 +53,11 @@ class ChannelGroups:
         """Number of channels."""
         return len(self.colours)
 
-    @property
+    @cached_property
     def ends(self) -> tuple[int, ...]:
         """For each colour the number of channels up to and including its own, where they stand in order."""
-        return tuple(sum(each <= colour for each in self.colours) for colour in range(max(self.colours) + 1))
+        counts = Counter(self.colours)
+        return tuple(accumulate(counts[colour] for colour in range(max(counts) + 1)))
 
     def of(self, colour: int) -> tuple[int, ...]:
         """The channels of a colour."""

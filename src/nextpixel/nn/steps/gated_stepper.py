@@ -33,6 +33,7 @@ class GatedStepper(Stepper):
         groups, image = layers[0].features, layers[0].inputs
         reaches = [layer.horizontal.mask.shape[3] - 1 for layer in layers]
         self.image = FeatureRow(like, batch, width, image, reaches[0])
+        self.values = [[own[:, 0] for own in place] for place in self.image.own]
         rows = [self.image, *(FeatureRow(like, batch, width, groups, reach) for reach in (*reaches[1:], 0))]
         # The gated features of all layers, each after a one: the skips are then one product.
         gated = like.new_zeros(batch, len(layers), 1 + groups.channels)
@@ -64,7 +65,7 @@ class GatedStepper(Stepper):
 
     def tell(self, column: int, colour: int, values: Tensor) -> None:
         """See `Stepper`."""
-        self.image.own[column][colour][:, 0] = values
+        self.values[column][colour].copy_(values)
 
     def known_row(self, values: Tensor) -> None:
         """See `Stepper`."""

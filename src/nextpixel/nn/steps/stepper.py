@@ -12,6 +12,7 @@ one matrix product takes them all.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -71,10 +72,6 @@ class FeatureRow:
         reach: as given.
         buffer: the features with the zeros on their left, `[B, reach + W, channels]`.
         places: the features of all places, `[B, W, channels]`.
-        own: for each column and colour the features of the colour at that place, `[B, group]`.
-        seen: for each column and colour the features at the `reach` places left of it, and at it those of colours up to
-            this one, `[B, reach * channels + groups so far]`: what mask B lets through.
-        before: the same without those of the colour itself: what mask A lets through.
     """
 
     def __init__(self, like: Tensor, batch: int, width: int, groups: ChannelGroups, reach: int) -> None:
@@ -84,12 +81,30 @@ class FeatureRow:
         buffer = like.new_zeros(batch, (reach + width) * size)
         self.buffer = buffer.view(batch, reach + width, size)
         self.places = self.buffer[:, reach:]
-        ends = groups.ends
-        starts = (0, *ends[:-1])
-        here = [(reach + column) * size for column in range(width)]
-        self.own = [[buffer[:, at + a : at + b] for a, b in zip(starts, ends, strict=True)] for at in here]
-        self.seen = [[buffer[:, at - reach * size : at + b] for b in ends] for at in here]
-        self.before = [[buffer[:, at - reach * size : at + a] for a in starts] for at in here]
+        self.flat = buffer
+        self.here = [(reach + column) * size for column in range(width)]
+
+    @cached_property
+    def own(self) -> list[list[Tensor]]:
+        """For each column and colour the features of the colour at that place, `[B, group]`."""
+        spans = list(zip((0, *self.groups.ends[:-1]), self.groups.ends, strict=True))
+        return [[self.flat[:, at + a : at + b] for a, b in spans] for at in self.here]
+
+    @cached_property
+    def seen(self) -> list[list[Tensor]]:
+        """For each column and colour what mask B lets through.
+
+        The features at the `reach` places left of the column, and at it those of colours up to this one:
+        `[B, reach * channels + groups so far]`.
+        """
+        left = self.reach * self.groups.channels
+        return [[self.flat[:, at - left : at + end] for end in self.groups.ends] for at in self.here]
+
+    @cached_property
+    def before(self) -> list[list[Tensor]]:
+        """The same without those of the colour itself: what mask A lets through."""
+        left = self.reach * self.groups.channels
+        return [[self.flat[:, at - left : at + start] for start in (0, *self.groups.ends[:-1])] for at in self.here]
 
 
 def products(weight: Tensor, inputs: ChannelGroups, outputs: ChannelGroups, *, own: bool) -> list[Tensor]:
