@@ -132,6 +132,24 @@ def test_no_name_leads_out_of_the_folder(trained, pictures, tmp_path, name, caps
     assert {path for path in tmp_path.rglob("*") if path.suffix == ".png"} == before
 
 
+def test_nothing_that_is_there_is_written_over(trained, pictures, tmp_path):
+    out = tmp_path / "a.npx"
+    assert nextpixel("compress", trained, pictures / "a.png", pictures / "a.bmp", "--out", out, "--no-compare") == 0
+    folder = tmp_path / "pictures.v1"
+    folder.mkdir()
+    (folder / "a.png").write_text("precious")
+    assert nextpixel("decompress", trained, out, "--out", folder) == 2
+    assert (folder / "a.png").read_text() == "precious"
+    (tmp_path / "result").mkdir()
+    (tmp_path / "result" / "x").write_text("")
+    assert nextpixel("decompress", trained, out, "--out", tmp_path / "result.v2") == 0
+    contents = read(out.read_bytes())
+    contents.names = ["a", "a.png"]
+    out.write_bytes(write(contents))
+    assert nextpixel("decompress", trained, out, "--out", tmp_path / "twice") == 2
+    assert not (tmp_path / "twice").exists()
+
+
 def test_damage_and_the_wrong_model_are_told_apart(trained, pictures, tmp_path, capsys):
     out = tmp_path / "a.npx"
     assert nextpixel("compress", trained, pictures / "a.png", "--out", out, "--no-compare") == 0

@@ -110,6 +110,39 @@ def test_a_model_of_another_precision_compresses_too(dtype):
     back_and_forth(model, noise(model, 4))
 
 
+@pytest.mark.parametrize("way", ["precision", "mkldnn", "autocast"])
+def test_reduced_precision_around_it_ruins_no_file(way):
+    """Wide enough for the products that libraries compute from rounded inputs where they may."""
+    model = model_of(shape=(1, 12, 12), features=48)
+    images = model.sample(6, generator=torch.Generator().manual_seed(0))
+    data = nx.compress(model, images)
+    matmul = torch.backends.mkldnn.matmul
+    before = matmul.fp32_precision
+    try:
+        if way == "precision":
+            torch.set_float32_matmul_precision("medium")
+        elif way == "mkldnn":
+            matmul.fp32_precision = "bf16"
+        chosen = matmul.fp32_precision
+        with torch.autocast("cpu", torch.bfloat16, enabled=way == "autocast"):
+            within = nx.compress(model, images)
+            assert torch.equal(nx.decompress(model, data), images)
+            assert torch.equal(nx.decompress(model, within), images)
+        assert matmul.fp32_precision == chosen
+    finally:
+        torch.set_float32_matmul_precision("highest")
+        matmul.fp32_precision = before
+    assert torch.equal(nx.decompress(model, within), images)
+
+
+@pytest.mark.parametrize("names", [["a"], ["a", "b\0c", "d"], ["a", "b", "\udc80"], ["a"] * 4])
+def test_names_that_could_not_be_read_back_are_refused(names):
+    model = model_of()
+    with pytest.raises(InputError, match="name"):
+        nx.compress(model, noise(model, 3), names=names)
+    assert nx.decompress(model, nx.compress(model, noise(model, 3)[:0], names=[])) == []
+
+
 def test_lanes_cost_some_bytes_each():
     model = model_of()
     images = model.sample(40, generator=torch.Generator().manual_seed(0))

@@ -31,14 +31,16 @@ def decompress(*run_and_file: Path, out: Path, only: str | None = None, most_meg
     from nextpixel.codec.codec import unpack
     from nextpixel.codec.container import check_names, read
     from nextpixel.pictures.grid import save_picture, to_pil
-    from nextpixel.pictures.output import check_destination
 
     if len(run_and_file) not in (1, 2):
         raise InputError("name the run folder and the .npx file, or the file alone where the model is in it")
     file = run_and_file[-1]
     if out.suffix.lower() == ".npz":
         raise InputError(f"--out {out} must be a folder")
-    check_destination(out.with_suffix("") if out.suffix else out)
+    if out.is_file() or (out.is_dir() and any(out.iterdir())):
+        raise InputError(
+            f"--out {out} is a file, or a folder that holds files already; choose an empty or a new folder"
+        )
     try:
         data = file.read_bytes()
     except OSError as error:
@@ -47,6 +49,7 @@ def decompress(*run_and_file: Path, out: Path, only: str | None = None, most_meg
         contents = read(data, int(most_megapixels * 1e6))
         digits = len(str(len(contents.shapes)))
         names = contents.names or [f"{number:0{digits}d}.png" for number in range(len(contents.shapes))]
+        names = [name if name.lower().endswith(".png") else f"{name}.png" for name in names]
         check_names(names)
         model = load_model(run_and_file[0]).cpu() if len(run_and_file) == 2 else _embedded(contents)
         total = sum(math.prod(shape) for shape in contents.shapes)
@@ -59,7 +62,7 @@ def decompress(*run_and_file: Path, out: Path, only: str | None = None, most_meg
     if chosen is not None:
         found = [found[chosen]]
     for name, picture in found:
-        save_picture(to_pil(picture, model.levels), out / (name if name.lower().endswith(".png") else f"{name}.png"))
+        save_picture(to_pil(picture, model.levels), out / name)
     print(f"{len(found)} pictures: {out}")
 
 

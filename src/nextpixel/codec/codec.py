@@ -89,6 +89,12 @@ def compress(
     if isinstance(images, np.ndarray):
         images = torch.from_numpy(images)
     one_image = isinstance(images, Tensor) and images.ndim == 3
+    if names is not None and len(names) != (1 if one_image else len(images)):
+        raise InputError(
+            f"{len(names)} names were given for {1 if one_image else len(images)} images; give one for each"
+        )
+    if names is not None and not all(_is_text(name) for name in names):
+        raise InputError("a name holds a character that no text file can hold; rename the picture")
     pictures = _checked(model, [images] if one_image else list(images))  # type: ignore[list-item]
     labels = _labels(model, condition, len(pictures))
     tiles, stored = _tiles(model, [_shape(picture) for picture in pictures], plain=set())
@@ -211,6 +217,11 @@ def unpack(
     if only is None and _checksum(pictures) != contents.checksum:
         raise DataError("the decoded pixels do not have the checksum of the file: it is damaged.")
     return pictures
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be stored and found again."""
+    return "\0" not in name and not any("\ud800" <= character <= "\udfff" for character in name)
 
 
 def _on_cpu(model: ImageModel) -> ImageModel:

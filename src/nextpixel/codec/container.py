@@ -121,7 +121,11 @@ def read(data: bytes, most_sub_pixels: int = MOST_SUB_PIXELS) -> Contents:
     shapes = _read_shapes(reader, most_sub_pixels)
     names = labels = None
     if flags & HAS_NAMES:
-        names = _inflate(reader.sized(), MOST_NAMES_BYTES).decode("utf-8", "replace").split("\0")
+        text = _inflate(reader.sized(), MOST_NAMES_BYTES).decode("utf-8", "replace")
+        # Counted before they are divided: a few bytes can inflate to millions of empty names.
+        if text.count("\0") >= max(1, len(shapes)):
+            raise DataError(f"the file has more names than its {len(shapes)} images: it is damaged.")
+        names = text.split("\0") if shapes else []
         if len(names) != len(shapes):
             raise DataError(f"the file has {len(names)} names for {len(shapes)} images: it is damaged.")
     if flags & HAS_LABELS:

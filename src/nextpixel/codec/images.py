@@ -16,7 +16,7 @@ from torch import Tensor
 
 from nextpixel.batches import batches
 from nextpixel.codec.fixed_point import Twin
-from nextpixel.codec.integers import F, check_carrier
+from nextpixel.codec.integers import F, exact_products
 from nextpixel.codec.rans import TOTAL, LaneDecoder, encode_lanes
 from nextpixel.codec.tables import frequencies
 
@@ -62,27 +62,27 @@ def shares_of(
         batch_size: images at once; None chooses by memory.
         advance: called with numbers of sub-pixels done.
     """
-    check_carrier(dtype or twin.carrier, torch.device("cpu"))
-    count, colours, height, width = images.shape
-    found = Shares(*(np.empty((count, height * width * colours), np.uint32) for _ in range(2)))
-    size = batch_size or max(1, min(MOST_AT_ONCE, FREQUENCIES_AT_ONCE // (width * colours * twin.levels)))
-    for part in batches(count, size):
-        own = images[part].long()
-        stepper = twin.stepper(len(own), width, None if labels is None else labels[part], dtype)
-        for row in range(height):
-            stepper.start_row(row)
-            values = own[:, :, row]
-            logits = stepper.whole_row(values).permute(1, 0, 2, 3).reshape(-1, twin.levels)
-            shares = frequencies(logits, F)
-            chosen = values.permute(0, 2, 1).reshape(-1, 1)
-            lengths = shares.gather(1, chosen)
-            starts = shares.cumsum(dim=1).gather(1, chosen) - lengths
-            place = slice(row * width * colours, (row + 1) * width * colours)
-            found.starts[part, place] = starts.view(len(own), -1).numpy()
-            found.frequencies[part, place] = lengths.view(len(own), -1).numpy()
-            if advance is not None:
-                advance(len(own) * width * colours)
-    return found
+    with exact_products(dtype or twin.carrier):
+        count, colours, height, width = images.shape
+        found = Shares(*(np.empty((count, height * width * colours), np.uint32) for _ in range(2)))
+        size = batch_size or max(1, min(MOST_AT_ONCE, FREQUENCIES_AT_ONCE // (width * colours * twin.levels)))
+        for part in batches(count, size):
+            own = images[part].long()
+            stepper = twin.stepper(len(own), width, None if labels is None else labels[part], dtype)
+            for row in range(height):
+                stepper.start_row(row)
+                values = own[:, :, row]
+                logits = stepper.whole_row(values).permute(1, 0, 2, 3).reshape(-1, twin.levels)
+                shares = frequencies(logits, F)
+                chosen = values.permute(0, 2, 1).reshape(-1, 1)
+                lengths = shares.gather(1, chosen)
+                starts = shares.cumsum(dim=1).gather(1, chosen) - lengths
+                place = slice(row * width * colours, (row + 1) * width * colours)
+                found.starts[part, place] = starts.view(len(own), -1).numpy()
+                found.frequencies[part, place] = lengths.view(len(own), -1).numpy()
+                if advance is not None:
+                    advance(len(own) * width * colours)
+        return found
 
 
 def encode(shares: Shares, lanes: int) -> list[bytes]:
@@ -132,18 +132,18 @@ def decode(
     Raises:
         DataError: the streams are damaged, or were encoded with another model.
     """
-    check_carrier(dtype or twin.carrier, torch.device("cpu"))
-    count, lanes = shape[0], len(streams)
-    images = torch.zeros(shape, dtype=torch.uint8)
-    decoder = LaneDecoder(streams)
-    for part in batches(lanes, batch_size or MOST_AT_ONCE):
-        for first in range(0, count, lanes):
-            index = torch.tensor(range(first + part.start, min(first + part.stop, count)), dtype=torch.int64)
-            if len(index):
-                own = None if labels is None else labels[index]
-                images[index] = _decode_batch(twin, decoder, (index % lanes).numpy(), shape, own, dtype, advance)
-    decoder.finish()
-    return images
+    with exact_products(dtype or twin.carrier):
+        count, lanes = shape[0], len(streams)
+        images = torch.zeros(shape, dtype=torch.uint8)
+        decoder = LaneDecoder(streams)
+        for part in batches(lanes, batch_size or MOST_AT_ONCE):
+            for first in range(0, count, lanes):
+                index = torch.tensor(range(first + part.start, min(first + part.stop, count)), dtype=torch.int64)
+                if len(index):
+                    own = None if labels is None else labels[index]
+                    images[index] = _decode_batch(twin, decoder, (index % lanes).numpy(), shape, own, dtype, advance)
+        decoder.finish()
+        return images
 
 
 def _decode_batch(

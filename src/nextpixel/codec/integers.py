@@ -13,14 +13,16 @@ of two and a rounding to the nearest integer, ties to even, both exact in IEEE a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from nextpixel.codec.tables import rounded
+from nextpixel.errors import ModelError
 
 F = 8
 """Fraction bits of activations and logits."""
@@ -145,13 +147,34 @@ class Gate:
         return t.mul_(s).mul_(1 / ONE).round_()
 
 
-def check_carrier(dtype: torch.dtype, device: torch.device) -> None:
-    """Make sure that products of matrices are exact, which bfloat16 or TF32 within them would spoil.
+@contextmanager
+def exact_products(dtype: torch.dtype) -> Iterator[None]:
+    """Make products of matrices on the CPU exact for a while, whatever the program around it has chosen.
+
+    Autocast and `torch.set_float32_matmul_precision` would have them computed from rounded inputs, which ruins a file.
 
     Raises:
-        ArithmeticError: they are not.
+        ModelError: they are not exact even so.
     """
-    left = torch.full((8, 64), 1025.0, dtype=dtype, device=device)
-    right = torch.full((64, 8), 127.0, dtype=dtype, device=device)
-    if not bool((left @ right == 64 * 1025 * 127).all()):
-        raise ArithmeticError(f"products of {dtype} matrices are not exact on {device}; switch reduced precision off")
+    matmul: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined] - PyTorch makes it at run time
+    before = matmul.fp32_precision
+    matmul.fp32_precision = "ieee"
+    try:
+        with torch.autocast("cpu", enabled=False):
+            _check_exact(dtype)
+            yield
+    finally:
+        matmul.fp32_precision = before
+
+
+def _check_exact(dtype: torch.dtype) -> None:
+    """Look at products that are as large as a network's: small ones take other ways through the libraries."""
+    numbers = torch.arange(128 * 128, device="cpu").view(128, 128)
+    left, right = (numbers * 7919 % 4099 - 2049).to(dtype), (numbers * 104729 % 61 - 30).to(dtype)
+    expected = left.double() @ right.double()
+    for found in (left @ right, torch.addmm(torch.zeros_like(left), left, right)):
+        if found.dtype != dtype or not torch.equal(found.double(), expected):
+            raise ModelError(
+                f"products of {dtype} matrices are rounded on this machine, so nothing can be compressed or "
+                "decompressed here; unset ONEDNN_DEFAULT_FPMATH_MODE and the like"
+            )
