@@ -156,7 +156,8 @@ def exact_products(dtype: torch.dtype) -> Iterator[None]:
     Raises:
         ModelError: they are not exact even so.
     """
-    matmul: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined] - PyTorch makes it at run time
+    # PyTorch makes this part of its module at run time.
+    matmul: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
     before = matmul.fp32_precision
     matmul.fp32_precision = "ieee"
     try:
