@@ -121,8 +121,8 @@ def test_a_step_computes_only_its_own_colour():
         stepper.predict(0, 0, read=True)
         features = stepper.layers[0].outputs.places[0, 0]
         groups = stepper.layers[0].outputs.groups
-        assert features[list(groups.of(0))].any()
-        assert not features[list(groups.of(1))].any() and not features[list(groups.of(2))].any()
+        assert features[groups.members[0]].any()
+        assert not features[groups.members[1]].any() and not features[groups.members[2]].any()
 
 
 def test_memory_grows_with_the_width_and_not_with_the_pixels():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,7 +27,7 @@ from nextpixel.codec.container import (
     read,
     write,
 )
-from nextpixel.codec.fixed_point import calibrate, check_family, fixed_point
+from nextpixel.codec.fixed_point import calibrate, fixed_point, twin_class
 from nextpixel.codec.images import Shares, decode, encode, shares_of
 from nextpixel.errors import DataError, InputError, ModelError
 from nextpixel.models.base import ImageModel
@@ -41,16 +41,29 @@ BYTES_A_LANE, FREE_LANES = 8192, 2
 
 
 class Tile(NamedTuple):
-    """A rectangle of an image, in all channels or in one of them."""
+    """A rectangle of an image, in all channels or in one of them.
+
+    Attributes:
+        image: number of the image.
+        plane: the channel; None for all.
+        top: its first row.
+        left: its first column.
+        height: of the rectangle.
+        width: of the rectangle.
+    """
 
     image: int
-    channels: slice
-    rows: slice
-    columns: slice
+    plane: int | None
+    top: int
+    left: int
+    height: int
+    width: int
 
     def of(self, images: Sequence[Tensor]) -> Tensor:
         """Its pixels, `[C, h, w]`."""
-        return images[self.image][self.channels, self.rows, self.columns]
+        image = images[self.image]
+        planes = image if self.plane is None else image[self.plane, None]
+        return planes[:, self.top : self.top + self.height, self.left : self.left + self.width]
 
 
 def compress(
@@ -82,7 +95,7 @@ def compress(
         InputError: the images do not fit the model.
         ModelError: the model cannot compress.
     """
-    check_family(model)
+    twin_class(model)
     if lanes is not None and (not isinstance(lanes, int) or isinstance(lanes, bool) or lanes < 1):
         raise InputError(f"lanes must be an integer of at least 1, not {lanes!r}")
     model = _on_cpu(model)
@@ -96,30 +109,31 @@ def compress(
     if names is not None and not all(_is_text(name) for name in names):
         raise InputError("a name holds a character that no text file can hold; rename the picture")
     pictures = _checked(model, [images] if one_image else list(images))  # type: ignore[list-item]
+    shapes = [_shape(picture) for picture in pictures]
     labels = _labels(model, condition, len(pictures))
-    tiles, stored = _tiles(model, [_shape(picture) for picture in pictures], plain=set())
-    groups = _groups(model, tiles)
+    tiles, unplaced = _tiles(model, shapes, plain=set())
     ranges = _ranges(model, pictures, tiles, labels)
     twin = fixed_point(model, ranges)
-    shares = [shares_of(twin, _stack(pictures, group), _of_tiles(labels, group), advance=advance) for group in groups]
-    # Where deflating is shorter, it is taken; the other tiles stay as they were coded.
+    shares: dict[Tile, tuple[NDArray[np.uint32], NDArray[np.uint32]]] = {}
     bits = [0.0] * len(pictures)
-    for group, own in zip(groups, shares, strict=True):
+    for group in _groups(model, tiles):
+        own = shares_of(twin, _stack(pictures, group), _of_tiles(labels, group), advance=advance)
+        shares |= zip(group, zip(*own, strict=True), strict=True)
         for tile, cost in zip(group, own.bits.tolist(), strict=True):
             bits[tile.image] += cost
+    # Where deflating is shorter, it is taken; the other tiles stay as they were coded.
     deflated = [deflate(picture.numpy().tobytes()) for picture in pictures]
-    plain = {i for i, data in enumerate(deflated) if i in stored or 8 * len(data) + 16 < bits[i]}
+    plain = {i for i, data in enumerate(deflated) if i in unplaced or 8 * len(data) + 16 < bits[i]}
     if advance is not None:
-        advance(sum(pictures[i].numel() for i in stored))
-    tiles, _ = _tiles(model, [_shape(picture) for picture in pictures], plain)
-    kept = _groups(model, tiles)
+        advance(sum(pictures[i].numel() for i in unplaced))
+    kept = _groups(model, [tile for tile in tiles if tile.image not in plain])
     contents = Contents(
         _fingerprint(model),
         model.levels,
         ranges,
         _checksum(pictures),
-        [_shape(picture) for picture in pictures],
-        list(_blocks(kept, _without(groups, shares, plain), lanes)),
+        shapes,
+        [_encode(Shares(*map(np.stack, zip(*map(shares.get, group), strict=True))), lanes) for group in kept],
         {i: deflated[i] for i in plain},
         None if names is None else list(names),
         None if labels is None else labels.tolist(),
@@ -176,7 +190,7 @@ def unpack(
     advance: Callable[[int], None] | None = None,
 ) -> list[Tensor]:
     """The images of a file, uint8 `[C, H, W]` each; where `only` one is asked for, the others are blank."""
-    check_family(model)
+    twin_class(model)
     model = _on_cpu(model)
     if contents.fingerprint != _fingerprint(model):
         raise DataError("the file was compressed with another model: name the run or model folder it was made with.")
@@ -288,25 +302,20 @@ def _tiles(model: ImageModel, shapes: Sequence[Shape], plain: set[int]) -> tuple
         if channels != own and own != 1:
             unplaced.add(i)
         elif i not in plain:
-            planes = [slice(None)] if channels == own else [slice(plane, plane + 1) for plane in range(channels)]
             tiles += [
-                Tile(i, plane, slice(y, min(y + high, height)), slice(x, min(x + wide, width)))
-                for plane in planes
-                for y in range(0, height, high)
-                for x in range(0, width, wide)
+                Tile(i, plane, top, left, min(high, height - top), min(wide, width - left))
+                for plane in ([None] if channels == own else range(channels))
+                for top in range(0, height, high)
+                for left in range(0, width, wide)
             ]
     return tiles, unplaced
-
-
-def _size(tile: Tile) -> tuple[int, int]:
-    return tile.rows.stop - tile.rows.start, tile.columns.stop - tile.columns.start
 
 
 def _groups(model: ImageModel, tiles: Sequence[Tile]) -> list[list[Tile]]:
     """Tiles of one size, in blocks that are coded together, the largest tiles first."""
     by_size: dict[tuple[int, int], list[Tile]] = {}
     for tile in tiles:
-        by_size.setdefault(_size(tile), []).append(tile)
+        by_size.setdefault((tile.height, tile.width), []).append(tile)
     groups = []
     for (height, width), same in sorted(by_size.items(), reverse=True):
         most = max(1, SUB_PIXELS_IN_A_BLOCK // (height * width * model.image_shape[0]))
@@ -326,29 +335,13 @@ def _ranges(model: ImageModel, pictures: Sequence[Tensor], tiles: Sequence[Tile]
             torch.zeros(1, *model.image_shape, dtype=torch.uint8),
             None if labels is None else torch.zeros(1, dtype=torch.int64),
         )
-    size = max(_size(tile) for tile in tiles)
-    largest = [tile for tile in tiles if _size(tile) == size]
+    size = max((tile.height, tile.width) for tile in tiles)
+    largest = [tile for tile in tiles if (tile.height, tile.width) == size]
     some = largest[:: -(-len(largest) // CALIBRATION_TILES)]
     return calibrate(model, _stack(pictures, some), _of_tiles(labels, some))
 
 
-def _without(
-    groups: Sequence[Sequence[Tile]], shares: Sequence[Shares], plain: set[int]
-) -> Iterator[tuple[Tile, Shares]]:
-    """The tiles that stay and what they cost, one by one."""
-    for group, own in zip(groups, shares, strict=True):
-        for i, tile in enumerate(group):
-            if tile.image not in plain:
-                yield tile, Shares(own.starts[i], own.frequencies[i])
-
-
-def _blocks(
-    groups: Sequence[Sequence[Tile]], shares: Iterator[tuple[Tile, Shares]], lanes: int | None
-) -> Iterator[list[bytes]]:
-    """The streams of each block."""
-    by_tile = {(tile.image, tile.channels.start, tile.rows.start, tile.columns.start): own for tile, own in shares}
-    for group in groups:
-        own = [by_tile[tile.image, tile.channels.start, tile.rows.start, tile.columns.start] for tile in group]
-        together = Shares(np.stack([each.starts for each in own]), np.stack([each.frequencies for each in own]))
-        few = FREE_LANES + int(together.bits.sum()) // (8 * BYTES_A_LANE)
-        yield encode(together, min(len(group), few if lanes is None else lanes))
+def _encode(shares: Shares, lanes: int | None) -> list[bytes]:
+    """The streams of a block."""
+    few = FREE_LANES + int(shares.bits.sum()) // (8 * BYTES_A_LANE)
+    return encode(shares, min(len(shares.starts), few if lanes is None else lanes))

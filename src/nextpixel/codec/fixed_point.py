@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,8 +21,9 @@ from nextpixel.codec.integers import LEAST_WEIGHT_BITS, NARROW_LIMIT, ONE, WIDE_
 from nextpixel.errors import ModelError
 from nextpixel.models.base import ImageModel
 from nextpixel.modes import evaluating
-from nextpixel.nn.conditioning import ConditionBias
+from nextpixel.nn.conditioning import ConditionBias, Context
 from nextpixel.nn.conditions import Labels
+from nextpixel.nn.steps.feature_row import FeatureRow
 
 MOST_RANGE_BITS = 12
 
@@ -30,23 +32,35 @@ class IntegerStepper(ABC):
     """A twin in the middle of a batch of images, row by row.
 
     A row is gone through either whole, where its values are known, or sub-pixel by sub-pixel; the bits are the same.
+
+    Args:
+        image: the current row of the images.
+        levels: values that a sub-pixel can take.
     """
+
+    def __init__(self, image: FeatureRow, levels: int) -> None:
+        self.image, self.levels = image, levels
 
     @abstractmethod
     def start_row(self, row: int) -> None:
-        """Do the work of a row, all values of the rows above being known."""
+        """Do the work of a row, all values of the rows above being known; row 0 begins new images."""
 
-    @abstractmethod
     def whole_row(self, values: Tensor) -> Tensor:
         """Go through a row of known values, integers `[B, C, W]`; the logits, integers `[W, B, C, levels]`."""
+        self.image.places.copy_(values.transpose(1, 2)).mul_(2).sub_(self.levels - 1)
+        return self._whole_row()
+
+    @abstractmethod
+    def _whole_row(self) -> Tensor:
+        """The logits of the row that `image` holds."""
 
     @abstractmethod
     def predict(self, column: int, colour: int) -> Tensor:
         """Go on to a sub-pixel; its logits, integers `[B, levels]`."""
 
-    @abstractmethod
     def tell(self, column: int, colour: int, values: Tensor) -> None:
         """Give the value of the sub-pixel, integers `[B]`."""
+        self.image.own[column][colour][:, 0] = 2 * values - (self.levels - 1)
 
 
 class Twin(ABC):
@@ -63,7 +77,7 @@ class Twin(ABC):
         least_bits: the smallest number of fraction bits that any weight has.
     """
 
-    def __init__(self, model: ImageModel, ranges: Sequence[int], limit: float) -> None:
+    def __init__(self, model: Any, ranges: Sequence[int], limit: float) -> None:
         self.levels, self.image_shape, self.limit = model.levels, model.image_shape, limit
         self.classes = _classes(model)
         self.least_bits = 64
@@ -79,7 +93,16 @@ class Twin(ABC):
         self.least_bits = min(self.least_bits, int(found.bits.min()))
         return found
 
+    @staticmethod
     @abstractmethod
+    def activations(model: Any) -> int:
+        """How many ranges the twin of a model needs."""
+
+    @staticmethod
+    @abstractmethod
+    def measure(model: Any, inputs: Tensor, context: Context | None) -> list[float]:
+        """The largest absolute value of each activation of a model."""
+
     def stepper(
         self, batch: int, width: int, labels: Tensor | None, dtype: torch.dtype | None = None
     ) -> IntegerStepper:
@@ -91,6 +114,12 @@ class Twin(ABC):
             labels: `[B]`, for a conditional model.
             dtype: the carrier; None for the narrowest that is exact.
         """
+        like = torch.zeros(1, dtype=dtype or self.carrier)
+        return self._stepper(batch, width, torch.zeros(batch, dtype=torch.int64) if labels is None else labels, like)
+
+    @abstractmethod
+    def _stepper(self, batch: int, width: int, labels: Tensor, like: Tensor) -> IntegerStepper:
+        """The same, with labels, and with a tensor of the carrier's dtype and device."""
 
     @property
     def carrier(self) -> torch.dtype:
@@ -111,15 +140,20 @@ def _classes(model: ImageModel) -> int:
     return model.condition.count
 
 
-def check_family(model: ImageModel) -> None:
-    """Refuse a model that has no integer twin.
+def twin_class(model: ImageModel) -> type[Twin]:
+    """The class of a model's integer twin.
 
     Raises:
-        ModelError: with the families that have one.
+        ModelError: it has none; with the families that have.
     """
-    if model.family not in ("gated-pixelcnn", "pixelcnn"):
+    from nextpixel.codec.gated_twin import GatedTwin
+    from nextpixel.codec.pixelcnn_twin import PixelCNNTwin
+
+    twins: dict[str, type[Twin]] = {"gated-pixelcnn": GatedTwin, "pixelcnn": PixelCNNTwin}
+    if model.family not in twins:
         raise ModelError(f"a {model.family} cannot compress yet: train a gated-pixelcnn or a pixelcnn")
     _classes(model)
+    return twins[model.family]
 
 
 @torch.no_grad()
@@ -133,13 +167,9 @@ def fixed_point(model: ImageModel, ranges: Sequence[int]) -> Twin:
     Raises:
         ModelError: the model has no twin, the ranges are not this model's, or its weights are not finite.
     """
-    from nextpixel.codec.gated_twin import GatedTwin
-    from nextpixel.codec.pixelcnn_twin import PixelCNNTwin
-
-    check_family(model)
+    kind = twin_class(model)
     if not all(bool(weight.isfinite().all()) for weight in model.parameters()):
         raise ModelError("the weights of the model are not finite numbers; train it anew")
-    kind = GatedTwin if model.family == "gated-pixelcnn" else PixelCNNTwin
     if len(ranges) != kind.activations(model) or not all(0 <= bits <= MOST_RANGE_BITS for bits in ranges):
         raise ModelError("the ranges of the activations do not fit the model")
     twin = kind(model, ranges, NARROW_LIMIT)
@@ -163,11 +193,7 @@ def calibrate(model: ImageModel, images: Tensor, labels: Tensor | None = None) -
     Returns:
         Bits of their integer parts.
     """
-    from nextpixel.codec.gated_twin import GatedTwin
-    from nextpixel.codec.pixelcnn_twin import PixelCNNTwin
-
-    check_family(model)
-    kind = GatedTwin if model.family == "gated-pixelcnn" else PixelCNNTwin
+    kind = twin_class(model)
     context = model._context({} if labels is None else {"labels": labels.to(model.device)})
     with evaluating(model):
         largest = kind.measure(model, model.normalised(images.to(model.device)), context)

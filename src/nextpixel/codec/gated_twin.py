@@ -8,19 +8,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nextpixel.codec.convolution_twin import ConvolutionTwinStep, Product
 from nextpixel.codec.fixed_point import IntegerStepper, Twin
 from nextpixel.codec.integers import GATE_REACH, ONE, Gate, Part, Rounded
 from nextpixel.codec.readout_twin import ReadoutTwin
-from nextpixel.models.base import ImageModel
+from nextpixel.models.gated_pixelcnn import GatedPixelCNN
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.gated import GatedLayer
-from nextpixel.nn.masks import ChannelGroups
+from nextpixel.nn.steps.feature_row import FeatureRow
 from nextpixel.nn.steps.rows_above import RowsAbove
-from nextpixel.nn.steps.stepper import FeatureRow, products
-
-
-def _layers(model: ImageModel) -> list[GatedLayer]:
-    return [layer for layer in model.modules() if isinstance(layer, GatedLayer)]
 
 
 class GatedTwin(Twin):
@@ -30,43 +26,40 @@ class GatedTwin(Twin):
     features that the head reads, and those between its two convolutions.
     """
 
-    def __init__(self, model: ImageModel, ranges: Sequence[int], limit: float) -> None:
+    def __init__(self, model: GatedPixelCNN, ranges: Sequence[int], limit: float) -> None:
         super().__init__(model, ranges, limit)
-        layers = _layers(model)
-        self.layers: list[_Layer] = []
-        largest, steps = self.levels - 1, self.levels - 1
-        vertical_largest, vertical_steps = largest, steps
-        for index, layer in enumerate(layers):
-            own = _Layer(self, layer, Part(torch.empty(0), largest, steps), vertical_largest, vertical_steps, index)
-            self.layers.append(own)
-            largest, steps = self.largest[2 * index + 1], ONE
-            vertical_largest, vertical_steps = ONE, ONE
+        layers = [layer for layer in model.layers if isinstance(layer, GatedLayer)]
+        # The first layer sees the image, in both stacks, the others what the one before has made of it.
+        image = (self.levels - 1, self.levels - 1)
+        horizontal = [image, *((largest, ONE) for largest in self.largest[1 : 2 * len(layers) : 2])]
+        vertical = [image, *[(ONE, ONE)] * len(layers)]
+        self.layers = [
+            _Layer(self, layer, horizontal[index], vertical[index], self.largest[2 * index : 2 * index + 2])
+            for index, layer in enumerate(layers)
+        ]
         groups = layers[0].features
-        readout_largest = self.largest[-2]
         self.skips = None
         if layers[0].skip:
             # The skips of all layers are one sum.
-            weight = torch.cat([layer.out.visible_weight[-groups.channels :, :, 0, 0] for layer in layers], dim=1)
+            parts = [Part(layer.out.visible_weight[-groups.channels :, :, 0, 0].double(), ONE) for layer in layers]
             bias = torch.stack([layer.out.bias[-groups.channels :].double() for layer in layers]).sum(dim=0)
-            self.skips = self.sum([Part(weight.double(), ONE)], bias)
-        else:
-            readout_largest = self.largest[2 * len(layers) - 1]
-        readout = next(each for name, each in model.named_children() if name == "readout")
-        self.readout = ReadoutTwin(self, readout, readout_largest, self.largest[-1], F.elu)
+            self.skips = self.sum(parts, bias)
+        read = self.largest[-2] if self.skips else self.largest[2 * len(layers) - 1]
+        self.readout = ReadoutTwin(self, model.readout, read, self.largest[-1], F.elu)
         self.groups, self.image_groups = groups, layers[0].inputs
 
     @staticmethod
-    def activations(model: ImageModel) -> int:
-        """How many ranges the twin needs."""
-        return 2 * len(_layers(model)) + 2
+    def activations(model: GatedPixelCNN) -> int:
+        """See `Twin`."""
+        return 2 * len(model.layers) + 2
 
     @staticmethod
-    def measure(model: ImageModel, inputs: Tensor, context: Context | None) -> list[float]:
-        """The largest absolute value of each activation."""
+    def measure(model: GatedPixelCNN, inputs: Tensor, context: Context | None) -> list[float]:
+        """See `Twin`."""
         vertical = horizontal = inputs
         skips: Tensor | None = None
         found: list[float] = []
-        for layer in _layers(model):
+        for layer in (each for each in model.layers if isinstance(each, GatedLayer)):
             pre = layer.vertical(vertical)
             if layer.vertical_condition is not None and context is not None:
                 pre = layer.vertical_condition(pre, context)
@@ -75,34 +68,41 @@ class GatedTwin(Twin):
             if skip is not None:
                 skips = skip if skips is None else skips + skip
         maps = horizontal if skips is None else skips
-        readout = next(each for name, each in model.named_children() if name == "readout")
-        return [*found, *ReadoutTwin.measure(readout, maps)]
+        return [*found, *ReadoutTwin.measure(model.readout, maps)]
 
-    def stepper(
-        self, batch: int, width: int, labels: Tensor | None, dtype: torch.dtype | None = None
-    ) -> IntegerStepper:
-        """See `Twin`."""
-        like = torch.zeros(1, dtype=dtype or self.carrier)
-        return _Stepper(self, batch, width, torch.zeros(batch, dtype=torch.int64) if labels is None else labels, like)
+    def _stepper(self, batch: int, width: int, labels: Tensor, like: Tensor) -> IntegerStepper:
+        return _Stepper(self, batch, width, labels, like)
 
 
 class _Layer:
-    """The integers of one layer."""
+    """The integers of one layer.
+
+    Args:
+        twin: of the model.
+        layer: the module.
+        horizontal: the largest integer of the horizontal inputs, and how many steps of them make 1.
+        vertical: the same of the vertical inputs.
+        largest: the largest integers of the vertical maps before the gate, and of the horizontal features.
+    """
 
     def __init__(
-        self, twin: GatedTwin, layer: GatedLayer, inputs: Part, vertical_largest: int, vertical_steps: int, index: int
+        self,
+        twin: GatedTwin,
+        layer: GatedLayer,
+        horizontal: tuple[int, int],
+        vertical: tuple[int, int],
+        largest: Sequence[int],
     ) -> None:
-        self.first, self.goes_on = layer.first, layer.goes_on
-        self.vertical_largest, self.horizontal_largest = twin.largest[2 * index], twin.largest[2 * index + 1]
-        weight = layer.vertical.weight.double()
+        self.kind, self.features = layer.horizontal.kind, layer.features
+        self.vertical_largest, self.horizontal_largest = largest
         self.vertical = twin.sum(
-            [Part(weight, vertical_largest, vertical_steps)], layer.vertical.bias, layer.vertical_condition
+            [Part(layer.vertical.weight.double(), *vertical)], layer.vertical.bias, layer.vertical_condition
         )
         link_bias = layer.link.bias
         assert link_bias is not None
         self.horizontal = twin.sum(
             [
-                inputs._replace(weight=layer.horizontal.visible_weight.double()),
+                Part(layer.horizontal.visible_weight.double(), *horizontal),
                 Part(layer.link.weight.double()[:, :, 0, 0], self.vertical_largest),
             ],
             layer.horizontal.bias.double() + link_bias.double(),
@@ -113,17 +113,14 @@ class _Layer:
         if layer.goes_on:
             out = layer.out
             self.out = twin.sum([Part(out.visible_weight[:p, :, 0, 0].double(), ONE)], out.bias[:p])
-        self.source, self.features = layer.inputs, layer.features
 
 
 class _Stepper(IntegerStepper):
     def __init__(self, twin: GatedTwin, batch: int, width: int, labels: Tensor, like: Tensor) -> None:
-        self.twin = twin
-        layers = twin.layers
+        layers, p = twin.layers, twin.groups.channels
         reaches = [layer.horizontal.weights[0].shape[3] - 1 for layer in layers]
-        self.image = FeatureRow(like, batch, width, twin.image_groups, reaches[0])
+        super().__init__(FeatureRow(like, batch, width, twin.image_groups, reaches[0]), twin.levels)
         rows = [self.image, *(FeatureRow(like, batch, width, twin.groups, reach) for reach in (*reaches[1:], 0))]
-        p = twin.groups.channels
         self.gated = like.new_zeros(width, batch, len(layers) * p)
         self.now = like.new_zeros(batch, len(layers) * p)
         spans = [slice(i * p, i * p + p) for i in range(len(layers))]
@@ -132,44 +129,26 @@ class _Stepper(IntegerStepper):
             for i, (layer, span) in enumerate(zip(layers, spans, strict=True))
         ]
         self.last = rows[-1]
-        self.skip_round = None
-        if twin.skips is not None:
-            weight, largest = twin.skips.weights[0].T.to(like), twin.largest[-2]
-            owns = [list(twin.groups.of(colour)) for colour in range(len(twin.groups.ends))]
-            self.skip_all, self.skip_bias = weight.contiguous(), twin.skips.bias[0].to(like)
-            self.skip_round = Rounded(twin.skips.scale, largest, like)
-            self.skip_by_colour = [weight[:, own].contiguous() for own in owns]
-            self.skip_bias_by_colour = [self.skip_bias[own] for own in owns]
-            self.skip_round_by_colour = [Rounded(twin.skips.scale[own], largest, like) for own in owns]
+        self.skips = None if twin.skips is None else Product(twin.skips, None, twin.groups, twin.largest[-2], like)
         self.readout = twin.readout.step(batch, like)
 
     def start_row(self, row: int) -> None:
         finished = self.image.places.transpose(0, 1) if row else None
         for layer in self.layers:
-            finished = layer.start_row(finished)
+            finished = layer.start_row(row, finished)
 
-    def whole_row(self, values: Tensor) -> Tensor:
-        self.image.places.copy_(values.transpose(1, 2).to(self.image.places).mul_(2).sub_(self.twin.levels - 1))
+    def _whole_row(self) -> Tensor:
         for layer in self.layers:
             layer.whole_row()
-        if self.skip_round is None:
-            maps = self.last.places.transpose(0, 1)
-        else:
-            maps = self.skip_round(torch.matmul(self.gated, self.skip_all).add_(self.skip_bias))
-        return self.readout.whole(maps)
+        return self.readout.whole(
+            self.last.places.transpose(0, 1) if self.skips is None else self.skips.whole(self.gated)
+        )
 
     def predict(self, column: int, colour: int) -> Tensor:
         for layer in self.layers:
             layer.step(column, colour)
-        if self.skip_round is None:
-            maps = self.last.own[column][colour]
-        else:
-            bias = self.skip_bias_by_colour[colour]
-            maps = self.skip_round_by_colour[colour](torch.addmm(bias, self.now, self.skip_by_colour[colour]))
+        maps = self.last.own[column][colour] if self.skips is None else self.skips.of(colour, self.now)
         return self.readout.read(colour, maps)
-
-    def tell(self, column: int, colour: int, values: Tensor) -> None:
-        self.image.own[column][colour][:, 0] = 2 * values - (self.twin.levels - 1)
 
 
 class _LayerStep:
@@ -183,75 +162,46 @@ class _LayerStep:
         labels: Tensor,
         like: Tensor,
     ) -> None:
-        self.layer, self.inputs, self.outputs, self.gated = layer, inputs, outputs, gated
+        self.inputs, self.outputs, self.gated = inputs, outputs, gated
         batch, width = inputs.places.shape[:2]
-        features: ChannelGroups = layer.features
+        features = layer.features
         pair = features.repeat(2)
-        order = [channel for colour in range(len(features.ends)) for channel in pair.of(colour)]
-        self.back = torch.tensor(order).argsort()
+        self.back = torch.tensor(pair.by_colour).argsort()
         self.gate = Gate(like)
         self.vertical = RowsAbove(layer.vertical.weights[0].to(like), batch, width)
-        self.vertical_bias = _of_labels(layer.vertical.bias, labels).to(like)
+        self.vertical_bias = layer.vertical.bias_of(labels).to(like)
         self.vertical_round = Rounded(layer.vertical.scale, layer.vertical_largest, like)
         self.maps = like.new_zeros(width, batch, pair.channels)
-        weight, link = (each.to(like) for each in layer.horizontal.weights)
-        self.link = link[order].T.contiguous()
-        self.base_bias = _of_labels(layer.horizontal.bias, labels)[:, order].to(like)
-        self.base = like.new_zeros(width, batch, pair.channels)
-        scale = layer.horizontal.scale[order]
-        self.horizontal_round = Rounded(scale, GATE_REACH, like)
-        self.matrices = products(weight, layer.source, pair, own=not layer.first)
-        self.taps = weight[order, :, -1].permute(2, 1, 0).contiguous()
-        self.seen = inputs.before if layer.first else inputs.seen
-        spans = [slice(2 * a, 2 * b) for a, b in zip((0, *features.ends[:-1]), features.ends, strict=True)]
-        self.bases = [[row[:, span] for span in spans] for row in self.base]
-        self.rounds = [Rounded(scale[span], GATE_REACH, like) for span in spans]
-        self.own = [now[:, a:b] for a, b in zip((0, *features.ends[:-1]), features.ends, strict=True)]
+        self.horizontal = ConvolutionTwinStep(layer.horizontal, layer.kind, inputs, pair, GATE_REACH, labels, like)
+        self.link = layer.horizontal.weights[1][pair.by_colour].T.to(like).contiguous()
+        self.own = features.pieces(now[None])[0]
         self.so_far = [now[:, :end] for end in features.ends]
-        if layer.out is not None:
-            out = layer.out.weights[0].T.to(like)
-            self.out_all, self.out_bias_all = out.contiguous(), layer.out.bias[0].to(like)
-            largest = layer.horizontal_largest
-            self.out_round_all = Rounded(layer.out.scale, largest, like)
-            owns = [list(features.of(colour)) for colour in range(len(features.ends))]
-            self.out = [out[:end, own].contiguous() for end, own in zip(features.ends, owns, strict=True)]
-            self.out_bias = [self.out_bias_all[own] for own in owns]
-            self.out_rounds = [Rounded(layer.out.scale[own], largest, like) for own in owns]
+        self.largest, self.residual = layer.horizontal_largest, layer.kind == "B"
+        self.out = None if layer.out is None else Product(layer.out, features, features, self.largest, like)
 
-    def start_row(self, finished: Tensor | None) -> Tensor | None:
-        self.base.copy_(self.base_bias)
+    def start_row(self, row: int, finished: Tensor | None) -> Tensor | None:
+        self.horizontal.start_row(row)
         if finished is None:
+            self.vertical.clear()
             return None
         self.vertical.add_row().copy_(finished)
         self.maps.copy_(self.vertical_bias)
         self.vertical.add_to(self.maps)
         maps = self.vertical_round(self.maps)
-        self.base.view(-1, maps.shape[2]).addmm_(maps.view(-1, maps.shape[2]), self.link)
+        self.horizontal.sums.base.view(-1, maps.shape[2]).addmm_(maps.view(-1, maps.shape[2]), self.link)
         return self.gate(maps.clamp(-GATE_REACH, GATE_REACH))
 
     def whole_row(self) -> None:
-        width = len(self.base)
-        for tap, matrix in enumerate(self.taps):
-            self.base.add_(torch.matmul(self.inputs.buffer[:, tap : tap + width].transpose(0, 1), matrix))
-        maps = self.horizontal_round(self.base)
-        self.gated.copy_(self.gate(maps.index_select(-1, self.back)))
-        if self.layer.out is not None:
-            out = self.out_round_all(torch.matmul(self.gated, self.out_all).add_(self.out_bias_all)).transpose(0, 1)
-            largest = self.layer.horizontal_largest
-            added = out if self.layer.first else (out + self.inputs.places).clamp_(-largest, largest)
-            self.outputs.places.copy_(added)
+        self.gated.copy_(self.gate(self.horizontal.whole_row().index_select(-1, self.back)))
+        if self.out is not None:
+            self.outputs.places.copy_(self._added(self.out.whole(self.gated).transpose(0, 1), self.inputs.places))
 
     def step(self, column: int, colour: int) -> None:
-        maps = torch.addmm(self.bases[column][colour], self.seen[column][colour], self.matrices[colour])
-        self.own[colour].copy_(self.gate(self.rounds[colour](maps)))
-        if self.layer.out is not None:
-            out = self.out_rounds[colour](torch.addmm(self.out_bias[colour], self.so_far[colour], self.out[colour]))
-            if not self.layer.first:
-                largest = self.layer.horizontal_largest
-                out = out.add_(self.inputs.own[column][colour]).clamp_(-largest, largest)
-            self.outputs.own[column][colour].copy_(out)
+        self.own[colour].copy_(self.gate(self.horizontal.step(column, colour)))
+        if self.out is not None:
+            out = self.out.of(colour, self.so_far[colour])
+            self.outputs.own[column][colour].copy_(self._added(out, self.inputs.own[column][colour]))
 
-
-def _of_labels(biases: Tensor, labels: Tensor) -> Tensor:
-    """The biases of each image, `[B, outputs]`."""
-    return biases[labels] if len(biases) > 1 else biases.expand(len(labels), -1)
+    def _added(self, out: Tensor, inputs: Tensor) -> Tensor:
+        """What the layer makes, added to its inputs where it is residual."""
+        return out.add_(inputs).clamp_(-self.largest, self.largest) if self.residual else out

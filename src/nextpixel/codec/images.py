@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nextpixel.batches import batches
-from nextpixel.codec.fixed_point import Twin
+from nextpixel.codec.fixed_point import IntegerStepper, Twin
 from nextpixel.codec.integers import F, exact_products
 from nextpixel.codec.rans import TOTAL, LaneDecoder, encode_lanes
 from nextpixel.codec.tables import frequencies
@@ -137,28 +137,30 @@ def decode(
         images = torch.zeros(shape, dtype=torch.uint8)
         decoder = LaneDecoder(streams)
         for part in batches(lanes, batch_size or MOST_AT_ONCE):
+            stepper: IntegerStepper | None = None
             for first in range(0, count, lanes):
                 index = torch.tensor(range(first + part.start, min(first + part.stop, count)), dtype=torch.int64)
-                if len(index):
+                if not len(index):
+                    continue
+                # Row 0 begins new images, so a stepper serves again unless its images are fewer or of other classes.
+                if stepper is None or labels is not None or len(index) != len(stepper.image.places):
                     own = None if labels is None else labels[index]
-                    images[index] = _decode_batch(twin, decoder, (index % lanes).numpy(), shape, own, dtype, advance)
+                    stepper = twin.stepper(len(index), shape[3], own, dtype)
+                images[index] = _decode_batch(stepper, decoder, (index % lanes).numpy(), shape, advance)
         decoder.finish()
         return images
 
 
 def _decode_batch(
-    twin: Twin,
+    stepper: IntegerStepper,
     decoder: LaneDecoder,
     lanes: NDArray[np.int64],
     shape: tuple[int, int, int, int],
-    labels: Tensor | None,
-    dtype: torch.dtype | None,
     advance: Callable[[int], None] | None,
 ) -> Tensor:
     """The next image of some lanes."""
     _, colours, height, width = shape
     images = torch.zeros(len(lanes), colours, height, width, dtype=torch.uint8)
-    stepper = twin.stepper(len(lanes), width, labels, dtype)
     for row in range(height):
         stepper.start_row(row)
         for column in range(width):

@@ -63,6 +63,10 @@ class Sum(NamedTuple):
     scale: Tensor
     bits: Tensor
 
+    def bias_of(self, labels: Tensor) -> Tensor:
+        """The bias of each image, `[B, outputs]`."""
+        return self.bias[labels] if len(self.bias) > 1 else self.bias.expand(len(labels), -1)
+
 
 def integer_sum(parts: Sequence[Part], bias: Tensor, limit: float) -> Sum:
     """Turn weights and biases into integers.

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from nextpixel.codec.integers import ONE, Part, Rounded, Sum, elu_table
+from nextpixel.codec.convolution_twin import Product
+from nextpixel.codec.integers import ONE, Part, elu_table
 from nextpixel.nn.masks import ChannelGroups
-from nextpixel.nn.steps.stepper import FeatureRow
+from nextpixel.nn.steps.feature_row import FeatureRow
 
 if TYPE_CHECKING:
     from nextpixel.codec.fixed_point import Twin
@@ -94,32 +94,3 @@ class ReadoutTwinStep:
         hidden = self.first.of(colour, self.maps.seen[0][colour])
         self.hidden.own[0][colour].copy_(self.activations[1](hidden))
         return self.second.of(colour, self.hidden.seen[0][colour])
-
-
-class Product:
-    """A masked 1x1 convolution in integers, of all colours or of one.
-
-    Args:
-        own: its integers.
-        inputs: colour groups of its inputs.
-        outputs: colour groups of its outputs.
-        largest: the largest integer of its outputs.
-        like: of the carrier's dtype and device.
-    """
-
-    def __init__(self, own: Sum, inputs: ChannelGroups, outputs: ChannelGroups, largest: int, like: Tensor) -> None:
-        weight = own.weights[0].T.to(like)
-        self.weight, self.bias = weight.contiguous(), own.bias[0].to(like)
-        self.round = Rounded(own.scale, largest, like)
-        channels = [list(outputs.of(colour)) for colour in range(len(outputs.ends))]
-        self.weights = [weight[:end, each].contiguous() for end, each in zip(inputs.ends, channels, strict=True)]
-        self.biases = [self.bias[each] for each in channels]
-        self.rounds = [Rounded(own.scale[each], largest, like) for each in channels]
-
-    def whole(self, maps: Tensor) -> Tensor:
-        """Of all colours at once, `[..., outputs]`."""
-        return self.round(torch.matmul(maps, self.weight).add_(self.bias))
-
-    def of(self, colour: int, maps: Tensor) -> Tensor:
-        """Of one colour, `[B, group]`, from the inputs of colours up to it."""
-        return self.rounds[colour](torch.addmm(self.biases[colour], maps, self.weights[colour]))

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from nextpixel.errors import ModelError
 from nextpixel.models.gated_pixelcnn import GatedPixelCNN
 from nextpixel.nn.conditioning import Upsampling
-from nextpixel.nn.conditions import Specification, Values, Vector
+from nextpixel.nn.conditions import Specification, Values, Vector, named
 from nextpixel.nn.initialisation import keep_deviation
 from nextpixel.options import integer, switch
 
@@ -144,13 +144,8 @@ class Autoencoder(GatedPixelCNN):
 
     def _given(self, images: Tensor, condition: Values | None) -> dict[str, Tensor]:
         if condition is None:
-            return {name: self.encoder(self.normalised(images)) for name in self._names}
+            return dict.fromkeys(named(self.condition), self.encoder(self.normalised(images)))
         return super()._given(images, condition)
-
-    @property
-    def _names(self) -> list[str]:
-        assert self.conditioning is not None
-        return list(self.conditioning.conditions)
 
     def fit_condition(self, condition: Any) -> None:
         """Nothing: codes come from the encoder, which finds their scale itself."""

@@ -16,6 +16,7 @@ to the right of its centre, instead of zeros there.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 
@@ -26,6 +27,8 @@ from nextpixel.nn.context import RowReach, raster_context
 from nextpixel.nn.convolutions import RELU_GAIN, Convolutions
 from nextpixel.nn.masks import ChannelGroups
 from nextpixel.nn.steps.convolutions import ConvolutionsStep
+from nextpixel.nn.steps.feature_row import FeatureRow
+from nextpixel.nn.steps.residual import CoreStep
 from nextpixel.nn.steps.stepper import Stepper
 
 
@@ -38,7 +41,12 @@ class PixelCNN(ResidualNetwork):
         return Convolutions(maps, hidden, self.options["kernel_size"], self.context_sizes)
 
     def _stepper(self, batch: int, context: Context | None) -> Stepper:
-        return ResidualStepper(self, batch, context, ConvolutionsStep)
+        cores = [core for core in self.modules() if isinstance(core, Convolutions)]
+
+        def core_steps(rows: Sequence[FeatureRow]) -> list[CoreStep]:
+            return [ConvolutionsStep(core, maps, context) for core, maps in zip(cores, rows, strict=True)]
+
+        return ResidualStepper(self, batch, core_steps)
 
     def _gain(self) -> float:
         # All blocks together add as much variance as the first convolution gives; with 1 for each, deep models learn

@@ -19,6 +19,8 @@ initial state on all sides; skip connections and dropout are options.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -31,9 +33,10 @@ from nextpixel.nn.diagonal_lstm import DiagonalBiLSTM
 from nextpixel.nn.masks import ChannelGroups
 from nextpixel.nn.row_lstm import RowLSTM
 from nextpixel.nn.steps.diagonal_lstm import DiagonalStep, MirroredDirections
+from nextpixel.nn.steps.feature_row import FeatureRow
 from nextpixel.nn.steps.residual import CoreStep
 from nextpixel.nn.steps.row_lstm import RowLSTMStep
-from nextpixel.nn.steps.stepper import FeatureRow, Stepper
+from nextpixel.nn.steps.stepper import Stepper
 
 # A new LSTM's h has between 0.2 and 0.3 of the deviation of its inputs.
 LSTM_GAIN = 3.0
@@ -53,7 +56,12 @@ class RowLSTMModel(ResidualNetwork):
         return int(self.options["kernel_size"]) // 2
 
     def _stepper(self, batch: int, context: Context | None) -> Stepper:
-        return ResidualStepper(self, batch, context, RowLSTMStep)
+        cores = [core for core in self.modules() if isinstance(core, RowLSTM)]
+
+        def core_steps(rows: Sequence[FeatureRow]) -> list[CoreStep]:
+            return [RowLSTMStep(core, maps, context) for core, maps in zip(cores, rows, strict=True)]
+
+        return ResidualStepper(self, batch, core_steps)
 
     def _gain(self) -> float:
         return LSTM_GAIN
@@ -132,16 +140,15 @@ class _DiagonalStepper(ResidualStepper):
     """A model of Diagonal BiLSTMs in the middle of a batch, with the column beyond the image."""
 
     def __init__(self, model: DiagonalBiLSTMModel, batch: int, context: Context | None) -> None:
-        self.mirrored: MirroredDirections | None = None
         self.row = 0
         cores = [core for core in model.modules() if isinstance(core, DiagonalBiLSTM)]
 
-        def core_step(core: DiagonalBiLSTM, maps: FeatureRow, context: Context | None) -> CoreStep:
-            if self.mirrored is None:
-                self.mirrored = MirroredDirections(cores, self.rows, context)
-            return DiagonalStep(core, maps, context, self.mirrored.states[:, cores.index(core)])
+        def core_steps(rows: Sequence[FeatureRow]) -> list[CoreStep]:
+            self.mirrored = MirroredDirections(cores, rows, context)
+            states = self.mirrored.states.unbind(1)
+            return [DiagonalStep(*each) for each in zip(cores, rows, [context] * len(cores), states, strict=True)]
 
-        super().__init__(model, batch, context, core_step, beyond=1)
+        super().__init__(model, batch, core_steps, beyond=1)
 
     def start_row(self, row: int) -> None:
         self.row = row
@@ -151,7 +158,6 @@ class _DiagonalStepper(ResidualStepper):
         beyond = len(self.rows[0].own) - 1
         for colour in range(len(self.rows[0].own[0])):
             self.compute(beyond, colour)
-        assert self.mirrored is not None
         self.mirrored.end_row(self.row)
 
     def known_row(self, values: Tensor) -> None:

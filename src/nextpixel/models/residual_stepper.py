@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
 from nextpixel.models.residual_network import ResidualNetwork
-from nextpixel.nn.conditioning import Context
 from nextpixel.nn.masks import ChannelGroups
 from nextpixel.nn.residual import ResidualBlock
 from nextpixel.nn.steps.convolutions import MaskedConvStep
+from nextpixel.nn.steps.feature_row import FeatureRow
 from nextpixel.nn.steps.readout import ReadoutStep
 from nextpixel.nn.steps.residual import CoreStep, ResidualStep
 from nextpixel.nn.steps.rows_above import RowOffset
-from nextpixel.nn.steps.stepper import FeatureRow, Stepper
+from nextpixel.nn.steps.stepper import Stepper
 
 
 class ResidualStepper(Stepper):
@@ -24,8 +23,7 @@ class ResidualStepper(Stepper):
     Args:
         model: the model.
         batch: B.
-        context: of the conditions, or None.
-        core_step: makes the step of a block's core, given the core, the row of its inputs and the context.
+        core_steps: makes the steps of the blocks' cores, given the rows of their inputs.
         beyond: columns beyond the image on its right, of which the features are computed as well.
     """
 
@@ -33,8 +31,7 @@ class ResidualStepper(Stepper):
         self,
         model: ResidualNetwork,
         batch: int,
-        context: Context | None,
-        core_step: Callable[[Any, FeatureRow, Context | None], CoreStep],
+        core_steps: Callable[[Sequence[FeatureRow]], Sequence[CoreStep]],
         beyond: int = 0,
     ) -> None:
         like, width = model.readout.hidden.weight, model.image_shape[2] + beyond
@@ -42,23 +39,16 @@ class ResidualStepper(Stepper):
         maps, reach = blocks[0].maps, model.reach_in_row
         channels = model.image_shape[0]
         first = model.first
-        self.image = FeatureRow(like, batch, width, ChannelGroups.split(channels, channels), first.reach)
-        self.values = [[own[:, 0] for own in place] for place in self.image.own]
+        image = FeatureRow(like, batch, width, ChannelGroups.split(channels, channels), first.reach)
+        super().__init__(image, ReadoutStep(model.readout, batch))
         self.rows = [FeatureRow(like, batch, width, maps, reach) for _ in range(len(blocks) + 1)]
         self.first = MaskedConvStep(first.visible_weight, "A", self.image, maps, RowOffset(first.bias))
         skips = like.new_zeros(batch, maps.channels)
-        self.skips = list(maps.pieces(skips[None])[0]) if blocks[0].skip else None
+        self.skips = maps.pieces(skips[None])[0] if blocks[0].skip else None
         self.blocks = [
-            ResidualStep(
-                block,
-                core_step(block.core, self.rows[index], context),
-                self.rows[index],
-                self.rows[index + 1] if block.goes_on else None,
-                self.skips,
-            )
-            for index, block in enumerate(blocks)
+            ResidualStep(block, core, self.rows[index], self.rows[index + 1] if block.goes_on else None, self.skips)
+            for index, (block, core) in enumerate(zip(blocks, core_steps(self.rows[:-1]), strict=True))
         ]
-        self.readout = ReadoutStep(model.readout, batch)
 
     def start_row(self, row: int) -> None:
         """See `Stepper`."""
@@ -66,26 +56,14 @@ class ResidualStepper(Stepper):
         for block in self.blocks:
             block.start_row(row)
 
-    def compute(self, column: int, colour: int) -> None:
-        """Compute the features of a sub-pixel."""
+    def compute(self, column: int, colour: int) -> Tensor:
+        """See `Stepper`."""
         self.first.step(column, colour, out=self.rows[0].own[column][colour])
         if self.skips is not None:
             self.skips[colour].zero_()
         for block in self.blocks:
             block.step(column, colour)
-
-    def predict(self, column: int, colour: int, *, read: bool) -> Tensor | None:
-        """See `Stepper`."""
-        self.compute(column, colour)
-        maps = self.rows[-1].own[column][colour] if self.skips is None else self.skips[colour]
-        if read:
-            return self.readout.read(colour, maps)
-        self.readout.prepare(colour, maps)
-        return None
-
-    def tell(self, column: int, colour: int, values: Tensor) -> None:
-        """See `Stepper`."""
-        self.values[column][colour].copy_(values)
+        return self.rows[-1].own[column][colour] if self.skips is None else self.skips[colour]
 
     def known_row(self, values: Tensor) -> None:
         """See `Stepper`."""

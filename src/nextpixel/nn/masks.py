@@ -59,14 +59,31 @@ class ChannelGroups:
         counts = Counter(self.colours)
         return tuple(accumulate(counts[colour] for colour in range(max(counts) + 1)))
 
-    def of(self, colour: int) -> tuple[int, ...]:
-        """The channels of a colour."""
-        return tuple(channel for channel, each in enumerate(self.colours) if each == colour)
+    @cached_property
+    def spans(self) -> tuple[slice, ...]:
+        """For each colour its channels, where they stand in order."""
+        return tuple(slice(start, end) for start, end in zip((0, *self.ends), self.ends, strict=False))
+
+    @cached_property
+    def members(self) -> tuple[list[int], ...]:
+        """For each colour its channels, wherever they stand."""
+        return tuple(
+            [channel for channel, each in enumerate(self.colours) if each == colour] for colour in range(len(self.ends))
+        )
+
+    @property
+    def by_colour(self) -> list[int]:
+        """All channels, those of the first colour first."""
+        return [channel for own in self.members for channel in own]
+
+    @property
+    def in_order(self) -> ChannelGroups:
+        """The groups of the channels `by_colour`, which stand in order."""
+        return ChannelGroups(tuple(self.colours[channel] for channel in self.by_colour))
 
     def pieces(self, maps: Tensor) -> list[list[Tensor]]:
         """For each place of `[places, B, channels]` and each colour its features there, where they stand in order."""
-        spans = list(zip((0, *self.ends[:-1]), self.ends, strict=True))
-        return [[place[:, a:b] for a, b in spans] for place in maps]
+        return [[place[:, span] for span in self.spans] for place in maps]
 
     def repeat(self, times: int) -> ChannelGroups:
         """`times` feature maps of these groups, concatenated along the channels (the halves of a gate)."""

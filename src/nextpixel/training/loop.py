@@ -107,6 +107,10 @@ class Run:
         self.reporter = reporter
         self.device = _device(settings.device)
         self.model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # A companion is clipped by itself, so that the model learns as it would alone.
+        self.companions = [] if model.companion is None else list(model.companion.parameters())
+        others = {id(parameter) for parameter in self.companions}
+        self.own = [parameter for parameter in self.model.parameters() if id(parameter) not in others]
         self.average = make_average(self.model, settings.ema)
         self.optimizer = make_optimizer(self.model, settings)
         self.bfloat16 = use_bfloat16(settings, self.device)
@@ -226,12 +230,8 @@ class Run:
         self.optimizer.zero_grad()
         loss = nats / self.dimensions
         (loss if companion is None else loss + companion).backward()
-        # A companion is clipped by itself, so that the model learns as it would alone.
-        companions = [] if self.model.companion is None else list(self.model.companion.parameters())
-        others = {id(parameter) for parameter in companions}
-        own = [parameter for parameter in self.model.parameters() if id(parameter) not in others]
-        norm = float(torch.nn.utils.clip_grad_norm_(own, self.settings.clip))
-        torch.nn.utils.clip_grad_norm_(companions, self.settings.clip)
+        norm = float(torch.nn.utils.clip_grad_norm_(self.own, self.settings.clip))
+        torch.nn.utils.clip_grad_norm_(self.companions, self.settings.clip)
         value = nats.item()
         if not (math.isfinite(value) and math.isfinite(norm)):
             raise TrainingError(

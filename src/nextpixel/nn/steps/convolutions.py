@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import torch
 from torch import Tensor
 
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.convolutions import Convolutions
 from nextpixel.nn.masks import ChannelGroups, MaskKind
+from nextpixel.nn.steps.feature_row import FeatureRow, products
 from nextpixel.nn.steps.rows_above import RowOffset, RowsAbove
-from nextpixel.nn.steps.stepper import FeatureRow, products
 
 
 class MaskedConvStep:
@@ -32,18 +34,24 @@ class MaskedConvStep:
         self.seen = inputs.seen if kind == "B" else inputs.before
         self.above = RowsAbove(weight[:, :, :-1], batch, width) if weight.shape[2] > 1 else None
         self.base = weight.new_zeros(width, batch, outputs.channels)
-        starts = (0, *outputs.ends[:-1])
-        self.bases = [[row[:, a:b] for a, b in zip(starts, outputs.ends, strict=True)] for row in self.base]
-        reach = inputs.reach
-        self.taps = weight[:, :, -1, : reach + 1].permute(2, 1, 0).contiguous()
+        self.bases = outputs.pieces(self.base)
+        self.weight = weight
+
+    @cached_property
+    def taps(self) -> Tensor:
+        """The matrix of each place that the centre row looks at, `[reach + 1, inputs, outputs]`."""
+        return self.weight[:, :, -1, : self.inputs.reach + 1].permute(2, 1, 0).contiguous()
 
     def start_row(self, row: int) -> None:
-        """Take the finished row of inputs, if this is not the first row, and what the rows above give to this one."""
+        """Take the finished row of inputs, and what the rows above give to this one. Row 0 begins new images."""
         self.offset.put_into(self.base, row)
-        if self.above is not None:
-            if row:
-                self.above.add_row().copy_(self.inputs.places.transpose(0, 1))
+        if self.above is None:
+            return
+        if row:
+            self.above.add_row().copy_(self.inputs.places.transpose(0, 1))
             self.above.add_to(self.base)
+        else:
+            self.above.clear()
 
     def step(self, column: int, colour: int, out: Tensor | None = None) -> Tensor:
         """The outputs of a colour at a place, `[B, group]`."""

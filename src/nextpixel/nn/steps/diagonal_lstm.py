@@ -15,9 +15,9 @@ from torch import Tensor
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.diagonal_lstm import DiagonalBiLSTM
 from nextpixel.nn.steps.convolutions import MaskedConvStep
+from nextpixel.nn.steps.feature_row import FeatureRow
 from nextpixel.nn.steps.lstm import Cell
 from nextpixel.nn.steps.rows_above import RowOffset
-from nextpixel.nn.steps.stepper import FeatureRow
 
 LEFT, ABOVE = 0, 1
 
@@ -41,8 +41,7 @@ class DiagonalStep:
         self.gates = MaskedConvStep(conv.visible_weight[order], "B", maps, self.cell.groups, offset)
         self.above = recurrence.weight[ABOVE, 0, order].T.contiguous()
         left = recurrence.weight[LEFT, 0, order]
-        spans = zip((0, *self.cell.groups.ends[:-1]), self.cell.groups.ends, strict=True)
-        self.left = [left[a:b].T.contiguous() for a, b in spans]
+        self.left = [left[span].T.contiguous() for span in self.cell.groups.spans]
         # Before the first column stands the initial state, and above the first row too.
         self.states = recurrence.hidden[0].repeat(width + 1, batch, 1)
         self.memories = recurrence.memory[0].repeat(width + 1, batch, 1)
@@ -75,7 +74,7 @@ class MirroredDirections:
 
     Args:
         layers: the layers.
-        maps: the rows of their inputs, and perhaps more.
+        maps: the rows of their inputs.
         context: of the conditions, or None.
 
     Attributes:
@@ -104,7 +103,7 @@ class MirroredDirections:
 
     def end_row(self, row: int) -> None:
         """Run over a finished row from right to left."""
-        for layer, (maps, inputs, offset) in enumerate(zip(self.maps, self.inputs, self.offsets, strict=False)):
+        for layer, (maps, inputs, offset) in enumerate(zip(self.maps, self.inputs, self.offsets, strict=True)):
             base = self.base[:, layer]
             offset.put_into(base, row)
             base += maps.places.transpose(0, 1) @ inputs

@@ -17,8 +17,9 @@ from torch import Tensor
 
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.gated import GatedLayer, gate
+from nextpixel.nn.steps.convolutions import MaskedConvStep
+from nextpixel.nn.steps.feature_row import FeatureRow, with_bias_row
 from nextpixel.nn.steps.rows_above import RowOffset, RowsAbove
-from nextpixel.nn.steps.stepper import FeatureRow, products, with_bias_row
 
 
 class GatedStep:
@@ -35,33 +36,28 @@ class GatedStep:
     def __init__(
         self, layer: GatedLayer, inputs: FeatureRow, outputs: FeatureRow | None, gated: Tensor, context: Context | None
     ) -> None:
-        self.layer, self.inputs, self.outputs, self.gated = layer, inputs, outputs, gated
+        self.layer, self.inputs, self.outputs = layer, inputs, outputs
         batch, width = inputs.places.shape[:2]
-        source, features = layer.inputs, layer.features
+        features = layer.features
         pair = features.repeat(2)
         # Colour by colour, features before gates, those of tanh doubled.
-        order = [channel for colour in range(len(features.ends)) for channel in pair.of(colour)]
+        order = pair.by_colour
         scale = torch.ones_like(layer.horizontal.bias)
         scale[: features.channels] = 2
-        horizontal = layer.horizontal.visible_weight * scale[:, None, None, None]
-        self.now = products(horizontal, source, pair, own=not layer.first)
+        horizontal = (layer.horizontal.visible_weight * scale[:, None, None, None])[order]
+        link_bias = layer.link.bias
+        assert link_bias is not None
+        offset = RowOffset(
+            link_bias + layer.horizontal.bias, layer.horizontal_condition, context, scale=scale, order=order
+        )
+        self.horizontal = MaskedConvStep(horizontal, layer.horizontal.kind, inputs, pair.in_order, offset)
+        self.link = (layer.link.weight[:, :, 0, 0] * scale[:, None])[order].T.contiguous()
         self.vertical = RowsAbove(layer.vertical.weight, batch, width)
         self.vertical_offset = RowOffset(layer.vertical.bias, layer.vertical_condition, context)
         self.vertical_maps = horizontal.new_zeros(width, batch, pair.channels)
-        link_bias = layer.link.bias
-        assert link_bias is not None
-        self.link = (layer.link.weight[:, :, 0, 0] * scale[:, None])[order].T.contiguous()
-        self.base_offset = RowOffset(
-            link_bias + layer.horizontal.bias, layer.horizontal_condition, context, scale=scale, order=order
-        )
-        self.base = horizontal.new_zeros(width, batch, pair.channels)
-        ends = [2 * end for end in features.ends]
-        starts = [0, *ends[:-1]]
-        self.bases = [[row[:, a:b] for a, b in zip(starts, ends, strict=True)] for row in self.base]
-        self.seen = inputs.before if layer.first else inputs.seen
-        self.activations = [horizontal.new_empty(batch, b - a) for a, b in zip(starts, ends, strict=True)]
+        self.activations = [horizontal.new_empty(batch, len(own)) for own in pair.members]
         self.halves = [each.chunk(2, dim=1) for each in self.activations]
-        self.own = [gated[:, 1 + a : 1 + b] for a, b in zip((0, *features.ends[:-1]), features.ends, strict=True)]
+        self.own = features.pieces(gated[None, :, 1:])[0]
         self.so_far = [gated[:, : 1 + end] for end in features.ends]
         weight, bias = layer.out.visible_weight[: features.channels], layer.out.bias[: features.channels]
         self.out = with_bias_row(-weight, bias, features, features) if outputs is not None else []
@@ -76,21 +72,19 @@ class GatedStep:
         Returns:
             The same of the next layer.
         """
-        self.base_offset.put_into(self.base, row)
+        self.horizontal.start_row(row)
         if finished is None:
             return None
         self.vertical.add_row().copy_(finished)
         maps = self.vertical_maps
         self.vertical_offset.put_into(maps, row - 1)
         self.vertical.add_to(maps)
-        self.base.view(-1, maps.shape[2]).addmm_(maps.view(-1, maps.shape[2]), self.link)
+        self.horizontal.base.view(-1, maps.shape[2]).addmm_(maps.view(-1, maps.shape[2]), self.link)
         return gate(maps.view(-1, maps.shape[2])).view(*maps.shape[:2], -1) if self.outputs is not None else maps
 
     def step(self, column: int, colour: int) -> None:
         """Run the horizontal stack at a sub-pixel."""
-        activation = self.activations[colour]
-        torch.addmm(self.bases[column][colour], self.seen[column][colour], self.now[colour], out=activation)
-        activation.sigmoid_()
+        self.horizontal.step(column, colour, out=self.activations[colour]).sigmoid_()
         features, gates = self.halves[colour]
         torch.addcmul(gates, features, gates, value=-2, out=self.own[colour])
         if self.outputs is not None:

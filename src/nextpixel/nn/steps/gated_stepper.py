@@ -10,9 +10,10 @@ from torch import Tensor
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.gated import GatedLayer
 from nextpixel.nn.readout import Readout
+from nextpixel.nn.steps.feature_row import FeatureRow
 from nextpixel.nn.steps.gated import GatedStep
 from nextpixel.nn.steps.readout import ReadoutStep
-from nextpixel.nn.steps.stepper import FeatureRow, Stepper
+from nextpixel.nn.steps.stepper import Stepper
 
 
 class GatedStepper(Stepper):
@@ -32,8 +33,7 @@ class GatedStepper(Stepper):
         like = readout.hidden.weight
         groups, image = layers[0].features, layers[0].inputs
         reaches = [layer.horizontal.mask.shape[3] - 1 for layer in layers]
-        self.image = FeatureRow(like, batch, width, image, reaches[0])
-        self.values = [[own[:, 0] for own in place] for place in self.image.own]
+        super().__init__(FeatureRow(like, batch, width, image, reaches[0]), ReadoutStep(readout, batch))
         rows = [self.image, *(FeatureRow(like, batch, width, groups, reach) for reach in (*reaches[1:], 0))]
         # The gated features of all layers, each after a one: the skips are then one product.
         gated = like.new_zeros(batch, len(layers), 1 + groups.channels)
@@ -42,7 +42,6 @@ class GatedStepper(Stepper):
             GatedStep(layer, rows[index], rows[index + 1] if layer.goes_on else None, gated[:, index], context)
             for index, layer in enumerate(layers)
         ]
-        self.readout = ReadoutStep(readout, batch)
         self.gated = gated.flatten(1)
         self.skips = _skips(layers) if layers[0].skip else None
         self.last = rows[-1]
@@ -53,19 +52,11 @@ class GatedStepper(Stepper):
         for layer in self.layers:
             finished = layer.start_row(row, finished)
 
-    def predict(self, column: int, colour: int, *, read: bool) -> Tensor | None:
+    def compute(self, column: int, colour: int) -> Tensor:
         """See `Stepper`."""
         for layer in self.layers:
             layer.step(column, colour)
-        maps = self.last.own[column][colour] if self.skips is None else torch.mm(self.gated, self.skips[colour])
-        if read:
-            return self.readout.read(colour, maps)
-        self.readout.prepare(colour, maps)
-        return None
-
-    def tell(self, column: int, colour: int, values: Tensor) -> None:
-        """See `Stepper`."""
-        self.values[column][colour].copy_(values)
+        return self.last.own[column][colour] if self.skips is None else torch.mm(self.gated, self.skips[colour])
 
     def known_row(self, values: Tensor) -> None:
         """See `Stepper`."""
@@ -84,4 +75,4 @@ def _skips(layers: Sequence[GatedLayer]) -> list[Tensor]:
         weight, bias = layer.out.visible_weight[-groups.channels :], layer.out.bias[-groups.channels :]
         matrices.append(torch.cat([bias[None], -weight[:, :, 0, 0].T]))
     matrix = torch.cat(matrices)
-    return [matrix[:, list(groups.of(colour))].contiguous() for colour in range(len(groups.ends))]
+    return [matrix[:, members].contiguous() for members in groups.members]

@@ -24,10 +24,9 @@ class Cell:
 
     def __init__(self, hidden: ChannelGroups, batch: int, like: Tensor) -> None:
         gates = hidden.repeat(4)
-        self.order = [channel for colour in range(len(hidden.ends)) for channel in gates.of(colour)]
-        self.groups = ChannelGroups(tuple(gates.colours[channel] for channel in self.order))
+        self.order, self.groups = gates.by_colour, gates.in_order
         self.back = torch.tensor(self.order, device=like.device).argsort()
-        sizes = [4 * len(hidden.of(colour)) for colour in range(len(hidden.ends))]
+        sizes = [len(own) for own in gates.members]
         self.gates = [like.new_empty(batch, size) for size in sizes]
         self.parts = [each.chunk(4, dim=1) for each in self.gates]
         self.sigmoids = [each[:, : size // 4 * 3] for each, size in zip(self.gates, sizes, strict=True)]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
+from nextpixel.nn.masked_conv import MaskedConv2d
+from nextpixel.nn.masks import ChannelGroups
 from nextpixel.nn.readout import Readout
+from nextpixel.nn.steps.convolutions import MaskedConvStep
+from nextpixel.nn.steps.feature_row import FeatureRow
+from nextpixel.nn.steps.rows_above import RowOffset
 
 
 class ReadoutStep:
@@ -18,23 +22,11 @@ class ReadoutStep:
 
     def __init__(self, readout: Readout, batch: int) -> None:
         self.activation = readout.activation
-        features, hidden = readout.features, readout.groups
         like = readout.hidden.weight
-        self.maps, self.hidden = (like.new_zeros(batch, groups.channels) for groups in (features, hidden))
-        self.own_maps, self.maps_so_far = _pieces(self.maps, features.ends)
-        self.own_hidden, self.hidden_so_far = _pieces(self.hidden, hidden.ends)
-        first = readout.hidden.visible_weight[:, :, 0, 0].T
-        second = readout.output.visible_weight[:, :, 0, 0].T
-        self.first, self.second = [], []
-        self.first_bias, self.second_bias = [], []
-        numbers = readout.numbers
-        for colour, (end, hidden_end) in enumerate(zip(features.ends, hidden.ends, strict=True)):
-            own = list(hidden.of(colour))
-            self.first.append(first[:end, own].contiguous())
-            self.first_bias.append(readout.hidden.bias[own])
-            outputs = slice(colour * numbers, (colour + 1) * numbers)
-            self.second.append(second[:hidden_end, outputs].contiguous())
-            self.second_bias.append(readout.output.bias[outputs])
+        self.maps, self.hidden = (FeatureRow(like, batch, 1, each, 0) for each in (readout.features, readout.groups))
+        outputs = ChannelGroups.split(readout.channels * readout.numbers, readout.channels)
+        self.first = _at_one_pixel(readout.hidden, self.maps, readout.groups)
+        self.second = _at_one_pixel(readout.output, self.hidden, outputs)
 
     def read(self, colour: int, maps: Tensor) -> Tensor:
         """The parameters of a sub-pixel, `[B, parameters]`, from the features of its colour, `[B, group]`.
@@ -42,15 +34,16 @@ class ReadoutStep:
         The colours of a pixel are to be read in order, none left out.
         """
         self.prepare(colour, maps)
-        return torch.addmm(self.second_bias[colour], self.hidden_so_far[colour], self.second[colour])
+        return self.second.step(0, colour)
 
     def prepare(self, colour: int, maps: Tensor) -> None:
         """Take the features of a colour whose distribution is not asked for; later colours see them."""
-        self.own_maps[colour].copy_(self.activation(maps))
-        hidden = torch.addmm(self.first_bias[colour], self.maps_so_far[colour], self.first[colour])
-        self.own_hidden[colour].copy_(self.activation(hidden))
+        self.maps.own[0][colour].copy_(self.activation(maps))
+        self.hidden.own[0][colour].copy_(self.activation(self.first.step(0, colour)))
 
 
-def _pieces(buffer: Tensor, ends: tuple[int, ...]) -> tuple[list[Tensor], list[Tensor]]:
-    """For each colour its own channels, and those of all colours up to it."""
-    return [buffer[:, a:b] for a, b in zip((0, *ends[:-1]), ends, strict=True)], [buffer[:, :b] for b in ends]
+def _at_one_pixel(conv: MaskedConv2d, inputs: FeatureRow, outputs: ChannelGroups) -> MaskedConvStep:
+    """A 1x1 convolution whose inputs are kept for the current pixel only."""
+    step = MaskedConvStep(conv.visible_weight, "B", inputs, outputs, RowOffset(conv.bias))
+    step.start_row(0)
+    return step

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from nextpixel.nn.residual import ResidualBlock
-from nextpixel.nn.steps.stepper import FeatureRow, with_bias_row
+from nextpixel.nn.steps.feature_row import FeatureRow, with_bias_row
 
 
 class CoreStep(Protocol):

@@ -8,9 +8,9 @@ from torch import Tensor
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.row_lstm import RowLSTM
 from nextpixel.nn.steps.convolutions import MaskedConvStep
+from nextpixel.nn.steps.feature_row import FeatureRow
 from nextpixel.nn.steps.lstm import Cell
 from nextpixel.nn.steps.rows_above import RowOffset, RowsAbove
-from nextpixel.nn.steps.stepper import FeatureRow
 
 
 class RowLSTMStep:

@@ -25,7 +25,7 @@ class RowsAbove:
 
     def __init__(self, weight: Tensor, batch: int, width: int) -> None:
         _, self.inputs, rows, taps = weight.shape
-        self.batch, self.width, self.reach = batch, width, taps // 2
+        self.width, self.reach = width, taps // 2
         # Row by row from the top, tap by tap from the left, [inputs, outputs] each.
         self.matrices = weight.permute(2, 3, 1, 0).contiguous()
         shape = (width + 2 * self.reach, batch, self.inputs)
@@ -36,6 +36,11 @@ class RowsAbove:
         """Drop the oldest row, and return the place for the newest, `[W, B, inputs]`, to be filled."""
         self.rows.rotate(-1)
         return self.rows[-1][self.reach : self.reach + self.width]
+
+    def clear(self) -> None:
+        """Forget all rows, for new images."""
+        for row in self.rows:
+            row.zero_()
 
     def add_to(self, maps: Tensor) -> None:
         """Add the convolution of the rows to maps `[W, B, outputs]`."""
@@ -49,7 +54,7 @@ class RowOffset:
     """The bias of a layer together with what the conditions add to it, for a row of maps `[W, B, outputs]`.
 
     Args:
-        bias: `[channels]`.
+        bias: `[channels]`, or `[B, channels]`.
         condition: the layer's, or None.
         context: of the conditions, or None.
         scale: factors on the channels, or None.
@@ -65,7 +70,7 @@ class RowOffset:
         scale: Tensor | None = None,
         order: list[int] | None = None,
     ) -> None:
-        channels = torch.arange(len(bias), device=bias.device)
+        channels = torch.arange(bias.shape[-1], device=bias.device)
         if order is not None:
             channels = channels[order]
         factors = torch.ones_like(bias) if scale is None else scale
