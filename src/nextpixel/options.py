@@ -8,39 +8,37 @@ from typing import Any
 
 from nextpixel.errors import ModelError
 
+MOST_LAYERS, MOST_FEATURES, MOST_SIDE, MOST_VALUES = 1000, 2**16, 2**20, 2**24
+"""Far beyond what anyone can train, so that a description that comes from a file cannot ask for endless work."""
 
-def integer(name: str, value: Any, least: int, most: int | None = None) -> int:
+
+def integer(name: str, value: Any, least: int, most: int) -> int:
     """An integer in range, also from NumPy.
 
     Raises:
         ModelError: it is not one.
     """
-    wanted = (
-        f"{name} must be an integer of at least {least}"
-        if most is None
-        else f"{name} must be an integer from {least} to {most}"
-    )
     try:
         number = int(operator.index(value))
     except TypeError:
-        raise ModelError(f"{wanted}, not {value!r}") from None
-    if isinstance(value, bool) or number < least or (most is not None and number > most):
-        raise ModelError(f"{wanted}, not {value!r}")
+        number = least - 1
+    if isinstance(value, bool) or not least <= number <= most:
+        raise ModelError(f"{name} must be an integer from {least} to {most}, not {value!r}")
     return number
 
 
 def odd_size(name: str, value: Any) -> int:
-    """The odd side of a kernel, at least 3.
+    """The odd side of a kernel, from 3 to 255.
 
     Raises:
         ModelError: it is not one.
     """
     try:
-        number = integer(name, value, 3)
+        number = integer(name, value, 3, 255)
     except ModelError:
         number = 0
     if number % 2 == 0:
-        raise ModelError(f"{name} must be odd and at least 3, so that a kernel has a centre, not {value!r}")
+        raise ModelError(f"{name} must be odd, from 3 to 255, so that a kernel has a centre, not {value!r}")
     return number
 
 

@@ -95,7 +95,7 @@ def test_a_label_reaches_every_scale():
         ({"inner": "multiscale"}, "inner must be one of"),
         ({"inner": "autoencoder"}, "inner must be one of"),
         ({"scales": 1}, "scales must be an integer from 2"),
-        ({"factor": 1}, "factor must be an integer of at least 2"),
+        ({"factor": 1}, "factor must be an integer from 2"),
         ({"inner": "diagonal-bilstm", "kernel_size": 5}, "no option 'kernel_size'"),
     ],
 )

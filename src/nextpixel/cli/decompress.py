@@ -35,6 +35,9 @@ def decompress(*run_and_file: Path, out: Path, only: str | None = None, most_meg
     if len(run_and_file) not in (1, 2):
         raise InputError("name the run folder and the .npx file, or the file alone where the model is in it")
     file = run_and_file[-1]
+    if not (math.isfinite(most_megapixels) and 0 < most_megapixels <= 1e9):
+        raise InputError(f"--most-megapixels must be a number above 0 and up to 1e9, not {most_megapixels}")
+    most_sub_pixels = int(most_megapixels * 1e6)
     if out.suffix.lower() == ".npz":
         raise InputError(f"--out {out} must be a folder")
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
@@ -46,7 +49,7 @@ def decompress(*run_and_file: Path, out: Path, only: str | None = None, most_meg
     except OSError as error:
         raise InputError(f"{file} cannot be read ({error.strerror}); check that it is there") from error
     try:
-        contents = read(data, int(most_megapixels * 1e6))
+        contents = read(data, most_sub_pixels)
         digits = len(str(len(contents.shapes)))
         names = contents.names or [f"{number:0{digits}d}.png" for number in range(len(contents.shapes))]
         names = [name if name.lower().endswith(".png") else f"{name}.png" for name in names]
@@ -55,7 +58,7 @@ def decompress(*run_and_file: Path, out: Path, only: str | None = None, most_meg
         total = sum(math.prod(shape) for shape in contents.shapes)
         chosen = _place(only, names)
         with bar("decompressing", total) as advance:
-            pictures = unpack(model, contents, only=chosen, advance=advance)
+            pictures = unpack(model, contents, only=chosen, most_sub_pixels=most_sub_pixels, advance=advance)
     except DataError as error:
         raise DataError(f"{file}: {error}") from error
     found = list(zip(names, pictures, strict=True))

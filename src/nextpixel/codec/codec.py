@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import zlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,8 @@ from torch import Tensor
 
 from nextpixel.codec.container import (
     FINGERPRINT_BYTES,
+    LEAST_COUNTED,
+    MOST_NAME_BYTES,
     MOST_SUB_PIXELS,
     Contents,
     Shape,
@@ -33,6 +36,7 @@ from nextpixel.errors import DataError, InputError, ModelError
 from nextpixel.models.base import ImageModel
 from nextpixel.models.files import describe, fingerprint
 from nextpixel.nn.conditions import Values, checked_values
+from nextpixel.options import MOST_SIDE
 
 SUB_PIXELS_IN_A_BLOCK = 2**22
 CALIBRATION_TILES = 64
@@ -99,15 +103,16 @@ def compress(
     if lanes is not None and (not isinstance(lanes, int) or isinstance(lanes, bool) or lanes < 1):
         raise InputError(f"lanes must be an integer of at least 1, not {lanes!r}")
     model = _on_cpu(model)
-    if isinstance(images, np.ndarray):
-        images = torch.from_numpy(images)
-    one_image = isinstance(images, Tensor) and images.ndim == 3
+    one_image = isinstance(images, Tensor | np.ndarray) and images.ndim == 3
     if names is not None and len(names) != (1 if one_image else len(images)):
         raise InputError(
             f"{len(names)} names were given for {1 if one_image else len(images)} images; give one for each"
         )
     if names is not None and not all(_is_text(name) for name in names):
-        raise InputError("a name holds a character that no text file can hold; rename the picture")
+        raise InputError(
+            f"a name holds a character that no text file can hold, or more than {MOST_NAME_BYTES} bytes; "
+            "rename the picture"
+        )
     pictures = _checked(model, [images] if one_image else list(images))  # type: ignore[list-item]
     shapes = [_shape(picture) for picture in pictures]
     labels = _labels(model, condition, len(pictures))
@@ -172,7 +177,7 @@ def decompress(
     contents = read(data, most_sub_pixels)
     if only is not None and not 0 <= only < len(contents.shapes):
         raise InputError(f"the file has images 0..{len(contents.shapes) - 1}, not {only}")
-    pictures = unpack(model, contents, only=only, advance=advance)
+    pictures = unpack(model, contents, only=only, most_sub_pixels=most_sub_pixels, advance=advance)
     if only is not None:
         return pictures[only]
     if contents.one_image:
@@ -187,9 +192,13 @@ def unpack(
     contents: Contents,
     *,
     only: int | None = None,
+    most_sub_pixels: int = MOST_SUB_PIXELS,
     advance: Callable[[int], None] | None = None,
 ) -> list[Tensor]:
-    """The images of a file, uint8 `[C, H, W]` each; where `only` one is asked for, the others are blank."""
+    """The images of a file, uint8 `[C, H, W]` each; where `only` one is asked for, the others are blank.
+
+    See `decompress`.
+    """
     twin_class(model)
     model = _on_cpu(model)
     if contents.fingerprint != _fingerprint(model):
@@ -206,6 +215,12 @@ def unpack(
         twin = fixed_point(model, contents.ranges)
     except ModelError as error:
         raise DataError(f"the file does not fit the model ({error}): it is damaged.") from error
+    coded = [shape for i, shape in enumerate(contents.shapes) if i not in contents.stored]
+    if sum(map(partial(_tile_count, model), coded)) > most_sub_pixels // LEAST_COUNTED:
+        raise DataError(
+            f"the file declares more than {most_sub_pixels} sub-pixels ({LEAST_COUNTED} at least for each tile of the "
+            "model's size), the most that are decoded."
+        )
     tiles, unplaced = _tiles(model, contents.shapes, set(contents.stored))
     groups = _groups(model, tiles)
     if len(groups) != len(contents.blocks) or not unplaced <= set(contents.stored):
@@ -225,6 +240,8 @@ def unpack(
         if only not in (None, i):
             continue
         pixels = bytearray(inflate_pixels(stored, contents.shapes[i]))
+        if max(pixels) >= model.levels:
+            raise DataError(f"a stored image of the file has values above {model.levels - 1}: it is damaged.")
         pictures[i] = torch.frombuffer(pixels, dtype=torch.uint8).view(contents.shapes[i])
         if advance is not None:
             advance(pictures[i].numel())
@@ -235,7 +252,11 @@ def unpack(
 
 def _is_text(name: str) -> bool:
     """Whether a name can be stored and found again."""
-    return "\0" not in name and not any("\ud800" <= character <= "\udfff" for character in name)
+    return (
+        "\0" not in name
+        and not any("\ud800" <= character <= "\udfff" for character in name)
+        and len(name.encode()) <= MOST_NAME_BYTES
+    )
 
 
 def _on_cpu(model: ImageModel) -> ImageModel:
@@ -257,15 +278,19 @@ def _checked(model: ImageModel, images: list[Tensor]) -> list[Tensor]:
     """The images as uint8 `[C, H, W]` on the CPU."""
     checked = []
     for image in images:
-        picture = torch.as_tensor(image).cpu()
-        if picture.dtype.is_floating_point or picture.dtype == torch.bool or picture.ndim != 3:
-            raise InputError(f"images must be integers [C, H, W] or [B, C, H, W], not {picture.dtype} {picture.ndim}-d")
-        if not 1 <= picture.shape[0] <= 4 or not picture.numel():
-            raise InputError(f"an image must have 1 to 4 channels and some pixels, not {list(picture.shape)}")
-        low, high = (int(each) for each in picture.aminmax())
+        # NumPy knows every integer, byte order and direction of memory, PyTorch does not.
+        pixels = image.detach().cpu().numpy() if isinstance(image, Tensor) else np.asarray(image)
+        if not np.issubdtype(pixels.dtype, np.integer) or pixels.ndim != 3:
+            raise InputError(f"images must be integers [C, H, W] or [B, C, H, W], not {pixels.dtype} {pixels.ndim}-d")
+        channels, height, width = pixels.shape
+        if not (1 <= channels <= 4 and 1 <= height <= MOST_SIDE and 1 <= width <= MOST_SIDE):
+            raise InputError(
+                f"an image must have 1 to 4 channels and sides from 1 to {MOST_SIDE}, not {list(pixels.shape)}"
+            )
+        low, high = int(pixels.min()), int(pixels.max())
         if low < 0 or high >= model.levels:
             raise InputError(f"images hold values from {low} to {high}, this model has levels 0..{model.levels - 1}")
-        checked.append(picture.to(torch.uint8).contiguous())
+        checked.append(torch.from_numpy(np.array(pixels, np.uint8, order="C")))
     return checked
 
 
@@ -309,6 +334,13 @@ def _tiles(model: ImageModel, shapes: Sequence[Shape], plain: set[int]) -> tuple
                 for left in range(0, width, wide)
             ]
     return tiles, unplaced
+
+
+def _tile_count(model: ImageModel, shape: Shape) -> int:
+    """How many tiles an image has."""
+    own, high, wide = model.image_shape
+    planes = 1 if shape[0] == own else shape[0]
+    return planes * -(-shape[1] // high) * -(-shape[2] // wide)
 
 
 def _groups(model: ImageModel, tiles: Sequence[Tile]) -> list[list[Tile]]:

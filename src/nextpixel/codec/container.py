@@ -1,6 +1,7 @@
 """The bytes of an .npx file; `docs/format.md` describes them one by one.
 
-Everything that a file declares is checked before memory is taken for it. A CRC-32 over the whole file comes first, so
+Everything that a file declares is checked before memory is taken for it, as a few bytes can declare millions of
+images. A CRC-32 over the whole file comes first, so
 damage is told from a wrong model; a checksum of the decoded pixels comes last.
 """
 
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from nextpixel.errors import DataError
+from nextpixel.options import MOST_SIDE
 
 MAGIC = b"\x89NPX\r\n\x1a\n"
 VERSION = 1
@@ -19,8 +21,11 @@ ONE_IMAGE, HAS_NAMES, HAS_LABELS, HAS_MODEL = 1, 2, 4, 8
 MOST_SUB_PIXELS = 2**28
 """Of all images of a file, unless whoever reads it allows more."""
 
+LEAST_COUNTED = 256
+"""Sub-pixels that an image or a tile counts as at least, towards that limit: what it takes even if it is smaller."""
+
 FINGERPRINT_BYTES = 8
-MOST_SIDE, MOST_NAMES_BYTES = 2**20, 2**26
+MOST_NAME_BYTES = 1000
 Shape = tuple[int, int, int]
 
 
@@ -111,23 +116,23 @@ def read(data: bytes, most_sub_pixels: int = MOST_SUB_PIXELS) -> Contents:
         raise DataError("the file is damaged or incomplete: its checksum does not fit; fetch it anew.")
     reader = _Reader(data[:-4], len(MAGIC))
     version, flags = reader.byte(), reader.byte()
-    if version != VERSION:
-        raise DataError(f"the file is of format version {version}, this nextpixel reads {VERSION}: upgrade nextpixel.")
+    if version != VERSION or flags >= 2 * HAS_MODEL:
+        raise DataError(
+            f"the file is of format version {version} with flags {flags}, this nextpixel reads version {VERSION} with "
+            f"flags below {2 * HAS_MODEL}: upgrade nextpixel."
+        )
     fingerprint, levels = reader.take(FINGERPRINT_BYTES), reader.byte() + 1
     count = reader.count()
     nibbles = reader.take(-(-count // 2))
     ranges = [byte >> shift & 15 for byte in nibbles for shift in (0, 4)][:count]
     checksum = struct.unpack("<I", reader.take(4))[0]
     shapes = _read_shapes(reader, most_sub_pixels)
+    one_image = bool(flags & ONE_IMAGE)
+    if one_image and len(shapes) != 1:
+        raise DataError(f"the file holds {len(shapes)} images and calls them one: it is damaged.")
     names = labels = None
     if flags & HAS_NAMES:
-        text = _inflate(reader.sized(), MOST_NAMES_BYTES).decode("utf-8", "replace")
-        # Counted before they are divided: a few bytes can inflate to millions of empty names.
-        if text.count("\0") >= max(1, len(shapes)):
-            raise DataError(f"the file has more names than its {len(shapes)} images: it is damaged.")
-        names = text.split("\0") if shapes else []
-        if len(names) != len(shapes):
-            raise DataError(f"the file has {len(names)} names for {len(shapes)} images: it is damaged.")
+        names = _read_names(_inflate(reader.sized(), (MOST_NAME_BYTES + 1) * len(shapes)), len(shapes))
     if flags & HAS_LABELS:
         inner = _Reader(_inflate(reader.sized(), 10 * len(shapes)), 0)
         labels = [inner.number() for _ in shapes]
@@ -141,10 +146,11 @@ def read(data: bytes, most_sub_pixels: int = MOST_SUB_PIXELS) -> Contents:
     blocks = [[reader.take(length) for length in lanes] for lanes in lengths]
     model = {}
     if flags & HAS_MODEL:
-        model = {reader.sized().decode("utf-8", "replace"): reader.sized() for _ in range(reader.count())}
+        model = {
+            reader.sized()[:MOST_NAME_BYTES].decode("utf-8", "replace"): reader.sized() for _ in range(reader.count())
+        }
     if reader.at != len(reader.data):
         raise DataError("the file is longer than what it holds: it is damaged.")
-    one_image = bool(flags & ONE_IMAGE)
     return Contents(fingerprint, levels, ranges, checksum, shapes, blocks, stored, names, labels, one_image, model)
 
 
@@ -174,11 +180,24 @@ def _read_shapes(reader: _Reader, most_sub_pixels: int) -> list[Shape]:
         count, channels, height, width = (reader.number() for _ in range(4))
         if not (count and 1 <= channels <= 4 and 1 <= height <= MOST_SIDE and 1 <= width <= MOST_SIDE):
             raise DataError(f"the file declares images of {channels} x {height} x {width}, which cannot be.")
-        total += count * channels * height * width
+        total += count * max(channels * height * width, LEAST_COUNTED)
         if total > most_sub_pixels:
-            raise DataError(f"the file declares more than {most_sub_pixels} sub-pixels, the most that are decoded.")
+            raise DataError(
+                f"the file declares more than {most_sub_pixels} sub-pixels ({LEAST_COUNTED} at least for each image), "
+                "the most that are decoded."
+            )
         shapes += [(channels, height, width)] * count
     return shapes
+
+
+def _read_names(data: bytes, count: int) -> list[str]:
+    # Counted before they are divided: a few bytes can inflate to very many empty names.
+    if data.count(b"\0") != max(0, count - 1):
+        raise DataError(f"the file has more or fewer names than its {count} images: it is damaged.")
+    try:
+        return data.decode().split("\0") if count else []
+    except UnicodeDecodeError as error:
+        raise DataError("the names in the file are no text: it is damaged.") from error
 
 
 def _inflate(data: bytes, most: int) -> bytes:
@@ -257,7 +276,7 @@ def check_names(names: Sequence[str]) -> None:
     for name in names:
         parts = name.split("/")
         bad = any(part in ("", ".", "..") or any(ord(c) < 32 or c in '\\:*?"<>|' for c in part) for part in parts)
-        if bad or len(name.encode("utf-8", "replace")) > 1000 or any(len(part) > 200 for part in parts):
+        if bad or len(name.encode("utf-8", "replace")) > MOST_NAME_BYTES or any(len(part) > 200 for part in parts):
             raise DataError(f"the file holds the name {name[:80]!r}, which is no plain relative name: it is not used.")
         if name.casefold() in seen:
             raise DataError(f"the file holds the name {name[:80]!r} twice: it is not used.")

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nextpixel.batches import batches
 from nextpixel.codec.integers import LEAST_WEIGHT_BITS, NARROW_LIMIT, ONE, WIDE_LIMIT, Part, Sum, integer_sum
 from nextpixel.errors import ModelError
 from nextpixel.models.base import ImageModel
@@ -26,6 +27,8 @@ from nextpixel.nn.conditions import Labels
 from nextpixel.nn.steps.feature_row import FeatureRow
 
 MOST_RANGE_BITS = 12
+PIXELS_AT_ONCE = 2**16
+"""Of the images that ranges are measured on."""
 
 
 class IntegerStepper(ABC):
@@ -192,10 +195,19 @@ def calibrate(model: ImageModel, images: Tensor, labels: Tensor | None = None) -
 
     Returns:
         Bits of their integer parts.
+
+    Raises:
+        ModelError: the model has no twin, or its activations are not finite.
     """
     kind = twin_class(model)
     context = model._context({} if labels is None else {"labels": labels.to(model.device)})
+    largest = [0.0] * kind.activations(model)
     with evaluating(model):
-        largest = kind.measure(model, model.normalised(images.to(model.device)), context)
+        for part in batches(len(images), max(1, PIXELS_AT_ONCE // (images.shape[2] * images.shape[3]))):
+            own = None if context is None else context.part(part)
+            found = kind.measure(model, model.normalised(images[part].to(model.device)), own)
+            largest = list(map(max, largest, found))
+    if not all(map(math.isfinite, largest)):
+        raise ModelError("the activations of the model are not finite numbers; it has diverged: train it anew")
     bits = [math.ceil(math.log2(max(each * 1.25, 1e-9))) for each in largest]
     return [min(max(each, 0), MOST_RANGE_BITS) for each in bits]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 
 import torch
 import torch.nn.functional as F
@@ -42,7 +43,8 @@ class GatedTwin(Twin):
         if layers[0].skip:
             # The skips of all layers are one sum.
             parts = [Part(layer.out.visible_weight[-groups.channels :, :, 0, 0].double(), ONE) for layer in layers]
-            bias = torch.stack([layer.out.bias[-groups.channels :].double() for layer in layers]).sum(dim=0)
+            # One after the other: a reduction adds in an order of its own on every machine.
+            bias = reduce(torch.add, [layer.out.bias[-groups.channels :].double() for layer in layers])
             self.skips = self.sum(parts, bias)
         read = self.largest[-2] if self.skips else self.largest[2 * len(layers) - 1]
         self.readout = ReadoutTwin(self, model.readout, read, self.largest[-1], F.elu)

@@ -13,6 +13,7 @@ of two and a rounding to the nearest integer, ties to even, both exact in IEEE a
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -151,6 +152,34 @@ class Gate:
         return t.mul_(s).mul_(1 / ONE).round_()
 
 
+class _Precision:
+    """The precision of float32 products of matrices, which PyTorch keeps for the whole process.
+
+    The first thread that needs them exact sets it, the last one restores what was.
+    """
+
+    def __init__(self) -> None:
+        self.lock, self.users, self.before = threading.Lock(), 0, "none"
+
+    def take(self) -> None:
+        # PyTorch makes this part of its module at run time.
+        matmul: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+        with self.lock:
+            if not self.users:
+                self.before, matmul.fp32_precision = matmul.fp32_precision, "ieee"
+            self.users += 1
+
+    def give_back(self) -> None:
+        matmul: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
+        with self.lock:
+            self.users -= 1
+            if not self.users:
+                matmul.fp32_precision = self.before
+
+
+_PRECISION = _Precision()
+
+
 @contextmanager
 def exact_products(dtype: torch.dtype) -> Iterator[None]:
     """Make products of matrices on the CPU exact for a while, whatever the program around it has chosen.
@@ -160,16 +189,13 @@ def exact_products(dtype: torch.dtype) -> Iterator[None]:
     Raises:
         ModelError: they are not exact even so.
     """
-    # PyTorch makes this part of its module at run time.
-    matmul: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
-    before = matmul.fp32_precision
-    matmul.fp32_precision = "ieee"
+    _PRECISION.take()
     try:
         with torch.autocast("cpu", enabled=False):
             _check_exact(dtype)
             yield
     finally:
-        matmul.fp32_precision = before
+        _PRECISION.give_back()
 
 
 def _check_exact(dtype: torch.dtype) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -86,9 +87,9 @@ def read_pictures(paths: Sequence[Path], levels: int) -> Pictures:
 def _names(names: Sequence[str]) -> list[str]:
     """Names that end with .png, and differ."""
     short = [PurePosixPath(name).with_suffix(".png").as_posix() for name in names]
-    twice = {name.casefold() for name in short if [each.casefold() for each in short].count(name.casefold()) > 1}
+    counts = Counter(name.casefold() for name in short)
     return [
-        f"{name}.png" if own.casefold() in twice and not name.lower().endswith(".png") else own
+        f"{name}.png" if counts[own.casefold()] > 1 and not name.lower().endswith(".png") else own
         for name, own in zip(names, short, strict=True)
     ]
 

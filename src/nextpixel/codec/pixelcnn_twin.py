@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import torch
@@ -49,7 +50,8 @@ class PixelCNNTwin(Twin):
                 Part(block.out.visible_weight[-n:, :, 0, 0].double(), own.largest[1])
                 for block, own in zip(blocks, self.blocks, strict=True)
             ]
-            bias = torch.stack([block.out.bias[-n:].double() for block in blocks]).sum(dim=0)
+            # One after the other: a reduction adds in an order of its own on every machine.
+            bias = reduce(torch.add, [block.out.bias[-n:].double() for block in blocks])
             self.skips = self.sum(parts, bias)
             read = self.largest[-2]
         self.readout = ReadoutTwin(self, model.readout, read, self.largest[-1], F.relu)

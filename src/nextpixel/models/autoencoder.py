@@ -28,7 +28,7 @@ from nextpixel.models.gated_pixelcnn import GatedPixelCNN
 from nextpixel.nn.conditioning import Upsampling
 from nextpixel.nn.conditions import Specification, Values, Vector, named
 from nextpixel.nn.initialisation import keep_deviation
-from nextpixel.options import integer, switch
+from nextpixel.options import MOST_FEATURES, integer, switch
 
 SMALLEST_SIDE = 4
 """The encoder halves the image while both sides stay at least so long."""
@@ -72,7 +72,7 @@ class Autoencoder(GatedPixelCNN):
         plain: bool = True,
         condition: Specification | None = None,
     ) -> None:
-        code_size = integer("code_size", code_size, 1)
+        code_size = integer("code_size", code_size, 1, MOST_FEATURES)
         if condition not in (None, Vector(code_size)):
             raise ModelError("an autoencoder is conditioned on its own code; leave condition=None")
         super().__init__(

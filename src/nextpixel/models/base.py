@@ -22,7 +22,7 @@ from nextpixel.generation.walk import FLOATS_AT_ONCE, MOST_AT_ONCE, walk, walk_b
 from nextpixel.nn.conditioning import Conditioning, Context, ContextSizes
 from nextpixel.nn.conditions import Specification, Values, checked_values, named, random_values
 from nextpixel.nn.distributions import Categorical, Head, Taste
-from nextpixel.options import integer
+from nextpixel.options import MOST_SIDE, integer
 
 if TYPE_CHECKING:
     from nextpixel.data import ImageSet
@@ -67,8 +67,8 @@ class ImageModel(nn.Module, ABC):
             raise ModelError(f"image_shape must be (channels, height, width), not {image_shape!r}")
         self.image_shape: tuple[int, int, int] = (
             integer("the number of channels, first in image_shape,", image_shape[0], 1, 4),
-            integer("the height in image_shape", image_shape[1], 1),
-            integer("the width in image_shape", image_shape[2], 1),
+            integer("the height in image_shape", image_shape[1], 1, MOST_SIDE),
+            integer("the width in image_shape", image_shape[2], 1, MOST_SIDE),
         )
         self.levels = integer("levels", levels, 2, 256)
         self.options = options

@@ -27,6 +27,7 @@ from nextpixel.models.card import model_card
 from nextpixel.nn.conditions import from_json, to_json
 
 FORMAT = 1
+FLOATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
 
 
 def save(model: ImageModel, folder: Path) -> None:
@@ -81,9 +82,15 @@ def load(folder: str | Path) -> ImageModel:
             "one of the two is damaged or was changed; copy the folder again"
         )
     try:
-        # First without memory: a description of a huge model must not be believed before it fits the weights.
+        # A description of a huge model must not be believed before it fits the weights: every layer has some, and then
+        # the model is built without memory first.
+        if description["options"].get("layers", 0) > len(tensors):
+            raise ModelError(f"{config_path} describes more layers than there are weights; copy the folder again")
         with torch.device("meta"):
             expected = {name: tensor.shape for name, tensor in _build(description).state_dict().items()}
+        dtypes = {tensor.dtype for tensor in tensors.values()}
+        if len(dtypes) != 1 or not dtypes <= FLOATS:
+            raise ModelError(f"{weights_path} has weights of {', '.join(map(str, dtypes))}, not of one kind of floats")
         if expected != {name: tensor.shape for name, tensor in tensors.items()}:
             raise ModelError(f"{config_path} does not describe the weights beside it; copy the folder again")
         model = _build(description)

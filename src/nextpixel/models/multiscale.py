@@ -33,7 +33,7 @@ from nextpixel.models.build import build
 from nextpixel.models.inner import check_inner, inner_conditions, inner_values
 from nextpixel.nn.conditioning import Context, Upsampling
 from nextpixel.nn.conditions import Condition, Map, Specification
-from nextpixel.options import integer
+from nextpixel.options import MOST_FEATURES, MOST_SIDE, integer
 
 
 class Multiscale(ImageModel):
@@ -68,9 +68,9 @@ class Multiscale(ImageModel):
         condition: Specification | None = None,
         **inner_options: Any,
     ) -> None:
-        scales, factor = integer("scales", scales, 2, 8), integer("factor", factor, 2)
+        scales, factor = integer("scales", scales, 2, 8), integer("factor", factor, 2, MOST_SIDE)
         own = {"inner": check_inner(inner), "scales": scales, "factor": factor}
-        features = integer("features", features, 1)
+        features = integer("features", features, 1, MOST_FEATURES)
         super().__init__(image_shape, levels, own, condition, features)
         self.factor = factor
         self.strides = [factor**step for step in reversed(range(scales))]

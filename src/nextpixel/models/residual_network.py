@@ -23,7 +23,7 @@ from nextpixel.nn.masked_conv import MaskedConv2d
 from nextpixel.nn.masks import ChannelGroups
 from nextpixel.nn.readout import Readout
 from nextpixel.nn.residual import ResidualBlock
-from nextpixel.options import integer, odd_size, probability, switch
+from nextpixel.options import MOST_FEATURES, MOST_LAYERS, integer, odd_size, probability, switch
 
 
 class ResidualNetwork(RasterModel):
@@ -65,11 +65,13 @@ class ResidualNetwork(RasterModel):
         condition: Specification | None = None,
     ) -> None:
         options = {
-            "features": integer("features", features, 1),
-            "layers": integer("layers", layers, 1),
+            "features": integer("features", features, 1, MOST_FEATURES),
+            "layers": integer("layers", layers, 1, MOST_LAYERS),
             "kernel_size": odd_size("kernel_size", kernel_size),
             "first_kernel_size": odd_size("first_kernel_size", first_kernel_size),
-            "head_features": None if head_features is None else integer("head_features", head_features, 1),
+            "head_features": None
+            if head_features is None
+            else integer("head_features", head_features, 1, MOST_FEATURES),
             "residual": switch("residual", residual),
             "skips": switch("skips", skips),
             "dropout": probability("dropout", dropout),

@@ -21,7 +21,7 @@ from nextpixel.models.build import build
 from nextpixel.models.inner import check_inner, inner_conditions, inner_values
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.conditions import Specification
-from nextpixel.options import integer
+from nextpixel.options import MOST_FEATURES, integer
 
 Side = Literal["top", "bottom", "left", "right"]
 
@@ -59,7 +59,7 @@ class Turned(ImageModel):
         if order not in get_args(Side):
             raise ModelError(f"order must be one of {', '.join(get_args(Side))}, not {order!r}")
         own = {"inner": check_inner(inner), "order": order}
-        features = integer("features", features, 1)
+        features = integer("features", features, 1, MOST_FEATURES)
         super().__init__(image_shape, levels, own, condition, features)
         self.side: Side = order
         channels, height, width = self.image_shape

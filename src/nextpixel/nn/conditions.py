@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from nextpixel.errors import InputError, ModelError
-from nextpixel.options import integer
+from nextpixel.options import MOST_FEATURES, MOST_SIDE, MOST_VALUES, integer
 
 LISTED = 20
 """So many classes are listed in an error."""
@@ -67,7 +67,7 @@ class Labels(Condition):
         Raises:
             ModelError: see above.
         """
-        object.__setattr__(self, "count", integer("the number of labels", self.count, 1))
+        object.__setattr__(self, "count", integer("the number of labels", self.count, 1, MOST_VALUES))
         if self.names is not None:
             if isinstance(self.names, str) or not isinstance(self.names, Sequence):
                 raise ModelError(f"the names of labels must be a list of texts, not {self.names!r}")
@@ -129,7 +129,7 @@ class Vector(Condition):
     size: int
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "size", integer("the size of a vector", self.size, 1))
+        object.__setattr__(self, "size", integer("the size of a vector", self.size, 1, MOST_VALUES))
 
     def describe(self) -> str:  # noqa: D102
         return f"a vector of {self.size} numbers for each image"
@@ -157,10 +157,10 @@ class Map(Condition):
     size: tuple[int, int]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "channels", integer("the channels of a map", self.channels, 1))
+        object.__setattr__(self, "channels", integer("the channels of a map", self.channels, 1, MOST_FEATURES))
         if not isinstance(self.size, Sequence) or len(self.size) != 2:
             raise ModelError(f"the size of a map must be (height, width), not {self.size!r}")
-        object.__setattr__(self, "size", tuple(integer("a side of a map", side, 1) for side in self.size))
+        object.__setattr__(self, "size", tuple(integer("a side of a map", side, 1, MOST_SIDE) for side in self.size))
 
     def describe(self) -> str:  # noqa: D102
         return f"a map of {self.channels} x {self.size[0]} x {self.size[1]} numbers for each image"

@@ -1,0 +1,267 @@
+"""Files that were made to do harm: refused soon, with little memory, and with our errors only."""
+
+import json
+import shutil
+import threading
+import tracemalloc
+import zlib
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load, save
+
+import nextpixel as nx
+from nextpixel.cli.app import run
+from nextpixel.codec.container import Contents, deflate, read, write
+from nextpixel.codec.fixed_point import calibrate
+from nextpixel.errors import DataError, InputError, ModelError
+from nextpixel.models.files import fingerprint
+from tiny_models import noise, seeded, sharper, tiny
+
+MEGABYTE = 2**20
+
+
+@pytest.fixture(scope="module")
+def model():
+    return sharper(tiny("gated-pixelcnn", (1, 4, 5), 256, default_condition=False), 1.0).eval()
+
+
+@pytest.fixture
+def contents(model) -> Contents:
+    return read(nx.compress(model, noise(model, 2)))
+
+
+def refused(model, data, match, most_megabytes=2):
+    """Whether bytes are refused, and at little cost."""
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=match):
+            nx.decompress(model, data)
+        assert tracemalloc.get_traced_memory()[1] < most_megabytes * MEGABYTE + 4 * len(data)
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(("count", "shape"), [(2**28, (1, 1, 1)), (2**21, (1, 1, 1)), (2**20, (1, 16, 17))])
+def test_millions_of_images_in_a_few_bytes(model, contents, count, shape):
+    contents.shapes = [shape] * 3
+    data = bytearray(write(contents))
+    # The run of three images becomes one of very many; three is a varint of one byte.
+    at = data.index(bytes([3, *shape]))
+    number = bytes([*(count >> 7 * k & 127 | 128 for k in range(4)), count >> 28])
+    data[at : at + 1] = number
+    data[-4:] = zlib.crc32(data[:-4]).to_bytes(4, "little")
+    refused(model, bytes(data), "declares more than 268435456 sub-pixels")
+
+
+def test_millions_of_tiles_in_a_few_bytes(contents):
+    small = sharper(tiny("gated-pixelcnn", (1, 1, 1), 256)).eval()
+    data = nx.compress(small, torch.zeros(2, 1, 1, 1, dtype=torch.uint8))
+    contents = read(data)
+    contents.shapes, contents.stored = [(1, 2**13, 2**13)], {}
+    refused(small, write(contents), "for each tile")
+    contents.shapes = [(1, 2**5, 2**5)]
+    refused(small, write(contents), "more lanes than tiles|blocks|stream")
+
+
+def test_names_that_inflate_to_very_many_or_very_long_ones(model, contents):
+    for text in ("\0" * 10**8, "a" * 10**8 + "\0", "a" * 10**4 + "\0b"):
+        contents.names = [text]
+        refused(model, write(contents), "longer than it may be|names")
+
+
+def test_names_that_are_no_text(contents):
+    contents.names = ["one", "twö"]
+    good = write(contents)
+    packed = deflate("one\0twö".encode())
+    bad = good.replace(packed, deflate("one\0twö".encode("latin-1")).ljust(len(packed), b"\0"))
+    assert bad != good
+    with pytest.raises(DataError):
+        read(bad[:-4] + zlib.crc32(bad[:-4]).to_bytes(4, "little"))
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_one_image_that_is_none_or_two(model, count):
+    contents = read(nx.compress(model, noise(model, 2)[:count]))
+    contents.one_image = True
+    refused(model, write(contents), f"holds {count} images and calls them one")
+
+
+@pytest.mark.parametrize("flag", [16, 128])
+def test_flags_of_a_later_version(model, contents, flag):
+    data = bytearray(write(contents))
+    data[9] |= flag
+    refused(model, bytes(data[:-4]) + zlib.crc32(data[:-4]).to_bytes(4, "little"), "upgrade nextpixel")
+
+
+def test_stored_values_that_the_model_has_not():
+    model = sharper(tiny("gated-pixelcnn", (1, 4, 5), 5)).eval()
+    contents = read(nx.compress(model, torch.zeros(2, 2, 2, dtype=torch.uint8)))
+    contents.shapes, contents.blocks, contents.checksum = [(2, 2, 2)], [], zlib.crc32(bytes([5] * 8))
+    contents.stored = {0: deflate(bytes([5] * 8))}
+    refused(model, write(contents), "values above 4")
+
+
+def test_a_stored_image_that_inflates_to_more(model, contents):
+    contents.stored = {0: deflate(bytes(10**8))}
+    contents.blocks = contents.blocks[:0]
+    contents.shapes = [(1, 4, 5)]
+    refused(model, write(contents), "longer than it may be")
+
+
+def test_sides_that_could_not_be_read_back(model):
+    with pytest.raises(InputError, match="sides from 1 to 1048576"):
+        nx.compress(model, torch.zeros(1, 1, 2**20 + 1, dtype=torch.uint8))
+
+
+def test_any_array_of_integers_is_compressed(model):
+    images = noise(model, 3)
+    expected = nx.compress(model, images)
+    array = images.numpy()
+    for kind in ("u1", "<u2", ">u2", ">i4", "<u4", ">u8", "i8"):
+        assert nx.compress(model, array.astype(kind)) == expected
+    assert nx.compress(model, np.ascontiguousarray(array[:, :, ::-1])[:, :, ::-1]) == expected
+    assert nx.compress(model, torch.from_numpy(array.astype(np.uint16))) == expected
+    read_only = array.copy()
+    read_only.setflags(write=False)
+    assert nx.compress(model, read_only) == expected
+    for bad in (array.astype(float), array > 3, array.astype("U3"), array.astype(np.int16) - 256):
+        with pytest.raises(InputError):
+            nx.compress(model, bad)
+
+
+def test_weights_without_bound_are_refused():
+    wild = tiny("gated-pixelcnn", (1, 4, 5), 256)
+    with torch.no_grad():
+        for weight in wild.parameters():
+            weight.mul_(1e30)
+    with pytest.raises(ModelError, match="train it anew"):
+        nx.compress(wild, noise(wild, 2))
+
+
+def test_ranges_are_measured_on_a_part_at_a_time(model, monkeypatch):
+    images = noise(model, 30)
+    expected = calibrate(model, images)
+    monkeypatch.setattr("nextpixel.codec.fixed_point.PIXELS_AT_ONCE", 50)
+    assert calibrate(model, images) == expected
+
+
+def test_threads_do_not_undo_each_others_precision():
+    """Under reduced precision, while others begin and end all the time."""
+    model = sharper(tiny("gated-pixelcnn", (1, 12, 12), 256, features=48), 1.0).eval()
+    images = model.sample(4, generator=seeded())
+    data = nx.compress(model, images)
+    found: list[bool] = []
+
+    def work(rounds: int) -> None:
+        found.extend(
+            nx.compress(model, images) == data and torch.equal(nx.decompress(model, data), images)
+            for _ in range(rounds)
+        )
+
+    torch.set_float32_matmul_precision("medium")
+    try:
+        threads = [threading.Thread(target=work, args=(rounds,)) for rounds in (1, 2, 3, 4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision("highest")
+    assert found == [True] * 10
+
+
+# Models in files --------------------------------------------------------------------------------------------------
+
+
+def tampered(folder, change_description=None, change_weights=None):
+    """A model folder with another description or other weights, whose checksum fits."""
+    config = json.loads((folder / "config.json").read_text())
+    tensors = load((folder / "model.safetensors").read_bytes())
+    if change_description is not None:
+        change_description(config["model"])
+    if change_weights is not None:
+        tensors = {name: change_weights(name, each) for name, each in tensors.items()}
+    metadata = {"sha256": fingerprint(config["model"], tensors)}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "model.safetensors").write_bytes(save(tensors, metadata))
+    return folder
+
+
+@pytest.mark.parametrize("family", ["gated-pixelcnn", "pixelcnn", "diagonal-bilstm", "multiscale", "autoencoder"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"options": {"layers": 10**9}},
+        {"options": {"layers": 1000}},
+        {"options": {"features": 10**9}},
+        {"options": {"features": 2**16}},
+        {"options": {"first_kernel_size": 10**9 + 1}},
+        {"image_shape": [1, 10**18, 10**18]},
+        {"image_shape": [1, 2**61 - 1, 1]},
+        {"condition": {"kind": "Labels", "count": 10**12, "names": None}},
+        {"condition": {"kind": "Map", "channels": 10**9, "size": [10**9, 1]}},
+    ],
+)
+def test_a_description_of_a_huge_model_is_not_believed(tmp_path, family, change):
+    tiny(family, (1, 8, 8), 4, default_condition=False).save(tmp_path)
+
+    def change_description(description):
+        for name, value in change.items():
+            description[name] = description[name] | value if name == "options" else value
+
+    tampered(tmp_path, change_description)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelError):
+            nx.load(tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 100 * MEGABYTE
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.int64, torch.bool, torch.complex64, torch.float8_e5m2])
+def test_weights_that_are_no_floats_are_refused(tmp_path, dtype):
+    tiny("gated-pixelcnn").save(tmp_path)
+    tampered(tmp_path, change_weights=lambda _, each: torch.zeros(each.shape).to(dtype))
+    with pytest.raises(ModelError, match=r"not of one kind of floats|damaged"):
+        nx.load(tmp_path)
+
+
+def test_weights_of_several_kinds_are_refused(tmp_path):
+    tiny("gated-pixelcnn").save(tmp_path)
+    tampered(tmp_path, change_weights=lambda _, each: each.double() if each.ndim == 1 else each)
+    with pytest.raises(ModelError, match="not of one kind of floats"):
+        nx.load(tmp_path)
+
+
+def test_hostile_models_in_files_end_with_a_sentence(tmp_path, capsys):
+    model = sharper(tiny("gated-pixelcnn", (1, 4, 5), 256)).eval()
+    model.save(tmp_path / "model")
+
+    def packed(number, **changes):
+        folder = shutil.copytree(tmp_path / "model", tmp_path / f"model{number}")
+        tampered(folder, **changes)
+        embed = {name: (folder / name).read_bytes() for name in ("config.json", "model.safetensors")}
+        (tmp_path / f"{number}.npx").write_bytes(nx.compress(model, noise(model, 2), embed=embed))
+        return tmp_path / f"{number}.npx"
+
+    files = [
+        packed(1, change_description=lambda each: each["options"].update(layers=10**9)),
+        packed(2, change_description=lambda each: each.update(image_shape=[1, 2**40, 2**40])),
+        packed(3, change_weights=lambda _, each: each.to(torch.int16)),
+        packed(4, change_weights=lambda _, each: each * float("nan")),
+    ]
+    for file in files:
+        assert run(["decompress", str(file), "--out", str(tmp_path / "out")]) == 2
+        assert "Traceback" not in (said := capsys.readouterr().err) and said.count("\n") <= 3
+        assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("most", ["inf", "nan", "0", "-1"])
+def test_limits_that_are_none_are_refused(tmp_path, capsys, most):
+    (tmp_path / "a.npx").write_bytes(b"")
+    assert run(["decompress", str(tmp_path / "a.npx"), "--out", str(tmp_path / "o"), "--most-megapixels", most]) == 2
+    assert "--most-megapixels" in capsys.readouterr().err
