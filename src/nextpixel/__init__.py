@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nextpixel.models.build import build
     from nextpixel.models.files import load
     from nextpixel.nn.conditions import Labels, Map, Vector
+    from nextpixel.scoring.anomaly import Scores, score
     from nextpixel.scoring.likelihood import Likelihood, evaluate
     from nextpixel.verify import CausalityReport, check_causality
 
@@ -33,6 +34,7 @@ _LAZY = {
     "Labels": "nextpixel.nn.conditions",
     "Likelihood": "nextpixel.scoring.likelihood",
     "Map": "nextpixel.nn.conditions",
+    "Scores": "nextpixel.scoring.anomaly",
     "Vector": "nextpixel.nn.conditions",
     "build": "nextpixel.models.build",
     "check_causality": "nextpixel.verify",
@@ -41,6 +43,7 @@ _LAZY = {
     "evaluate": "nextpixel.scoring.likelihood",
     "load": "nextpixel.models.files",
     "open_images": "nextpixel.data",
+    "score": "nextpixel.scoring.anomaly",
 }
 
 __all__ = [
@@ -54,6 +57,7 @@ __all__ = [
     "Map",
     "ModelError",
     "NextpixelError",
+    "Scores",
     "TrainingError",
     "Vector",
     "__version__",
@@ -65,6 +69,7 @@ __all__ = [
     "load",
     "models",
     "open_images",
+    "score",
 ]
 
 

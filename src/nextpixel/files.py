@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from nextpixel.errors import InputError
 
@@ -15,10 +18,17 @@ def write_atomically(path: Path, data: bytes) -> None:
     Raises:
         OSError: the folder cannot be written or is full; the old file is then still there.
     """
+    with _replacing(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file that takes the place of another one when the block ends, and is gone if it ends by an error."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         Path(temporary).chmod(0o644)
@@ -34,8 +44,20 @@ def write_result(path: Path, data: bytes) -> None:
     Raises:
         InputError: it cannot be written.
     """
+    with writing_result(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def writing_result(path: Path) -> Iterator[IO[bytes]]:
+    """Likewise, bit by bit: a file to write to, which appears under its name when the block ends without an error.
+
+    Raises:
+        InputError: it cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, data)
+        with _replacing(path) as file:
+            yield file
     except OSError as error:
         raise InputError(f"{path} cannot be written ({error.strerror}); choose another place") from error

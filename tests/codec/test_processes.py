@@ -17,6 +17,8 @@ ENVIRONMENTS = {
     "sse": {"ATEN_CPU_CAPABILITY": "default", "MKL_ENABLE_INSTRUCTIONS": "SSE4_2", "MKL_CBWR": "COMPATIBLE"},
     "best": {},
 }
+if torch.backends.cpu.get_cpu_capability() == "AVX512":
+    ENVIRONMENTS["avx512"] = {"ATEN_CPU_CAPABILITY": "avx512"}
 PROGRAM = """
 import sys, torch
 import nextpixel as nx

@@ -21,6 +21,8 @@ COMMANDS = {
     "complete": "Draw the unknown part of images.",
     "reconstruct": "Encode images with an autoencoder and draw them anew from their codes.",
     "embed": "Write the codes that an autoencoder gives to images.",
+    "score": "How likely each image is, and how far from normal; heat maps of its bits.",
+    "compare": "Which of two models fits images better, image by image.",
     "compress": "Compress pictures without loss, by the exact probabilities of a model.",
     "decompress": "Get the pictures back, pixel for pixel.",
     "check": "Prove by gradients that a trained model sees the past and nothing else.",

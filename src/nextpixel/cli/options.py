@@ -99,15 +99,19 @@ def open_for(
     """
     from nextpixel.models.set_condition import conditioned
 
-    if options == DataOptions():
-        known = {field.name for field in fields(DataOptions)}
-        stored = {name: value for name, value in model.record.get("images", {}).items() if name in known}
-        options = DataOptions(**stored)
-    images = options.open(source, split, vectors=vectors)
+    images = stored_options(model, options).open(source, split, vectors=vectors)
     if model.needs_condition and own_condition:
         images = conditioned(images, model.condition)
     model.check_set(images, with_condition=own_condition)
     return images
+
+
+def stored_options(model: ImageModel, options: DataOptions) -> DataOptions:
+    """How the training images of a model were read, unless options say otherwise."""
+    if options != DataOptions():
+        return options
+    known = {field.name for field in fields(DataOptions)}
+    return DataOptions(**{name: value for name, value in model.record.get("images", {}).items() if name in known})
 
 
 def load_model(run: Path) -> ImageModel:

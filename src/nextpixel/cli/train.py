@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from nextpixel.cli.options import DataOptions
+from nextpixel.cli.options import DataOptions, stored_options
 from nextpixel.errors import DataError, TrainingError
 from nextpixel.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from nextpixel.data import ImageSet
+    from nextpixel.models.base import ImageModel
+
+LENGTHS = ("steps", "epochs", "minutes")
 
 
 @Parameter(name="*", group="Model")
@@ -65,6 +68,8 @@ def train(
     vectors: Path | None = None,
     valid_vectors: Path | None = None,
     valid_fraction: float = 0.05,
+    background_of: Path | None = None,
+    mutation: float = 0.2,
     resume: Annotated[bool, Parameter(negative="")] = False,
     config: Path | None = None,  # noqa: ARG001 - read before the options are: see nextpixel.cli.config
     model_options: ModelOptions = ModelOptions(),
@@ -89,6 +94,10 @@ def train(
             the data's own: vectors in the .npz, embeddings.npz in the folder, a column vector of metadata.csv.
         valid_vectors: Likewise for the images of --valid.
         valid_fraction: The part of the images to hold out, where the data has no valid split.
+        background_of: Train a background model for the anomaly scores of this run (see `nextpixel score --background`):
+            the same model on images of which a part of the sub-pixels is replaced at random. Options that are left out
+            are the run's.
+        mutation: The part of the sub-pixels that is replaced, with --background-of.
         resume: Go on from the checkpoint in the run folder, if there is one.
         config: TOML file of options, by their names here with underscores; flags win over it.
         model_options: Size of the model.
@@ -102,6 +111,11 @@ def train(
             raise TrainingError(
                 f"--out {out} lies inside {source}: its pictures would become data; choose another folder"
             )
+    foreground = None
+    if background_of is not None:
+        if model_options != ModelOptions() or condition or (model, order) != ("gated-pixelcnn", "top"):
+            raise TrainingError("--background-of takes the model of the run; leave out the options of the model")
+        foreground, images, settings = _foreground(background_of, images, settings)
     training, validation = _sets(data, valid, valid_fraction, images, vectors, valid_vectors)
 
     import torch
@@ -112,16 +126,17 @@ def train(
     from nextpixel.training.loop import train as run
 
     torch.manual_seed(settings.seed)
-    options = {name: value for name, value in asdict(model_options).items() if value is not None}
-    if order != "top":
-        model, options = "turned", {"inner": model, "order": order, **options}
-    network = build(
-        model,
-        image_shape=training.image_shape,
-        levels=training.levels,
-        condition=specification_for(training, condition or []),
-        **options,
-    )
+    if foreground is not None:
+        model, options, specification = foreground.family, foreground.options, foreground.condition
+        training, validation = training.mutated(mutation), validation.mutated(mutation)
+    else:
+        options = {name: value for name, value in asdict(model_options).items() if value is not None}
+        if order != "top":
+            model, options = "turned", {"inner": model, "order": order, **options}
+        specification = specification_for(training, condition or [])
+    network = build(model, image_shape=training.image_shape, levels=training.levels, condition=specification, **options)
+    if foreground is not None:
+        foreground.check_set(training, with_condition=False)
     network.record = {"images": asdict(images)}
     parameters = sum(parameter.numel() for parameter in network.parameters())
     console.print(
@@ -145,6 +160,20 @@ def train(
         raise Interrupted(f"{stop}; to go on: {shlex.join(['nextpixel', *words, '--resume'])}") from None
     print(f"best weights, all validation images: {likelihood}")
     print(f"run folder: {out}")
+
+
+def _foreground(
+    run: Path, images: DataOptions, settings: TrainingSettings
+) -> tuple[ImageModel, DataOptions, TrainingSettings]:
+    """The model of a run, and how it was trained where the options do not say otherwise."""
+    from nextpixel.models.files import load
+    from nextpixel.training.run_folder import read_settings
+
+    model, own = load(run), TrainingSettings()
+    kept = {name: each for name, each in read_settings(run).items() if getattr(settings, name, 0) == getattr(own, name)}
+    if any(getattr(settings, name) is not None for name in LENGTHS):
+        kept = {name: each for name, each in kept.items() if name not in LENGTHS}
+    return model, stored_options(model, images), replace(settings, **kept)
 
 
 def _sets(

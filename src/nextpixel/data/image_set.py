@@ -6,6 +6,7 @@ import functools
 import hashlib
 import operator
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, SupportsIndex, cast
 
 import numpy as np
@@ -63,8 +64,8 @@ class ImageSet:
 
         Args:
             indices: A slice, or whole numbers -N..N-1 as a sequence, an array ``[B]`` or a tensor ``[B]``.
-            draw: For dynamic binarisation, which redraw: another number gives other bits. It has no effect on
-                other sets.
+            draw: For dynamic binarisation and mutation, which redraw: another number gives other bits. It has no
+                effect on other sets.
 
         Returns:
             uint8 ``[B, C, H, W]``, each value below `levels`.
@@ -155,6 +156,7 @@ class ImageSet:
         """Hex digest that tells apart sets of other images, labels, levels, binarisation or conditions."""
         tone = self._tone
         about = [len(self), self.image_shape, self.levels, tone.binarize, tone.seed if tone.binarize else 0]
+        about += [tone.mutation] if tone.mutation else []
         digest = hashlib.blake2b(repr(about).encode(), digest_size=8)
         step = max(1, -(-len(self) * int(np.prod(self.image_shape)) // FINGERPRINT_BYTES))
         for start in range(0, len(self), 256 * step):
@@ -211,6 +213,28 @@ class ImageSet:
                 raise DataError(f"{count} {what} were given for {len(self)} images: give one for each.")
         together = attached.get("", attached or None)
         return ImageSet(self._table, self._tone, self._rows, self._splits, together)
+
+    def mutated(self, rate: float) -> ImageSet:
+        """Returns the set with sub-pixels replaced at random, anew for every `draw` of a batch.
+
+        A model of such images knows what is common to all images and not what these show: it is the background model
+        of the likelihood ratio (Ren et al. 2019; see `nextpixel.scoring.anomaly`).
+
+        Args:
+            rate: Probability with which a sub-pixel is replaced by one of all levels, 0 to 1.
+
+        Raises:
+            DataError: If the rate is out of range.
+        """
+        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
+            raise DataError(f"the mutation rate is {rate!r} and must be a number from 0 to 1.")
+        tone = replace(self._tone, mutation=float(rate))
+        return ImageSet(self._table, tone, self._rows, self._splits, self.condition)
+
+    @property
+    def mutation(self) -> float:
+        """The rate of `mutated`, 0 where nothing is replaced."""
+        return self._tone.mutation
 
     def condition_of(self, indices: Indices) -> Values | None:
         """Returns the conditions of images, in the form they were given."""

@@ -1,6 +1,6 @@
-"""From the levels that are stored to the levels that are served: quantising and binarising.
+"""From the levels that are stored to the levels that are served: quantising, binarising and mutating.
 
-Both are done when a batch is read, so that one cache serves every choice of levels.
+All are done when a batch is read, so that one cache serves every choice of levels.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class Tone:
         binarize: How two levels are made, or None where they are not, or by quantising.
         seed: Chooses among the stochastic binarisations.
         notes: Sentences for the user.
+        mutation: Probability with which a served sub-pixel is replaced by any level, anew at every draw.
     """
 
     stored: int
@@ -36,6 +37,7 @@ class Tone:
     binarize: Binarize | None
     seed: int
     notes: tuple[str, ...]
+    mutation: float = 0.0
 
     def apply(self, pixels: Pixels, indices: NDArray[np.int64], draw: int) -> Pixels:
         """Turns stored images into served ones.
@@ -43,11 +45,15 @@ class Tone:
         Args:
             pixels: uint8 ``[B, C, H, W]`` below ``stored``.
             indices: int64 ``[B]``: the place of each image in its whole source, which its noise depends on.
-            draw: Which redraw; matters only for dynamic binarisation.
+            draw: Which redraw; matters only for dynamic binarisation and mutation.
 
         Returns:
             uint8 ``[B, C, H, W]`` below ``served``.
         """
+        found = self._served(pixels, indices, draw)
+        return self._mutated(found, indices, draw) if self.mutation else found
+
+    def _served(self, pixels: Pixels, indices: NDArray[np.int64], draw: int) -> Pixels:
         if self.binarize in ("stochastic", "dynamic"):
             return self._sample(pixels, indices, draw if self.binarize == "dynamic" else 0)
         if self.served == self.stored:
@@ -59,12 +65,23 @@ class Tone:
     def _sample(self, pixels: Pixels, indices: NDArray[np.int64], draw: int) -> Pixels:
         bits = np.empty_like(pixels)
         for bit, image, index in zip(bits, pixels, indices, strict=True):
-            key = np.array([self.seed, index], dtype=np.uint64)
-            counter = np.array([0, 0, 0, draw], dtype=np.uint64)
-            uniform = np.random.Generator(np.random.Philox(key=key, counter=counter)).random(image.shape)
+            uniform = self._random(index, draw, 0).random(image.shape)
             # Compared without dividing, so that black is never and white always drawn as 1.
             bit[...] = uniform * (self.stored - 1) < image
         return bits
+
+    def _mutated(self, pixels: Pixels, indices: NDArray[np.int64], draw: int) -> Pixels:
+        found = pixels.copy()
+        for image, index in zip(found, indices, strict=True):
+            random = self._random(index, draw, 1)
+            replaced = random.random(image.shape) < self.mutation
+            image[replaced] = random.integers(0, self.served, image.shape, dtype=np.uint8)[replaced]
+        return found
+
+    def _random(self, index: np.int64, draw: int, purpose: int) -> np.random.Generator:
+        """Random numbers of an image at a draw."""
+        key = np.array([self.seed, index], dtype=np.uint64)
+        return np.random.Generator(np.random.Philox(key=key, counter=np.array([0, 0, purpose, draw], dtype=np.uint64)))
 
 
 def plan(stored: int, levels: int | None, binarize: str | None, seed: int, where: str) -> Tone:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -86,25 +86,47 @@ def log_probs(
     Raises:
         InputError: there are no images, or they do not fit the model.
     """
+    if condition is None and not isinstance(images, Tensor):
+        images = conditioned(images, model.condition if model.needs_condition else None)
+    results = []
+    with evaluating(model):
+        for batch, own in batches_of(model, images, condition, batch_size=batch_size):
+            results.append(model.log_prob(batch, own).double().cpu())
+            if advance is not None:
+                advance(len(batch))
+    return torch.cat(results)
+
+
+def batches_of(
+    model: ImageModel,
+    images: ImageSet | Tensor,
+    condition: Values | None = None,
+    *,
+    batch_size: int | None = None,
+    with_condition: bool = True,
+) -> Iterator[tuple[Tensor, dict[str, Tensor] | None]]:
+    """The images of a set, each once, as many at a time as go through a model together, with their conditions.
+
+    Args:
+        model: the model.
+        images: a set, or integers `[N, C, H, W]`.
+        condition: one an image or one for all; None takes those that are attached to the set.
+        batch_size: images at once; None chooses by memory.
+        with_condition: whether a model that needs a condition is to be given one.
+
+    Raises:
+        InputError: there are no images, or they do not fit the model.
+    """
     if batch_size is not None and batch_size < 1:
         raise InputError(f"batch_size must be at least 1, not {batch_size}")
     if len(images) == 0:
         raise InputError("there are no images to evaluate")
     if not isinstance(images, Tensor):
-        if condition is not None:
-            images = images.with_condition(condition)
-        images = conditioned(images, model.condition if model.needs_condition else None)
-        condition = images.condition
-        model.check_set(images)
+        model.check_set(images, with_condition=with_condition and condition is None)
+        condition = images.condition if condition is None else condition
     values = None if condition is None else checked_values(model.condition, condition, len(images))
-    results = []
-    with evaluating(model):
-        for part in batches(len(images), batch_size or batch_size_for(model)):
-            own = None if values is None else {name: each[part] for name, each in values.items()}
-            results.append(model.log_prob(images[part], own).double().cpu())
-            if advance is not None:
-                advance(part.stop - part.start)
-    return torch.cat(results)
+    for part in batches(len(images), batch_size or batch_size_for(model)):
+        yield images[part], None if values is None else {name: each[part] for name, each in values.items()}
 
 
 def evaluate(

@@ -62,6 +62,22 @@ def lossless_size(picture: Image.Image, form: Format) -> int:
     return len(buffer.getvalue())
 
 
+def quick_size(picture: Image.Image, form: Format) -> int:
+    """Bytes of a picture in a lossless format at an effort that suits very many of them; a little more than the least.
+
+    Args:
+        picture: the picture.
+        form: see `lossless_size`.
+    """
+    buffer = io.BytesIO()
+    if form == "JPEG XL":
+        import_module("pillow_jxl")
+        picture.save(buffer, format="JXL", lossless=True, effort=7)
+    else:
+        picture.save(buffer, format=form, optimize=True, lossless=True, quality=50, method=2)
+    return len(buffer.getvalue())
+
+
 def has_jpeg_xl() -> bool:
     """Whether pictures can be written as JPEG XL (`pip install 'nextpixel[jxl]'`)."""
     return find_spec("pillow_jxl") is not None

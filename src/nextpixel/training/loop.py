@@ -127,6 +127,7 @@ class Run:
         self.model.record |= {
             "data": f"{images.name}, {len(images):,} images ({images.fingerprint})",
             **({"binarisation": _binarisation(images)} if images.binarize else {}),
+            **({"mutation": images.mutation} if images.mutation else {}),
             **({"command": command} if command else {}),
             "library": f"nextpixel {nextpixel.__version__}",
         }

@@ -101,6 +101,22 @@ class RunFolder:
             raise TrainingError(f"{self.metrics} cannot be written ({error.strerror})") from error
 
 
+def read_settings(path: Path) -> dict[str, Any]:
+    """The training settings of a run, by name; none where the folder is a model's and not a run's.
+
+    Raises:
+        TrainingError: they cannot be read.
+    """
+    file = RunFolder(path).settings
+    if not file.exists():
+        return {}
+    try:
+        settings = json.loads(file.read_text(encoding="utf-8"))["training"]
+        return dict(settings)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise TrainingError(f"{file} cannot be read ({error}); restore it from a copy") from error
+
+
 def read_metrics(path: Path) -> Iterator[dict[str, Any]]:
     """The figures of a run, line by line; a last line cut short by a crash, and all after damage, is left out."""
     if not path.exists():

@@ -1,0 +1,54 @@
+"""`nextpixel compare`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from nextpixel.cli.options import DataOptions, load_model, open_for
+
+
+def compare(
+    first: Path,
+    second: Path,
+    data: str,
+    *,
+    split: str | None = None,
+    vectors: Path | None = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
+    images: DataOptions = DataOptions(),
+) -> None:
+    """Tell which of two models fits images better, and whether the difference is more than chance.
+
+    Both score the same images, and the differences are taken image by image, so their standard error is much smaller
+    than that of either mean. The images are read as the first model's were.
+
+    Args:
+        first: Run or model folder.
+        second: Run or model folder.
+        data: Images that neither was trained on; see `nextpixel --help`.
+        split: train, valid, test or all; by default test where the data has one, else all.
+        vectors: File of the images' vectors, for models conditioned on vectors; see `nextpixel train --help`.
+        json: Print one JSON object.
+        images: How images are read.
+    """
+    import json as json_format
+    from dataclasses import asdict
+
+    from nextpixel.cli.output import bar
+    from nextpixel.scoring.comparison import compare as compute
+
+    models = load_model(first), load_model(second)
+    found = open_for(models[0], data, images, None if split == "all" else split, vectors=vectors, own_condition=False)
+    if split is None and "test" in found.splits:
+        split = "test"
+        found = found.split(split)
+    with bar("comparing", 2 * len(found)) as advance:
+        result = compute(*models, found, advance=advance)
+    if json:
+        figures = {"first_run": str(first), "second_run": str(second), "data": data, "split": split or "all"}
+        print(json_format.dumps(figures | asdict(result)))
+    else:
+        print(result.told(str(first), str(second)))

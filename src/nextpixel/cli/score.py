@@ -1,0 +1,209 @@
+"""`nextpixel score`."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from nextpixel.cli.options import DataOptions, load_model, open_for
+from nextpixel.errors import InputError
+
+if TYPE_CHECKING:
+    from nextpixel.data import ImageSet
+    from nextpixel.models.base import ImageModel
+    from nextpixel.scoring.anomaly import Judge, Scores
+
+FORMATS = (".csv", ".jsonl")
+
+
+def score(
+    run: Path,
+    data: str,
+    *,
+    out: Path,
+    background: Path | None = None,
+    normal: str | None = None,
+    by: Literal["nats", "typicality", "complexity", "ratio"] | None = None,
+    threshold: float | None = None,
+    maps: Path | None = None,
+    summary: Path | None = None,
+    split: str | None = None,
+    own_labels: Annotated[bool, Parameter(negative="")] = False,
+    vectors: Path | None = None,
+    images: DataOptions = DataOptions(),
+) -> None:
+    """Score images one by one: likelihood, anomaly scores, and the class where the model knows classes.
+
+    Writes a table, a row an image: nats, bits_per_dim, and scores in which more is stranger: typicality (distance of
+    the nats from their normal mean), complexity (bits/dim beyond those of a JPEG XL or WebP file), and with
+    --background the ratio (nats beyond those of a background model). With --normal also p_value: if an image is like
+    the normal ones, p_value is at most a with a probability of at most a.
+
+    Args:
+        run: Run or model folder.
+        data: Images; see `nextpixel --help`.
+        out: The table, .csv or .jsonl.
+        background: Run folder of a background model; see `nextpixel train --background-of`.
+        normal: Held-out images that are as they should be, for p-values and the typicality.
+        by: The score that p-values, threshold and summary go by; by default the ratio with --background, else the
+            complexity.
+        threshold: Call images anomalous at this rate of false alarms, such as 0.01. Needs --normal.
+        maps: Folder for heat maps: the bits of every pixel, with the same colours for all images.
+        summary: Picture of the histogram, and of the images that score least and most.
+        split: train, valid or test; by default all.
+        own_labels: Score each image as one of its own class, with a model of labels; by default the likelihood is that
+            whatever the class, and the table tells how probable each class is.
+        vectors: File of the images' vectors, for a model conditioned on vectors; see `nextpixel train --help`.
+        images: How images are read.
+    """
+    from nextpixel.cli.output import bar, warn
+    from nextpixel.files import write_result
+    from nextpixel.models.set_condition import conditioned
+    from nextpixel.pictures.grid import picture_format
+    from nextpixel.pictures.scores import panels
+    from nextpixel.pictures.scores import summary as draw_summary
+    from nextpixel.scoring.anomaly import Judge, calibrated
+
+    if out.suffix.lower() not in FORMATS:
+        raise InputError(f"--out {out} must end with {' or '.join(FORMATS)}")
+    if maps is not None and (maps.is_file() or (maps.is_dir() and any(maps.iterdir()))):
+        raise InputError(f"--maps {maps} holds files already; choose an empty or a new folder")
+    if summary is not None and picture_format(summary) != "PNG":
+        raise InputError(f"--summary {summary} must end with .png")
+    model = load_model(run)
+    judge = Judge(model, _background(model, background))
+    by = by or judge.default_score  # type: ignore[assignment]
+
+    def opened(source: str, part: str | None, file: Path | None) -> ImageSet:
+        found = open_for(model, source, images, part, vectors=file, own_condition=own_labels)
+        return conditioned(found, model.condition) if own_labels else found
+
+    found = opened(data, split, vectors)
+    normal_images = None if normal is None else opened(normal, None, None)
+    total = len(found) + (0 if normal_images is None else len(normal_images))
+    with bar("scoring", total) as advance:
+        judge = calibrated(
+            judge, normal_images, by=by if normal is not None else None, false_alarms=threshold, advance=advance
+        )
+        if by not in judge.scores:
+            raise InputError(f"--by {by} needs {'--background' if by == 'ratio' else '--normal'}")
+        table = _write(out, judge, found, by or "", advance)
+    if model.condition is not None and not model.needs_condition:
+        warn("an autoencoder encodes each image first: these are likelihoods of reconstructions, not a density")
+    print(_told(judge, table, by or "", out))
+    if summary is not None:
+        shown = panels(table["nats"], table[by or ""], by or "")
+        calibration = judge.calibration
+        drawn = draw_summary(
+            table[by or ""],
+            by or "",
+            [(panel.title, found[panel.places]) for panel in shown],
+            model.levels,
+            normal=None if calibration is None else calibration.scores,
+            threshold=None if calibration is None or threshold is None else calibration.threshold(threshold),
+        )
+        write_result(summary, drawn)
+        print(f"summary: {summary}")
+    if maps is not None:
+        _write_maps(maps, model, found)
+
+
+def _background(model: ImageModel, folder: Path | None) -> ImageModel | None:
+    if folder is None:
+        return None
+    background = load_model(folder)
+    own, other = ((each.image_shape, each.levels, each.condition) for each in (model, background))
+    if own != other:
+        raise InputError(
+            f"--background {folder} takes other images or conditions than the model; make one with "
+            "nextpixel train --background-of"
+        )
+    return background
+
+
+def _write(out: Path, judge: Judge, images: ImageSet, by: str, advance: Callable[[int], None]) -> Scores:
+    """Write the table while it is made, and keep the columns that are told of afterwards."""
+    import numpy as np
+
+    from nextpixel.files import writing_result
+    from nextpixel.scoring.anomaly import Scores, score_batches
+
+    kept: dict[str, list[Any]] = {}
+    names = images.names
+    labels = None if images.labels is None else images.labels.tolist()
+    done = 0
+    with writing_result(out) as file:
+        for columns in score_batches(judge, images, advance=advance):
+            part = Scores(columns)
+            for row in part:
+                own: dict[str, Any] = {"image": names[done] if names else done}
+                if labels is not None:
+                    own["given_label"] = images.label_names[labels[done]] if images.label_names else labels[done]
+                file.write(_line(own | row, out.suffix.lower(), first=done == 0))
+                done += 1
+            for name in {"nats", "bits_per_dim", by, "anomalous"} & set(columns):
+                kept.setdefault(name, []).append(columns[name])
+    return Scores({name: np.concatenate(parts) for name, parts in kept.items()})
+
+
+def _line(row: dict[str, Any], form: str, *, first: bool) -> bytes:
+    """A row as the file has it, the first one of a .csv after the names of the columns."""
+    if form == ".jsonl":
+        return (json.dumps(row, ensure_ascii=False) + "\n").encode()
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    if first:
+        writer.writerow(row)
+    writer.writerow([f"{each:.8g}" if isinstance(each, float) else each for each in row.values()])
+    return text.getvalue().encode()
+
+
+def _told(judge: Judge, table: Scores, by: str, out: Path) -> str:
+    """What the user sees at the end."""
+    parts = [
+        f"{len(table):,} images, mean {table['nats'].mean():.3f} nats, {table['bits_per_dim'].mean():.4f} "
+        f"bits/dim; complexity against {judge.complexity_format}: {out}"
+    ]
+    if judge.calibration is not None and judge.false_alarms is not None:
+        found = int(table["anomalous"].sum())
+        limit = judge.calibration.threshold(judge.false_alarms)
+        parts.append(
+            f"{found} of {len(table):,} are anomalous: {by} above {limit:.6g}, at most {judge.false_alarms:.2%} false "
+            f"alarms by {len(judge.calibration.scores):,} normal images"
+        )
+    return "\n".join(parts)
+
+
+def _write_maps(folder: Path, model: ImageModel, images: ImageSet) -> None:
+    """Two passes: the colours are to mean the same for all images, so the most of any pixel is found first."""
+    from nextpixel.cli.output import bar
+    from nextpixel.pictures.grid import save_picture
+    from nextpixel.pictures.heat import heat_map
+    from nextpixel.scoring.maps import bit_maps
+
+    with bar("heat maps", 2 * len(images)) as advance:
+        top = 0.0
+        for batch, bits in bit_maps(model, images):
+            top = max(top, float(bits.max()))
+            advance(len(batch))
+        names = _file_names(images)
+        for batch, bits in bit_maps(model, images):
+            for image, own in zip(batch, bits, strict=True):
+                save_picture(heat_map(image, model.levels, own, max(top, 1e-9)), folder / next(names))
+            advance(len(batch))
+    print(f"heat maps: {folder}; the brightest colour is {top:.2f} bits a pixel")
+
+
+def _file_names(images: ImageSet) -> Iterator[str]:
+    """A name for the map of each image, which tells whose it is; none leads out of the folder."""
+    digits = len(str(len(images) - 1))
+    for number in range(len(images)):
+        stem = "" if images.names is None else "-" + Path(images.names[number]).with_suffix("").as_posix()
+        safe = "".join(each if each.isalnum() or each in "-_." else "_" for each in stem)[:120]
+        yield f"{number:0{digits}d}{safe}.png"

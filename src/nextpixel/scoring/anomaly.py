@@ -1,0 +1,238 @@
+"""Scores of single images: likelihood, and how far an image is from normal. `nextpixel.score` makes a table of them.
+
+The likelihood alone is known to fail at telling apart two kinds of images: smooth ones are likely under any model.
+Four scores stand beside each other; in each, more is stranger:
+
+    nats            -log p(x)
+    typicality      | -log p(x) - mean of -log p over normal images |               Nalisnick et al. 2019
+    complexity      bits/dim of the model - bits/dim of a lossless picture file     Serra et al. 2020
+    ratio           log p(x | background) - log p(x), in nats                       Ren et al. 2019
+
+The background model was trained on images of which a part of the sub-pixels is replaced at random
+(`nextpixel train --background-of RUN`): it knows what is common to all images, and not what these show. The file
+format is JPEG XL where it is installed, else WebP; its bits contain the header, the same for every image.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nextpixel.data.decode import to_image
+from nextpixel.errors import InputError
+from nextpixel.modes import evaluating
+from nextpixel.nn.conditions import Labels, Values
+from nextpixel.scoring.calibration import Calibration
+from nextpixel.scoring.posterior import batches_to_score, posterior
+from nextpixel.scoring.references import Format, has_jpeg_xl, quick_size
+
+if TYPE_CHECKING:
+    from nextpixel.data import ImageSet
+    from nextpixel.models.base import ImageModel
+
+SCORES = ("nats", "typicality", "complexity", "ratio")
+Columns = dict[str, NDArray[Any]]
+
+
+class Scores(Sequence[dict[str, Any]]):
+    """A table, a row an image: `scores["nats"]` is a column, `scores[3]` the row of image 3 as a dict.
+
+    Args:
+        columns: arrays `[N]` by name, in order.
+
+    Attributes:
+        columns: as given.
+    """
+
+    def __init__(self, columns: Columns) -> None:
+        self.columns = columns
+
+    def __len__(self) -> int:
+        return len(self.columns["nats"])
+
+    @overload
+    def __getitem__(self, key: str) -> NDArray[Any]: ...
+    @overload
+    def __getitem__(self, key: int) -> dict[str, Any]: ...
+    @overload
+    def __getitem__(self, key: slice) -> Sequence[dict[str, Any]]: ...
+    def __getitem__(self, key: str | int | slice) -> NDArray[Any] | dict[str, Any] | Sequence[dict[str, Any]]:
+        if isinstance(key, str):
+            return self.columns[key]
+        if isinstance(key, slice):
+            return Scores({name: column[key] for name, column in self.columns.items()})
+        if not -len(self) <= key < len(self):
+            raise IndexError(f"there are {len(self)} scored images, not an image {key}")
+        return {name: column[key].item() for name, column in self.columns.items()}
+
+    def __repr__(self) -> str:
+        return f"<Scores of {len(self)} images: {', '.join(self.columns)}>"
+
+
+class Judge(NamedTuple):
+    """What images are scored by.
+
+    Attributes:
+        model: the model.
+        background: a background model, for the ratio.
+        typical: mean nats of normal images, for the typicality.
+        calibration: scores of normal images, for p-values.
+        false_alarms: the rate of false alarms at which an image is called anomalous; None calls none.
+    """
+
+    model: ImageModel
+    background: ImageModel | None = None
+    typical: float | None = None
+    calibration: Calibration | None = None
+    false_alarms: float | None = None
+
+    @property
+    def complexity_format(self) -> Format:
+        """What the complexity is measured by."""
+        return "JPEG XL" if has_jpeg_xl() else "WebP"
+
+    @property
+    def default_score(self) -> str:
+        """The score to go by where none is named."""
+        return "complexity" if self.background is None else "ratio"
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """The anomaly scores that can be had."""
+        have = {"typicality": self.typical is not None, "ratio": self.background is not None}
+        return tuple(name for name in SCORES if have.get(name, True))
+
+
+def score(
+    model: ImageModel,
+    images: ImageSet | Tensor,
+    condition: Values | None = None,
+    *,
+    background: ImageModel | None = None,
+    normal: ImageSet | Tensor | None = None,
+    by: str | None = None,
+    false_alarms: float | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> Scores:
+    """Score images one by one.
+
+    Args:
+        model: the model.
+        images: a set, or integers `[N, C, H, W]`.
+        condition: one an image or one for all. Without it, a model of labels gives the likelihood whatever the class,
+            and the class; other conditional models take the conditions of the set.
+        background: a background model, for the ratio.
+        normal: held-out images that are as they should be, for p-values, and for the typicality, which otherwise takes
+            the mean of the model's own validation.
+        by: the score that p-values are of, one of `SCORES`; None takes the ratio where there is a background model,
+            else the complexity.
+        false_alarms: a rate; images whose p-value is not above it are called anomalous. Needs `normal`.
+        advance: called with numbers of images done, those of `normal` included.
+
+    Returns:
+        The columns `nats`, `bits_per_dim`, `typicality`, `complexity` and `ratio`, as far as they can be had;
+        for a model of labels `label`, its `label_probability` and the probability of every class; with `normal`
+        `p_value`, and with `false_alarms` `anomalous`.
+
+    Raises:
+        InputError: the images do not fit the model, or an argument is out of range.
+    """
+    judge = calibrated(Judge(model, background), normal, condition, by=by, false_alarms=false_alarms, advance=advance)
+    parts = list(score_batches(judge, images, condition, advance=advance))
+    return Scores({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+
+
+def calibrated(
+    judge: Judge,
+    normal: ImageSet | Tensor | None,
+    condition: Values | None = None,
+    *,
+    by: str | None = None,
+    false_alarms: float | None = None,
+    advance: Callable[[int], None] | None = None,
+) -> Judge:
+    """A judge that knows what is normal, from held-out normal images or from the model's own validation.
+
+    Raises:
+        InputError: see `score`.
+    """
+    stored = judge.model.record.get("likelihood", {}).get("nats")
+    own = judge._replace(typical=float(stored) if isinstance(stored, int | float) else None)
+    if by is not None and by not in SCORES:
+        raise InputError(f"there is no score {by!r}; the scores are {', '.join(SCORES)}")
+    if normal is None:
+        if false_alarms is not None or by is not None:
+            raise InputError("p-values and thresholds need held-out normal images; give some")
+        return own
+    by = by or judge.default_score
+    if by == "ratio" and judge.background is None:
+        raise InputError("the ratio needs a background model; train one with nextpixel train --background-of")
+    values = condition if isinstance(condition, Tensor) and condition.ndim == 0 else None
+    parts = list(score_batches(own._replace(typical=0.0), normal, values, advance=advance))
+    nats = np.concatenate([part["nats"] for part in parts])
+    typical = float(nats.mean())
+    scores = np.abs(nats - typical) if by == "typicality" else np.concatenate([part[by] for part in parts])
+    calibration = Calibration(by, scores)
+    if false_alarms is not None:
+        calibration.check_rate(false_alarms)
+    return own._replace(typical=typical, calibration=calibration, false_alarms=false_alarms)
+
+
+@torch.no_grad()
+def score_batches(
+    judge: Judge,
+    images: ImageSet | Tensor,
+    condition: Values | None = None,
+    *,
+    advance: Callable[[int], None] | None = None,
+) -> Iterator[Columns]:
+    """The columns of `score`, for some images at a time, in order; memory does not grow with the number of images.
+
+    Raises:
+        InputError: the images do not fit the model, or the background model.
+    """
+    with evaluating(judge.model):
+        for batch, own in batches_to_score(judge.model, images, condition):
+            yield _scores(judge, batch, own)
+            if advance is not None:
+                advance(len(batch))
+
+
+def _likelihood(model: ImageModel, batch: Tensor, own: Values | None) -> tuple[Columns, NDArray[np.float64]]:
+    """The nats of images, and what is known of their classes."""
+    if own is not None or not isinstance(model.condition, Labels):
+        return {}, -model.log_prob(batch, own).double().cpu().numpy()
+    found = posterior(model, batch)
+    names = model.condition.names or tuple(map(str, range(model.condition.count)))
+    probabilities = found.log_probs.exp().numpy()
+    best = probabilities.argmax(axis=1)
+    columns = {"label": np.array(names)[best], "label_probability": probabilities.max(axis=1)}
+    columns |= {f"p({name})": probabilities[:, number] for number, name in enumerate(names)}
+    return columns, -found.map.flatten(1).sum(dim=1).numpy()
+
+
+def _scores(judge: Judge, batch: Tensor, own: Values | None) -> Columns:
+    """The columns of some images."""
+    classes, nats = _likelihood(judge.model, batch, own)
+    dimensions = math.prod(judge.model.image_shape)
+    bits = nats / (dimensions * math.log(2))
+    found: Columns = {"nats": nats, "bits_per_dim": bits}
+    if judge.typical is not None:
+        found["typicality"] = np.abs(nats - judge.typical)
+    sizes = [quick_size(to_image(image.numpy()), judge.complexity_format) for image in batch.cpu().byte()]
+    found["complexity"] = bits - 8 * np.array(sizes) / dimensions
+    if judge.background is not None:
+        with evaluating(judge.background):
+            found["ratio"] = nats - _likelihood(judge.background, batch, own)[1]
+    if judge.calibration is not None:
+        p_values = judge.calibration.p_values(found[judge.calibration.by])
+        found["p_value"] = p_values
+        if judge.false_alarms is not None:
+            found["anomalous"] = p_values <= judge.false_alarms
+    return found | classes

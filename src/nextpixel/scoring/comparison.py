@@ -1,0 +1,73 @@
+"""Two models on the same images, image by image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from nextpixel.scoring.likelihood import Likelihood, log_probs
+
+if TYPE_CHECKING:
+    from nextpixel.data import ImageSet
+    from nextpixel.models.base import ImageModel
+
+CERTAIN = 1.96
+"""Standard errors beyond which a difference is called more than chance, 95 % of the time."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How much more one model needs for images than another one.
+
+    Attributes:
+        first: likelihood under the first model.
+        second: likelihood under the second.
+        difference: of the first minus the second, image by image; negative where the first is better.
+        first_better: number of images that the first gives more probability.
+    """
+
+    first: Likelihood
+    second: Likelihood
+    difference: Likelihood
+    first_better: int
+
+    def told(self, first: str, second: str) -> str:
+        """The result in words."""
+        own = self.difference
+        size = abs(own.nats) / own.nats_standard_error if own.nats_standard_error else math.inf if own.nats else 0.0
+        better = (first if own.nats < 0 else second) if size > CERTAIN else None
+        return (
+            f"{first}: {self.first}\n{second}: {self.second}\n"
+            f"difference, image by image: {own.nats:+.3f} ± {own.nats_standard_error:.3f} nats, "
+            f"{own.bits_per_dim:+.4f} ± {own.bits_per_dim_standard_error:.4f} bits/dim\n"
+            + (f"{better} is better" if better else "neither is better beyond chance")
+            + f" ({size:.1f} standard errors); the first is better on {self.first_better:,} of {own.images:,} images"
+        )
+
+
+def compare(
+    first: ImageModel,
+    second: ImageModel,
+    images: ImageSet | Tensor,
+    *,
+    advance: Callable[[int], None] | None = None,
+) -> Comparison:
+    """Compare two models on images that neither was trained on.
+
+    Args:
+        first: a model.
+        second: another one, of images of the same shape and levels; either may be conditional.
+        images: a set, or integers `[N, C, H, W]`.
+        advance: called with numbers of images done, twice as many in all.
+
+    Raises:
+        InputError: the images do not fit one of the models.
+    """
+    one, two = (-log_probs(model, images, advance=advance) for model in (first, second))
+    dimensions = math.prod(first.image_shape)
+    of_first, of_second, of_difference = (Likelihood.of(each, dimensions) for each in (one, two, one - two))
+    return Comparison(of_first, of_second, of_difference, int((one < two).sum()))

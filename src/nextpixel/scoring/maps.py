@@ -1,0 +1,43 @@
+"""Where the bits of images are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from nextpixel.modes import evaluating
+from nextpixel.nn.conditions import Labels, Values
+from nextpixel.scoring.posterior import batches_to_score, posterior
+
+if TYPE_CHECKING:
+    from nextpixel.data import ImageSet
+    from nextpixel.models.base import ImageModel
+
+
+@torch.no_grad()
+def bit_maps(
+    model: ImageModel, images: ImageSet | Tensor, condition: Values | None = None
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """For some images at a time, in order: the images, and the bits that each pixel takes.
+
+    Args:
+        model: the model.
+        images: a set, or integers `[N, C, H, W]`.
+        condition: see `nextpixel.score`; without it a model of labels predicts whatever the class.
+
+    Yields:
+        The images `[B, C, H, W]`, and float64 `[B, H, W]`, `-log2` of the probability of all sub-pixels of a pixel
+        given what comes before them; an image's sum is `nats / ln 2`.
+
+    Raises:
+        InputError: the images do not fit the model.
+    """
+    with evaluating(model):
+        for batch, own in batches_to_score(model, images, condition):
+            unknown = own is None and isinstance(model.condition, Labels)
+            logs = posterior(model, batch).map if unknown else model.log_prob_map(batch, own).double().cpu()
+            yield batch, logs.sum(dim=1) / -math.log(2)
