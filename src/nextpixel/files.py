@@ -38,6 +38,26 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A folder to write to that takes its place, a new or an empty one, when the block ends without an error.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name[:100]}.") as temporary:
+            folder = Path(temporary) / "folder"
+            folder.mkdir()
+            yield folder
+            if path.is_dir():
+                path.rmdir()
+            folder.replace(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written ({error.strerror}); choose another place") from error
+
+
 def write_result(path: Path, data: bytes) -> None:
     """Write a file that a user asked for, whole or not at all, and the folders above it.
 

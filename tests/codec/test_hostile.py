@@ -52,7 +52,7 @@ def test_millions_of_images_in_a_few_bytes(model, contents, count, shape):
     number = bytes([*(count >> 7 * k & 127 | 128 for k in range(4)), count >> 28])
     data[at : at + 1] = number
     data[-4:] = zlib.crc32(data[:-4]).to_bytes(4, "little")
-    refused(model, bytes(data), "declares more than 268435456 sub-pixels")
+    refused(model, bytes(data), "declares more than 256000000 sub-pixels")
 
 
 def test_millions_of_tiles_in_a_few_bytes(contents):
@@ -265,3 +265,121 @@ def test_limits_that_are_none_are_refused(tmp_path, capsys, most):
     (tmp_path / "a.npx").write_bytes(b"")
     assert run(["decompress", str(tmp_path / "a.npx"), "--out", str(tmp_path / "o"), "--most-megapixels", most]) == 2
     assert "--most-megapixels" in capsys.readouterr().err
+
+
+def test_upsampling_to_any_side_is_planned_at_once(tmp_path):
+    """Between 843,750 and 864,000 no number is made of 2, 3 and 5 alone."""
+    tiny("gated-pixelcnn", (1, 8, 8), 4).save(tmp_path)
+    condition = {"kind": "Map", "channels": 1, "size": [1, 1]}
+    tampered(tmp_path, lambda each: each.update(image_shape=[1, 843751, 843751], condition=condition))
+    with pytest.raises(ModelError):
+        nx.load(tmp_path)
+
+
+def test_wide_models_do_not_compress(model):
+    wide = tiny("gated-pixelcnn", (1, 1, 2**17), 4)
+    with pytest.raises(ModelError, match="takes too much memory to compress"):
+        nx.compress(wide, torch.zeros(1, 1, 1, dtype=torch.uint8))
+    large = tiny("gated-pixelcnn", (1, 2**14, 2**14), 4)
+    assert nx.decompress(large, nx.compress(large, [])) == []
+    image = torch.ones(1, 2, 3, dtype=torch.uint8)
+    assert torch.equal(nx.decompress(large, nx.compress(large, image)), image)
+    assert nx.compress(torch.compile(model), noise(model, 2)) == nx.compress(model, noise(model, 2))
+
+
+def test_a_precision_that_is_changed_meanwhile_is_noticed(model):
+    def change(_):
+        torch.set_float32_matmul_precision("medium")
+
+    try:
+        with pytest.raises(ModelError, match="was changed while"):
+            nx.compress(model, noise(model, 2), advance=change)
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
+def test_an_inherited_precision_is_inherited_again(model):
+    matmul = torch.backends.mkldnn.matmul
+    try:
+        matmul.fp32_precision = "none"
+        torch.backends.fp32_precision = "bf16"
+        nx.compress(model, noise(model, 2))
+        assert matmul.fp32_precision == "bf16"
+        torch.backends.fp32_precision = "ieee"
+        assert matmul.fp32_precision == "ieee"
+    finally:
+        torch.backends.fp32_precision = "none"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["a.png", "a.png/b.png"],
+        ["é" * 124 + ".png", "b.png"],
+        [".png", "b.png"],
+        ["a/.png", "b.png"],
+        ["a\u202e.png", "b.png"],
+        ["a\x1b[31m.png", "b.png"],
+        ["x/", "b.png"],
+        ["A.png", "a.png"],
+    ],
+)
+def test_names_that_cannot_be_written_leave_nothing_behind(model, tmp_path, capsys, names):
+    model.save(tmp_path / "model")
+    (tmp_path / "a.npx").write_bytes(nx.compress(model, noise(model, 2), names=names))
+    assert run(["decompress", str(tmp_path / "model"), str(tmp_path / "a.npx"), "--out", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert "rename it" in said and said[:-1].isprintable()
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["a.npx", "model"]
+
+
+def test_a_name_of_a_picture_may_be_that_of_a_folder(model, tmp_path):
+    from PIL import Image
+
+    model.save(tmp_path / "model")
+    (tmp_path / "in" / "x.png").mkdir(parents=True)
+    for name in ("x.bmp", "x.png/b.png"):
+        Image.new("L", (4, 5)).save(tmp_path / "in" / name)
+    words = [str(tmp_path / "model"), str(tmp_path / "in"), "--out", str(tmp_path / "a.npx")]
+    assert run(["compress", *words]) == 0
+    assert run(["decompress", words[0], words[3], "--out", str(tmp_path / "out")]) == 0
+    found = sorted(each.relative_to(tmp_path / "out").as_posix() for each in (tmp_path / "out").rglob("*.png"))
+    assert found == ["x.bmp.png", "x.png", "x.png/b.png"]
+
+
+def test_long_pictures_are_compressed_though_other_formats_cannot_hold_them(tmp_path, capsys):
+    from PIL import Image
+
+    model = sharper(tiny("gated-pixelcnn", (1, 1, 64), 256)).eval()
+    model.save(tmp_path / "model")
+    Image.new("L", (17000, 1)).save(tmp_path / "long.png")
+    assert run(["compress", str(tmp_path / "model"), str(tmp_path / "long.png"), "--out", str(tmp_path / "a.npx")]) == 0
+    assert "WebP (cannot hold pictures as large)" in capsys.readouterr().out
+
+
+def test_errors_do_not_command_the_terminal(capsys):
+    from nextpixel.cli.app import complain
+
+    assert complain("\x1b]0;owned\x07\nnextpixel: all is well" + "x" * 10**6) == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "\\x1b]0;owned\\x07\\nnextpixel" in said and len(said) < 3000
+
+
+@pytest.mark.parametrize("command", [["info"], ["compress"], ["decompress"]])
+def test_names_too_long_for_the_system_are_refused(command, tmp_path, capsys):
+    assert run([*command, "a" * 300, "b", "--out", str(tmp_path / "c.npx")][: 2 if command == ["info"] else None]) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("images", [None, 3, np.array(5), [None], [[[1, 2], [3]]], torch.zeros(2, 1, 4, 5).bfloat16()])
+def test_what_is_no_images_is_refused(model, images):
+    with pytest.raises(InputError):
+        nx.compress(model, images)
+
+
+@pytest.mark.parametrize("arguments", [{"only": 1.5}, {"only": "a"}, {"most_sub_pixels": float("nan")}])
+def test_arguments_of_other_kinds_are_refused(model, arguments):
+    data = nx.compress(model, noise(model, 2))
+    with pytest.raises(InputError):
+        nx.decompress(model, data, **arguments)
+    assert torch.equal(nx.decompress(model, memoryview(data)), noise(model, 2))

@@ -42,11 +42,13 @@ def compress(
         compare: Also measure PNG, WebP and, where it is installed, JPEG XL.
         condition: For a model of classes, the --label of the pictures.
     """
+    import math
     import time
 
     from nextpixel.cli.options import load_model
     from nextpixel.cli.output import bar, warn
     from nextpixel.codec.codec import compress as squeeze
+    from nextpixel.codec.container import MOST_SUB_PIXELS
     from nextpixel.codec.pictures import read_pictures
     from nextpixel.files import write_result
 
@@ -70,6 +72,8 @@ def compress(
         )
     seconds = time.monotonic() - start
     write_result(out, data)
+    if total > MOST_SUB_PIXELS:
+        warn(f"to decompress it, add --most-megapixels {math.ceil(total / 1e6)}")
     model_bytes = sum(map(len, (embed or {}).values()))
     print(
         f"{len(found.images)} pictures, {len(data):,} bytes, {8 * len(data) / total:.4f} bits/dim"
@@ -86,16 +90,20 @@ def _compared(images: Sequence[Tensor], size: int) -> str:
 
     from nextpixel.data.decode import to_image
     from nextpixel.pictures.grid import sheet
-    from nextpixel.scoring.references import Format, has_jpeg_xl, lossless_size
+    from nextpixel.scoring.references import Format, fits, has_jpeg_xl, lossless_size
 
     forms: list[Format] = ["PNG", "WebP", *(["JPEG XL"] if has_jpeg_xl() else [])]  # type: ignore[list-item]
     alike = len({image.shape for image in images}) == 1 and len(images) > 1
     parts = []
     for form in forms:
-        single = sum(lossless_size(to_image(image.numpy()), form) for image in images)
-        own = f"{form} {single / size:.2f} times as large"
-        if alike:
-            own += f" (one sheet {lossless_size(sheet(torch.stack(list(images))), form) / size:.2f})"
+        pictures = [to_image(image.numpy()) for image in images]
+        if not all(fits(picture, form) for picture in pictures):
+            parts.append(f"{form} (cannot hold pictures as large)")
+            continue
+        own = f"{form} {sum(lossless_size(picture, form) for picture in pictures) / size:.2f} times as large"
+        together = sheet(torch.stack(list(images))) if alike else None
+        if together is not None and fits(together, form):
+            own += f" (one sheet {lossless_size(together, form) / size:.2f})"
         parts.append(own)
     missing = "" if has_jpeg_xl() else "; JPEG XL is not installed: pip install 'nextpixel[jxl]'"
     return f"the same pixels as {', '.join(parts)}{missing}"

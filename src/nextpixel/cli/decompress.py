@@ -30,6 +30,7 @@ def decompress(*run_and_file: Path, out: Path, only: str | None = None, most_meg
     from nextpixel.cli.output import bar
     from nextpixel.codec.codec import unpack
     from nextpixel.codec.container import check_names, read
+    from nextpixel.files import whole_folder
     from nextpixel.pictures.grid import save_picture, to_pil
 
     if len(run_and_file) not in (1, 2):
@@ -64,8 +65,9 @@ def decompress(*run_and_file: Path, out: Path, only: str | None = None, most_meg
     found = list(zip(names, pictures, strict=True))
     if chosen is not None:
         found = [found[chosen]]
-    for name, picture in found:
-        save_picture(to_pil(picture, model.levels), out / name)
+    with whole_folder(out) as folder:
+        for name, picture in found:
+            save_picture(to_pil(picture, model.levels), folder / name)
     print(f"{len(found)} pictures: {out}")
 
 

@@ -39,7 +39,7 @@ from nextpixel.nn.conditions import Values, checked_values
 from nextpixel.options import MOST_SIDE
 
 SUB_PIXELS_IN_A_BLOCK = 2**22
-CALIBRATION_TILES = 64
+CALIBRATION_TILES, CALIBRATION_SIDE = 64, 256
 BYTES_A_LANE, FREE_LANES = 8192, 2
 """A lane costs some 7 bytes; so a file has a few, and one more for every so many bytes."""
 
@@ -99,10 +99,11 @@ def compress(
         InputError: the images do not fit the model.
         ModelError: the model cannot compress.
     """
-    twin_class(model)
+    model = _plain(model)
     if lanes is not None and (not isinstance(lanes, int) or isinstance(lanes, bool) or lanes < 1):
         raise InputError(f"lanes must be an integer of at least 1, not {lanes!r}")
-    model = _on_cpu(model)
+    if not isinstance(images, Tensor | np.ndarray | Sequence) or getattr(images, "ndim", 1) == 0:
+        raise InputError(f"images must be a tensor, an array, or a list of them, not {type(images).__name__}")
     one_image = isinstance(images, Tensor | np.ndarray) and images.ndim == 3
     if names is not None and len(names) != (1 if one_image else len(images)):
         raise InputError(
@@ -174,7 +175,13 @@ def decompress(
         InputError: there is no image of that number.
         ModelError: the model cannot decompress.
     """
-    contents = read(data, most_sub_pixels)
+    if not isinstance(data, bytes | bytearray | memoryview):
+        raise InputError(f"the data must be bytes, not {type(data).__name__}")
+    if not isinstance(most_sub_pixels, int) or most_sub_pixels < 1:
+        raise InputError(f"most_sub_pixels must be an integer of at least 1, not {most_sub_pixels!r}")
+    if only is not None and (not isinstance(only, int) or isinstance(only, bool)):
+        raise InputError(f"only must be the number of an image, not {only!r}")
+    contents = read(bytes(data), most_sub_pixels)
     if only is not None and not 0 <= only < len(contents.shapes):
         raise InputError(f"the file has images 0..{len(contents.shapes) - 1}, not {only}")
     pictures = unpack(model, contents, only=only, most_sub_pixels=most_sub_pixels, advance=advance)
@@ -199,8 +206,7 @@ def unpack(
 
     See `decompress`.
     """
-    twin_class(model)
-    model = _on_cpu(model)
+    model = _plain(model)
     if contents.fingerprint != _fingerprint(model):
         raise DataError("the file was compressed with another model: name the run or model folder it was made with.")
     if contents.levels != model.levels:
@@ -253,14 +259,21 @@ def unpack(
 def _is_text(name: str) -> bool:
     """Whether a name can be stored and found again."""
     return (
-        "\0" not in name
+        isinstance(name, str)
+        and "\0" not in name
         and not any("\ud800" <= character <= "\udfff" for character in name)
         and len(name.encode()) <= MOST_NAME_BYTES
     )
 
 
-def _on_cpu(model: ImageModel) -> ImageModel:
-    """The model where the integers are computed; a copy if it is elsewhere."""
+def _plain(model: ImageModel) -> ImageModel:
+    """The model where the integers are computed, a copy if it is elsewhere; without what `torch.compile` wraps it in.
+
+    Raises:
+        ModelError: it cannot compress.
+    """
+    model = getattr(model, "_orig_mod", model)
+    twin_class(model)
     return model if model.device.type == "cpu" else copy.deepcopy(model).cpu()
 
 
@@ -279,8 +292,11 @@ def _checked(model: ImageModel, images: list[Tensor]) -> list[Tensor]:
     checked = []
     for image in images:
         # NumPy knows every integer, byte order and direction of memory, PyTorch does not.
-        pixels = image.detach().cpu().numpy() if isinstance(image, Tensor) else np.asarray(image)
-        if not np.issubdtype(pixels.dtype, np.integer) or pixels.ndim != 3:
+        try:
+            pixels = image.detach().cpu().numpy() if isinstance(image, Tensor) else np.asarray(image)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise InputError(f"images must be integers [C, H, W] or [B, C, H, W] ({error})") from error
+        if pixels.dtype.kind not in "iu" or pixels.ndim != 3:
             raise InputError(f"images must be integers [C, H, W] or [B, C, H, W], not {pixels.dtype} {pixels.ndim}-d")
         channels, height, width = pixels.shape
         if not (1 <= channels <= 4 and 1 <= height <= MOST_SIDE and 1 <= width <= MOST_SIDE):
@@ -364,13 +380,14 @@ def _ranges(model: ImageModel, pictures: Sequence[Tensor], tiles: Sequence[Tile]
     if not tiles:
         return calibrate(
             model,
-            torch.zeros(1, *model.image_shape, dtype=torch.uint8),
+            torch.zeros(1, model.image_shape[0], 1, 1, dtype=torch.uint8),
             None if labels is None else torch.zeros(1, dtype=torch.int64),
         )
     size = max((tile.height, tile.width) for tile in tiles)
     largest = [tile for tile in tiles if (tile.height, tile.width) == size]
     some = largest[:: -(-len(largest) // CALIBRATION_TILES)]
-    return calibrate(model, _stack(pictures, some), _of_tiles(labels, some))
+    corners = _stack(pictures, some)[:, :, :CALIBRATION_SIDE, :CALIBRATION_SIDE]
+    return calibrate(model, corners, _of_tiles(labels, some))
 
 
 def _encode(shares: Shares, lanes: int | None) -> list[bytes]:

@@ -18,14 +18,14 @@ from nextpixel.options import MOST_SIDE
 MAGIC = b"\x89NPX\r\n\x1a\n"
 VERSION = 1
 ONE_IMAGE, HAS_NAMES, HAS_LABELS, HAS_MODEL = 1, 2, 4, 8
-MOST_SUB_PIXELS = 2**28
+MOST_SUB_PIXELS = 256 * 10**6
 """Of all images of a file, unless whoever reads it allows more."""
 
 LEAST_COUNTED = 256
 """Sub-pixels that an image or a tile counts as at least, towards that limit: what it takes even if it is smaller."""
 
 FINGERPRINT_BYTES = 8
-MOST_NAME_BYTES = 1000
+MOST_NAME_BYTES, MOST_PART_BYTES = 1000, 240
 Shape = tuple[int, int, int]
 
 
@@ -194,8 +194,11 @@ def _read_names(data: bytes, count: int) -> list[str]:
     # Counted before they are divided: a few bytes can inflate to very many empty names.
     if data.count(b"\0") != max(0, count - 1):
         raise DataError(f"the file has more or fewer names than its {count} images: it is damaged.")
+    parts = data.split(b"\0") if count else []
+    if any(len(part) > MOST_NAME_BYTES for part in parts):
+        raise DataError(f"the file holds a name of more than {MOST_NAME_BYTES} bytes: it is damaged.")
     try:
-        return data.decode().split("\0") if count else []
+        return [part.decode() for part in parts]
     except UnicodeDecodeError as error:
         raise DataError("the names in the file are no text: it is damaged.") from error
 
@@ -267,17 +270,30 @@ class _Reader:
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Refuse names that could lead a file out of the folder it is written to.
+    """Refuse names of .png files that lead out of the folder they are written to, or cannot stand beside each other.
 
     Raises:
         DataError: naming the first one.
     """
-    seen = set()
+    seen: set[str] = set()
+    folders = {parent for name in names for parent in folders_of(name.casefold())}
     for name in names:
         parts = name.split("/")
-        bad = any(part in ("", ".", "..") or any(ord(c) < 32 or c in '\\:*?"<>|' for c in part) for part in parts)
-        if bad or len(name.encode("utf-8", "replace")) > MOST_NAME_BYTES or any(len(part) > 200 for part in parts):
-            raise DataError(f"the file holds the name {name[:80]!r}, which is no plain relative name: it is not used.")
-        if name.casefold() in seen:
-            raise DataError(f"the file holds the name {name[:80]!r} twice: it is not used.")
+        bad = any(
+            part in ("", ".", "..")
+            or not part.isprintable()
+            or any(character in '\\:*?"<>|' for character in part)
+            or len(part.encode("utf-8", "replace")) > MOST_PART_BYTES
+            for part in parts
+        )
+        if bad or len(name.encode("utf-8", "replace")) > MOST_NAME_BYTES or parts[-1].lower() in ("png", ".png"):
+            raise DataError(f"the name {name[:80]!a} is no plain relative name of a file: rename it.")
+        if name.casefold() in seen or name.casefold() in folders:
+            raise DataError(f"the name {name[:80]!a} stands for two files, or for a file and a folder: rename it.")
         seen.add(name.casefold())
+
+
+def folders_of(name: str) -> list[str]:
+    """The folders above a file, by its name."""
+    parts = name.split("/")
+    return ["/".join(parts[:count]) for count in range(1, len(parts))]

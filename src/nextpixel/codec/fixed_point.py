@@ -30,6 +30,9 @@ MOST_RANGE_BITS = 12
 PIXELS_AT_ONCE = 2**16
 """Of the images that ranges are measured on."""
 
+MOST_PARTS_OF_A_ROW = 2**20
+"""Modules of a model times width of its images: what a walk through a row keeps for each costs memory."""
+
 
 class IntegerStepper(ABC):
     """A twin in the middle of a batch of images, row by row.
@@ -77,11 +80,13 @@ class Twin(ABC):
     Attributes:
         levels: values that a sub-pixel can take.
         image_shape: `(C, H, W)` of the model's own images; the twin takes any height and width.
+        images_at_once: how many go through the twin together.
         least_bits: the smallest number of fraction bits that any weight has.
     """
 
     def __init__(self, model: Any, ranges: Sequence[int], limit: float) -> None:
         self.levels, self.image_shape, self.limit = model.levels, model.image_shape, limit
+        self.images_at_once: int = model.images_at_once
         self.classes = _classes(model)
         self.least_bits = 64
         self.largest = [ONE << bits for bits in ranges]
@@ -156,6 +161,11 @@ def twin_class(model: ImageModel) -> type[Twin]:
     if model.family not in twins:
         raise ModelError(f"a {model.family} cannot compress yet: train a gated-pixelcnn or a pixelcnn")
     _classes(model)
+    if len(list(model.modules())) * model.image_shape[2] > MOST_PARTS_OF_A_ROW:
+        raise ModelError(
+            f"a model of images {model.image_shape[2]} wide with so many layers takes too much memory to compress: "
+            "train one of smaller images; larger pictures are cut into tiles"
+        )
     return twins[model.family]
 
 

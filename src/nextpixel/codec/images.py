@@ -21,7 +21,6 @@ from nextpixel.codec.rans import TOTAL, LaneDecoder, encode_lanes
 from nextpixel.codec.tables import frequencies
 
 FREQUENCIES_AT_ONCE = 2**21
-MOST_AT_ONCE = 256
 
 
 class Shares(NamedTuple):
@@ -62,10 +61,10 @@ def shares_of(
         batch_size: images at once; None chooses by memory.
         advance: called with numbers of sub-pixels done.
     """
-    with exact_products(dtype or twin.carrier):
+    with exact_products(dtype or twin.carrier) as check:
         count, colours, height, width = images.shape
         found = Shares(*(np.empty((count, height * width * colours), np.uint32) for _ in range(2)))
-        size = batch_size or max(1, min(MOST_AT_ONCE, FREQUENCIES_AT_ONCE // (width * colours * twin.levels)))
+        size = batch_size or max(1, min(twin.images_at_once, FREQUENCIES_AT_ONCE // (width * colours * twin.levels)))
         for part in batches(count, size):
             own = images[part].long()
             stepper = twin.stepper(len(own), width, None if labels is None else labels[part], dtype)
@@ -80,6 +79,7 @@ def shares_of(
                 place = slice(row * width * colours, (row + 1) * width * colours)
                 found.starts[part, place] = starts.view(len(own), -1).numpy()
                 found.frequencies[part, place] = lengths.view(len(own), -1).numpy()
+                check()
                 if advance is not None:
                     advance(len(own) * width * colours)
         return found
@@ -132,11 +132,11 @@ def decode(
     Raises:
         DataError: the streams are damaged, or were encoded with another model.
     """
-    with exact_products(dtype or twin.carrier):
+    with exact_products(dtype or twin.carrier) as check:
         count, lanes = shape[0], len(streams)
         images = torch.zeros(shape, dtype=torch.uint8)
         decoder = LaneDecoder(streams)
-        for part in batches(lanes, batch_size or MOST_AT_ONCE):
+        for part in batches(lanes, batch_size or twin.images_at_once):
             stepper: IntegerStepper | None = None
             for first in range(0, count, lanes):
                 index = torch.tensor(range(first + part.start, min(first + part.stop, count)), dtype=torch.int64)
@@ -147,6 +147,7 @@ def decode(
                     own = None if labels is None else labels[index]
                     stepper = twin.stepper(len(index), shape[3], own, dtype)
                 images[index] = _decode_batch(stepper, decoder, (index % lanes).numpy(), shape, advance)
+                check()
         decoder.finish()
         return images
 

@@ -159,32 +159,44 @@ class _Precision:
     """
 
     def __init__(self) -> None:
+        # PyTorch makes this part of its module at run time.
+        self.matmul: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
         self.lock, self.users, self.before = threading.Lock(), 0, "none"
 
     def take(self) -> None:
-        # PyTorch makes this part of its module at run time.
-        matmul: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
         with self.lock:
             if not self.users:
-                self.before, matmul.fp32_precision = matmul.fp32_precision, "ieee"
+                self.before, self.matmul.fp32_precision = self.matmul.fp32_precision, "ieee"
             self.users += 1
 
     def give_back(self) -> None:
-        matmul: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
         with self.lock:
             self.users -= 1
             if not self.users:
-                matmul.fp32_precision = self.before
+                # What was may have been inherited from a wider setting, and should then follow it again.
+                self.matmul.fp32_precision = "none"
+                if self.matmul.fp32_precision != self.before:
+                    self.matmul.fp32_precision = self.before
+
+    def check(self) -> None:
+        if self.matmul.fp32_precision != "ieee":
+            raise ModelError(
+                "the precision of matrix products was changed while something was compressed or decompressed; "
+                "change it before or afterwards"
+            )
 
 
 _PRECISION = _Precision()
 
 
 @contextmanager
-def exact_products(dtype: torch.dtype) -> Iterator[None]:
+def exact_products(dtype: torch.dtype) -> Iterator[Callable[[], None]]:
     """Make products of matrices on the CPU exact for a while, whatever the program around it has chosen.
 
     Autocast and `torch.set_float32_matmul_precision` would have them computed from rounded inputs, which ruins a file.
+
+    Yields:
+        A function that looks whether they still are; to be called again and again.
 
     Raises:
         ModelError: they are not exact even so.
@@ -193,7 +205,8 @@ def exact_products(dtype: torch.dtype) -> Iterator[None]:
     try:
         with torch.autocast("cpu", enabled=False):
             _check_exact(dtype)
-            yield
+            yield _PRECISION.check
+            _PRECISION.check()
     finally:
         _PRECISION.give_back()
 

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from nextpixel.codec.container import check_names
+from nextpixel.codec.container import check_names, folders_of
 from nextpixel.data.decode import PILLOW_ERRORS, decode
 from nextpixel.data.entries import Unusable, is_image
 from nextpixel.data.source import Pixels
@@ -87,7 +87,7 @@ def read_pictures(paths: Sequence[Path], levels: int) -> Pictures:
 def _names(names: Sequence[str]) -> list[str]:
     """Names that end with .png, and differ."""
     short = [PurePosixPath(name).with_suffix(".png").as_posix() for name in names]
-    counts = Counter(name.casefold() for name in short)
+    counts = Counter(each for name in short for each in (name.casefold(), *set(folders_of(name.casefold()))))
     return [
         f"{name}.png" if counts[own.casefold()] > 1 and not name.lower().endswith(".png") else own
         for name, own in zip(names, short, strict=True)

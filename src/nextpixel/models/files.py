@@ -27,6 +27,7 @@ from nextpixel.models.card import model_card
 from nextpixel.nn.conditions import from_json, to_json
 
 FORMAT = 1
+LEAST_WEIGHTS_OF_A_LAYER = 4
 FLOATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
 
 
@@ -64,7 +65,11 @@ def load(folder: str | Path) -> ImageModel:
     folder = Path(folder)
     config_path, weights_path = folder / "config.json", folder / "model.safetensors"
     for path in (config_path, weights_path):
-        if not path.is_file():
+        try:
+            is_there = path.is_file()
+        except (OSError, ValueError) as error:
+            raise ModelError(f"{str(path)[:200]} cannot be read ({error}); check the name") from error
+        if not is_there:
             raise ModelError(f"{folder} is not a model folder: it has no {path.name}; train one with `nextpixel train`")
     config = _read_config(config_path)
     description = config["model"]
@@ -82,10 +87,13 @@ def load(folder: str | Path) -> ImageModel:
             "one of the two is damaged or was changed; copy the folder again"
         )
     try:
-        # A description of a huge model must not be believed before it fits the weights: every layer has some, and then
-        # the model is built without memory first.
-        if description["options"].get("layers", 0) > len(tensors):
-            raise ModelError(f"{config_path} describes more layers than there are weights; copy the folder again")
+        # A description of a huge model must not be believed before it fits the weights; first what can be told without
+        # building anything, then the shapes of a model that is built without memory.
+        options = description["options"]
+        layers = options.get("layers", 1) * options.get("scales", 1)
+        widest = max((side for tensor in tensors.values() for side in tensor.shape), default=0)
+        if layers * LEAST_WEIGHTS_OF_A_LAYER > len(tensors) or options.get("features", 1) > widest:
+            raise ModelError(f"{config_path} describes a larger model than its weights are; copy the folder again")
         with torch.device("meta"):
             expected = {name: tensor.shape for name, tensor in _build(description).state_dict().items()}
         dtypes = {tensor.dtype for tensor in tensors.values()}

@@ -279,20 +279,19 @@ def _stages(down: int, across: int) -> Sequence[tuple[int, int]]:
     """
     factors = []
     for enlargement in (down, across):
-        while max(_primes(enlargement), default=1) > LARGEST_STRIDE:
+        while math.prod(_small_primes(enlargement)) < enlargement:
             enlargement += 1
-        factors.append(_primes(enlargement))
+        factors.append(_small_primes(enlargement))
     count = max(1, *map(len, factors))
     height, width = ([1] * (count - len(each)) + each for each in factors)
     return list(zip(height, width, strict=True))
 
 
-def _primes(number: int) -> list[int]:
+def _small_primes(number: int) -> list[int]:
+    """The prime factors up to `LARGEST_STRIDE`."""
     factors = []
-    divisor = 2
-    while number > 1:
+    for divisor in range(2, LARGEST_STRIDE + 1):
         while number % divisor == 0:
             factors.append(divisor)
             number //= divisor
-        divisor += 1
     return factors

@@ -16,6 +16,8 @@ from nextpixel.pictures.grid import sheet
 
 Format = Literal["PNG", "WebP", "JPEG XL"]
 
+MOST_WEBP_SIDE = 16383
+
 
 def independent_sub_pixels(train: Tensor, test: Tensor, levels: int) -> float:
     """Bits/dim of `test` when every sub-pixel is drawn by itself, from its own histogram over `train`.
@@ -76,6 +78,11 @@ def quick_size(picture: Image.Image, form: Format) -> int:
     else:
         picture.save(buffer, format=form, optimize=True, lossless=True, quality=50, method=2)
     return len(buffer.getvalue())
+
+
+def fits(picture: Image.Image, form: Format) -> bool:
+    """Whether a format can hold a picture of this size."""
+    return form != "WebP" or max(picture.size) <= MOST_WEBP_SIDE
 
 
 def has_jpeg_xl() -> bool:
