@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -13,6 +14,8 @@ import nextpixel
 from nextpixel.errors import NextpixelError
 
 EXIT_USER, EXIT_INTERRUPTED = 2, 130
+MOST_CHARACTERS = 2000
+USER_ERRORS = {errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EROFS, errno.ENOTDIR, errno.EISDIR}
 
 COMMANDS = {
     "train": "Train a model on a folder of images, an array, or a named data set.",
@@ -23,6 +26,7 @@ COMMANDS = {
     "embed": "Write the codes that an autoencoder gives to images.",
     "score": "How likely each image is, and how far from normal; heat maps of its bits.",
     "compare": "Which of two models fits images better, image by image.",
+    "serve": "Models on a web page: generate, complete, see the bits, compress.",
     "compress": "Compress pictures without loss, by the exact probabilities of a model.",
     "decompress": "Get the pictures back, pixel for pixel.",
     "check": "Prove by gradients that a trained model sees the past and nothing else.",
@@ -68,10 +72,16 @@ def run(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
+    except OSError as error:
+        if error.errno not in USER_ERRORS or error.filename is None:
+            raise
+        return complain(f"{error.filename} cannot be used ({error.strerror}); choose another name or place")
     return 0
 
 
 def complain(sentence: str, code: int = EXIT_USER) -> int:
     """Print one sentence to the standard error, and return the exit code."""
+    # A name in a file may hold what a terminal would obey.
+    sentence = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in sentence[:MOST_CHARACTERS])
     Console(stderr=True, soft_wrap=True, highlight=False).print(f"nextpixel: {sentence}", markup=False)
     return code

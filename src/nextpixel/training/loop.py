@@ -28,7 +28,7 @@ from nextpixel.models.files import describe, load, save
 from nextpixel.models.set_condition import conditioned
 from nextpixel.nn.conditions import Values
 from nextpixel.pictures.grid import grid, save_picture
-from nextpixel.scoring.likelihood import Likelihood, evaluate
+from nextpixel.scoring.likelihood import Likelihood, evaluate, log_probs
 from nextpixel.training.checkpoint import read_checkpoint, write_checkpoint
 from nextpixel.training.optimization import make_average, make_optimizer
 from nextpixel.training.precision import use_bfloat16
@@ -39,6 +39,7 @@ from nextpixel.training.settings import TrainingSettings
 from nextpixel.training.tensorboard import Board
 
 LOG_EVERY = 10
+QUANTILES = 101
 GRID_SECONDS, GRID_PART, GRID_PATIENCE = 60.0, 0.05, 2.0
 
 
@@ -205,13 +206,16 @@ class Run:
         """Evaluate the best weights on all validation images, and complete the model card."""
         self.reporter.note(f"evaluating the best weights on all {len(self.valid):,} validation images")
         best = load(self.folder.path).to(self.device)
-        likelihood = evaluate(best, self.valid)
+        nats = -log_probs(best, self.valid)
+        likelihood = Likelihood.of(nats, self.dimensions)
         best.record["trained"] = (
             f"{self.step:,} steps of {self.settings.batch_size} images, "
             f"{self.step * self.settings.batch_size / len(self.images):.1f} epochs, {self.seconds / 60:.1f} minutes"
         )
         best.record["validation"] = f"{self.valid.name}: {likelihood}"
         best.record["likelihood"] = dataclasses.asdict(likelihood)
+        # So that others can tell where an image lies among those held out.
+        best.record["quantiles"] = nats.quantile(torch.linspace(0, 1, QUANTILES, dtype=nats.dtype)).tolist()
         save(best, self.folder.path)
         return likelihood
 

@@ -1,0 +1,1 @@
+"""The page of `nextpixel serve`: a Starlette application and one static page; needs the extra `[web]`."""

@@ -1,0 +1,198 @@
+"""The application: which request goes where, and what may come in.
+
+Models are only reached through the queue of `nextpixel.web.jobs`; the page itself and its files never wait for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from nextpixel.errors import InputError, NextpixelError
+from nextpixel.pictures.heat import colour_table
+from nextpixel.web.fields import Fields
+from nextpixel.web.jobs import BusyError, Job, Jobs
+from nextpixel.web.served import Served
+
+STATIC = Path(__file__).parent / "static"
+FILES = {"/": "index.html", "/style.css": "style.css", "/page.js": "page.js", "/editor.js": "editor.js"}
+MOST_BODY, SECONDS_FOR_BODY = 8 * 2**20, 30
+MOST_JOBS = 12
+HEADERS = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+}
+Work = Callable[[Job], None]
+
+
+def make_app(models: Sequence[Served], *, token: str | None = None, hosts: Sequence[str] | None = None) -> Starlette:
+    """The application.
+
+    Args:
+        models: what is served.
+        token: without it no request for a model is answered; None for everybody.
+        hosts: the names by which the server may be called, against pages that call it by a name of their own; None for
+            any.
+    """
+    by_name = {served.name: served for served in models}
+    jobs = Jobs(MOST_JOBS)
+
+    def chosen(fields: Fields) -> Served:
+        name = fields.text("model")
+        if name is None or name not in by_name:
+            raise InputError(f"there is no model of this name; there are {', '.join(by_name)}")
+        return by_name[name]
+
+    def answered(method: Callable[[Served, Fields, Job], None]) -> Callable[[Request], object]:
+        async def endpoint(request: Request) -> Response:
+            fields = Fields(await _body(request, "application/json"))
+            served = chosen(fields)
+            return await _one(jobs, lambda job: method(served, fields, job))
+
+        return endpoint
+
+    def streamed(method: Callable[[Served, Fields, Job], None]) -> Callable[[Request], object]:
+        async def endpoint(request: Request) -> Response:
+            fields = Fields(await _body(request, "application/json"))
+            served = chosen(fields)
+            job = jobs.start(lambda job: method(served, fields, job))
+
+            async def lines() -> object:
+                async for event in job.events():
+                    yield json.dumps(event) + "\n"
+
+            return StreamingResponse(lines(), media_type="application/x-ndjson")  # type: ignore[arg-type]
+
+        return endpoint
+
+    async def upload(request: Request) -> Response:
+        data = await _body(request, "application/octet-stream")
+        served = by_name.get(request.query_params.get("model", ""))
+        if served is None:
+            raise InputError(f"there is no model of this name; there are {', '.join(by_name)}")
+        fit = request.query_params.get("fit") == "1"
+        return await _one(jobs, lambda job: served.upload(data, fit, job))
+
+    async def described(_: Request) -> Response:
+        return JSONResponse({"models": [served.description for served in models], "colours": colour_table().tolist()})
+
+    def file(name: str) -> Callable[[Request], object]:
+        async def endpoint(_: Request) -> Response:
+            return FileResponse(STATIC / name)
+
+        return endpoint
+
+    posts = {
+        "sample": streamed(Served.sample),
+        "complete": streamed(Served.complete),
+        "bits": answered(Served.bits),
+        "pixel": answered(Served.pixel),
+        "compress": answered(Served.compress),
+        "upload": upload,
+    }
+    return Starlette(
+        routes=[
+            *(Route(path, file(name), methods=["GET"]) for path, name in FILES.items()),
+            Route("/api/models", described, methods=["GET"]),
+            *(Route(f"/api/{name}", endpoint, methods=["POST"]) for name, endpoint in posts.items()),
+        ],
+        middleware=[Middleware(Guard, token=token, hosts=hosts)],
+        exception_handlers={NextpixelError: _sentence, HTTPException: _refused, ClientDisconnect: _gone},
+    )
+
+
+class Guard:
+    """Who may ask, and what browsers may do with the answers.
+
+    Args:
+        app: the application behind.
+        token: see `make_app`.
+        hosts: see `make_app`.
+    """
+
+    def __init__(self, app: ASGIApp, token: str | None, hosts: Sequence[str] | None) -> None:
+        self.app, self.token, self.hosts = app, token, hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or refuse."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        answer: ASGIApp = self.app
+        host = (
+            headers.get(b"host", b"").decode("latin-1").rsplit(":", 1)[0]
+            if b":" in headers.get(b"host", b"") and not headers[b"host"].endswith(b"]")
+            else headers.get(b"host", b"").decode("latin-1")
+        )
+        if self.hosts is not None and host.lower() not in self.hosts:
+            answer = JSONResponse({"error": f"call the server by {' or '.join(self.hosts)}"}, 421)
+        elif self.token is not None and scope["path"].startswith("/api/"):
+            given = headers.get(b"authorization", b"")
+            if not hmac.compare_digest(given, f"Bearer {self.token}".encode()):
+                answer = JSONResponse(
+                    {"error": "open the page by the address with the token that the server printed"}, 401
+                )
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                own = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+                message = {**message, "headers": [*message.get("headers", []), *own]}
+            await send(message)
+
+        await answer(scope, receive, send_guarded)
+
+
+async def _one(jobs: Jobs, work: Work) -> Response:
+    """The answer of work that gives one."""
+    job = jobs.start(work)
+    answer: Response = JSONResponse({"error": "the server has ended"}, 503)
+    async for event in job.events():
+        answer = JSONResponse(event, event.pop("status", 200))
+    return answer
+
+
+async def _body(request: Request, kind: str) -> bytes:
+    """The body of a request, of a kind that no other site's page can send unasked, and not too large."""
+    if request.headers.get("content-type", "").split(";")[0].strip() != kind:
+        raise HTTPException(415, f"send {kind}")
+    parts, size = [], 0
+    try:
+        async with asyncio.timeout(SECONDS_FOR_BODY):
+            async for part in request.stream():
+                size += len(part)
+                if size > MOST_BODY:
+                    raise HTTPException(413, f"this is more than {MOST_BODY // 2**20} MB; choose a smaller picture")
+                parts.append(part)
+    except TimeoutError:
+        raise HTTPException(408, "the request took too long to arrive") from None
+    return b"".join(parts)
+
+
+def _sentence(_: Request, error: Exception) -> Response:
+    if isinstance(error, BusyError):
+        return JSONResponse({"error": str(error)}, 503, {"retry-after": "2"})
+    return JSONResponse({"error": str(error)}, 422)
+
+
+def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return JSONResponse({"error": error.detail}, error.status_code, error.headers)
+
+
+def _gone(_: Request, __: Exception) -> Response:
+    return Response(status_code=400)

@@ -1,0 +1,129 @@
+"""The queue of work on models: one at a time, so many waiting and no more, given up when the browser goes away."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from nextpixel.errors import NextpixelError
+
+SECONDS_BETWEEN_FRAMES, MOST_UNREAD = 0.08, 8
+
+Event = dict[str, Any]
+
+
+class BusyError(NextpixelError):
+    """The queue is full."""
+
+
+class GoneError(Exception):
+    """Nobody waits for the work any more."""
+
+
+class Job:
+    """A piece of work, and what it tells while it is done.
+
+    Args:
+        loop: where it is waited for.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._gone = threading.Event()
+        self._last_frame = 0.0
+
+    def tell(self, event: Event) -> None:
+        """Send an event to whoever waits."""
+        self._post(event)
+
+    def frame(self, event: Callable[[], Event]) -> None:
+        """Send an event that a later one makes needless; not too often, and not to a reader who is behind."""
+        self.check()
+        now = time.monotonic()
+        if now - self._last_frame >= SECONDS_BETWEEN_FRAMES and self._queue.qsize() < MOST_UNREAD:
+            self._last_frame = now
+            self._post(event())
+
+    def check(self, _: int = 0) -> None:
+        """End the work here if nobody waits for it.
+
+        Raises:
+            GoneError: nobody does.
+        """
+        if self._gone.is_set():
+            raise GoneError
+
+    def give_up(self) -> None:
+        """Say that nobody waits any more."""
+        self._gone.set()
+
+    def end(self) -> None:
+        """No event follows."""
+        self._post(None)
+
+    async def events(self) -> AsyncIterator[Event]:
+        """What is told, until the end; leaving early gives the work up."""
+        try:
+            while (event := await self._queue.get()) is not None:
+                yield event
+        finally:
+            self.give_up()
+
+    def _post(self, event: Event | None) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._queue.put_nowait, event)
+        except RuntimeError:
+            # The server has ended, and nobody waits.
+            self._gone.set()
+
+
+class Jobs:
+    """The queue.
+
+    Args:
+        most: pieces of work that are done or wait at a time.
+    """
+
+    def __init__(self, most: int) -> None:
+        self.most, self.count = most, 0
+        self._lock = threading.Lock()
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="nextpixel")
+
+    def start(self, work: Callable[[Job], None]) -> Job:
+        """Put work into the queue.
+
+        Args:
+            work: is called in another thread; what it raises is told as an event `error`.
+
+        Raises:
+            BusyError: the queue is full.
+        """
+        with self._lock:
+            if self.count >= self.most:
+                raise BusyError("the server is busy; try again in a moment")
+            self.count += 1
+        job = Job(asyncio.get_running_loop())
+        self._executor.submit(self._do, job, work)
+        return job
+
+    def _do(self, job: Job, work: Callable[[Job], None]) -> None:
+        try:
+            job.check()
+            work(job)
+        except GoneError:
+            pass
+        except NextpixelError as error:
+            job.tell({"kind": "error", "error": str(error), "status": 422})
+        except Exception:
+            logging.getLogger(__name__).exception("a request failed")
+            job.tell({"kind": "error", "error": "something went wrong in the server; its log says more", "status": 500})
+        finally:
+            with self._lock:
+                self.count -= 1
+            job.end()

@@ -1,0 +1,36 @@
+import pytest
+from starlette.testclient import TestClient
+
+import nextpixel as nx
+from nextpixel.web.app import make_app
+from nextpixel.web.served import Served
+from tiny_models import sharper, tiny
+
+
+def a_model(**options):
+    model = sharper(
+        tiny("gated-pixelcnn", options.pop("shape", (1, 6, 5)), 8, default_condition=False, **options)
+    ).eval()
+    model.record = {"quantiles": [10.0, 20.0, 60.0, 90.0], "likelihood": {"nats": 40.0}}
+    return model
+
+
+@pytest.fixture(scope="session")
+def models():
+    return {
+        "plain": a_model(),
+        "colour": a_model(shape=(3, 4, 4)),
+        "kinds": a_model(condition=nx.Labels(3, ("cat", "dog", "owl"))),
+        "vectors": a_model(condition=nx.Vector(2)),
+        "row": sharper(tiny("row-lstm", (1, 4, 4), 8)).eval(),
+    }
+
+
+@pytest.fixture(scope="session")
+def served(models):
+    return [Served(name, model) for name, model in models.items()]
+
+
+@pytest.fixture
+def client(served):
+    return TestClient(make_app(served), raise_server_exceptions=True)
