@@ -22,6 +22,7 @@ def models():
         "colour": a_model(shape=(3, 4, 4)),
         "kinds": a_model(condition=nx.Labels(3, ("cat", "dog", "owl"))),
         "vectors": a_model(condition=nx.Vector(2)),
+        "slow": a_model(shape=(1, 64, 64)),
         "row": sharper(tiny("row-lstm", (1, 4, 4), 8)).eval(),
     }
 

@@ -157,13 +157,15 @@ def test_a_bad_upload_is_an_error_one_can_read(page, tmp_path):
 
 def test_cancel(page):
     """Stopping leaves the server free for the next one."""
-    page.select_option("#model", "colour")
+    page.select_option("#model", "slow")
     page.fill("#candidates", "64")
     page.fill("#completions", "16")
     page.click("[data-unknown=bottom]")
     page.click("#complete button[type=submit]")
     page.click("#complete .stop")
     finish(page, "complete")
+    assert page.locator("#completed button").count() == 0 or page.get_attribute("#complete-progress", "value") != "1"
+    page.select_option("#model", "plain")
     page.fill("#count", "1")
     page.click("#draw")
     page.wait_for_selector("#samples button")

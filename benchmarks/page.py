@@ -1,0 +1,134 @@
+"""The page under load: many clients at once, then very many odd requests. Only against a server of its own.
+
+    python benchmarks/page.py RUN [--clients 50] [--seconds 30] [--requests 10000]
+
+Prints how the answers are spread, how long the page itself takes meanwhile, and the memory of the server.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import collections
+import json
+import random
+import re
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+
+def resident(pid: int) -> float:
+    """Megabytes of memory that a process has."""
+    return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) / 1024
+
+
+def post(address: str, path: str, body: bytes, kind: str = "application/json") -> tuple[int, bytes]:
+    """The status and the body of an answer."""
+    request = urllib.request.Request(f"{address}api/{path}", data=body, headers={"content-type": kind})
+    try:
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read()
+
+
+def load(address: str, model: dict, clients: int, seconds: float) -> None:
+    """Clients that ask without a pause, and one that looks at the page."""
+    answers: collections.Counter[str] = collections.Counter()
+    waits: list[float] = []
+    end = time.monotonic() + seconds
+    size = model["shape"][0] * model["shape"][1] * model["shape"][2]
+    pixels = base64.b64encode(bytes(size)).decode()
+
+    def client(number: int) -> None:
+        source = random.Random(number)
+        while time.monotonic() < end:
+            path = source.choice(["sample", "bits", "pixel", "compress"])
+            body = {"model": model["name"], "count": 4, "pixels": pixels, "row": 0, "column": 0, "label": "*"}
+            if model["labels"] is None:
+                del body["label"]
+            elif path != "sample":
+                body["label"] = model["labels"][0]
+            try:
+                status, text = post(address, path, json.dumps(body).encode())
+                failed = b'"kind": "error"' in text and status == 200
+                answers[f"{status}{' with an error' if failed else ''}"] += 1
+            except OSError as error:
+                answers[type(error).__name__] += 1
+
+    threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
+    for thread in threads:
+        thread.start()
+    while time.monotonic() < end:
+        start = time.monotonic()
+        with urllib.request.urlopen(address, timeout=60) as answer:
+            answer.read()
+        waits.append(time.monotonic() - start)
+        time.sleep(0.2)
+    for thread in threads:
+        thread.join()
+    print(f"{clients} clients, {seconds:g} s: {dict(answers)}; the page took {max(waits):.3f} s at most")
+
+
+def odd(address: str, model: dict, count: int) -> None:
+    """Requests that are mended, broken and made up."""
+    answers: collections.Counter[int] = collections.Counter()
+    source = random.Random(0)
+    size = model["shape"][0] * model["shape"][1] * model["shape"][2]
+    good = {
+        "model": model["name"],
+        "count": 1,
+        "pixels": base64.b64encode(bytes(size)).decode(),
+        "known": base64.b64encode(bytes(model["shape"][1] * model["shape"][2])).decode(),
+        "row": 0,
+        "column": 0,
+        "seed": 1,
+        "temperature": 1,
+    }
+    strange = [None, True, -1, 0, 10**30, 1e308, float("nan"), "", "x", "*", [], {}, [[]], "\ud800", "A" * 5000]
+    for _ in range(count):
+        body = dict(good)
+        for name in source.sample(sorted(good), source.randrange(4)):
+            body[name] = source.choice(strange)
+        data = bytearray(json.dumps(body).encode())
+        if source.random() < 0.4:
+            for _ in range(source.randrange(1, 6)):
+                data[source.randrange(len(data))] = source.randrange(256)
+        path = source.choice(["bits", "pixel", "complete", "sample", "compress", "upload", "nothing"])
+        kind = "application/octet-stream" if path == "upload" else "application/json"
+        status, text = post(address, path, bytes(data), kind)
+        answers[500 if b'"status": 500' in text else status] += 1
+    print(f"{count} odd requests: {dict(sorted(answers.items()))}")
+
+
+def main() -> None:
+    """Start a server, and try it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run")
+    parser.add_argument("--clients", type=int, default=50)
+    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--requests", type=int, default=10_000)
+    options = parser.parse_args()
+    words = [sys.executable, "-m", "nextpixel", "serve", options.run, "--port", "0"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            address = re.search(r"http://\S+/", server.stdout.readline())[0]
+            with urllib.request.urlopen(f"{address}api/models", timeout=60) as answer:
+                model = json.load(answer)["models"][0]
+            print(f"memory: {resident(server.pid):.0f} MB")
+            for _ in range(2):
+                load(address, model, options.clients, options.seconds / 2)
+                print(f"memory: {resident(server.pid):.0f} MB")
+            odd(address, model, options.requests)
+            print(f"memory: {resident(server.pid):.0f} MB")
+        finally:
+            server.kill()
+
+
+if __name__ == "__main__":
+    main()
