@@ -75,7 +75,18 @@ def test_a_background_model_takes_other_training_options_but_no_other_model(trai
 
 def test_a_table_of_scores(trained, background, pets, tmp_path, capsys):
     out = tmp_path / "deep" / "scores.csv"
-    words = ["--background", background, "--normal", pets, "--threshold", 0.2, "--summary", tmp_path / "s.png"]
+    words = [
+        "--background",
+        background,
+        "--normal",
+        pets,
+        "--threshold",
+        0.2,
+        "--summary",
+        tmp_path / "s.png",
+        "--by",
+        "ratio",
+    ]
     assert nextpixel("score", trained, pets, "--out", out, *words) == 0
     said = capsys.readouterr().out
     assert "24 images, mean" in said and "are anomalous: ratio above" in said and "at most 20.00% false alarms" in said

@@ -29,7 +29,7 @@ def score(
     out: Path,
     background: Path | None = None,
     normal: str | None = None,
-    by: Literal["nats", "typicality", "complexity", "ratio"] | None = None,
+    by: Literal["nats", "typicality", "complexity", "ratio"] = "complexity",
     threshold: float | None = None,
     maps: Path | None = None,
     summary: Path | None = None,
@@ -51,8 +51,7 @@ def score(
         out: The table, .csv or .jsonl.
         background: Run folder of a background model; see `nextpixel train --background-of`.
         normal: Held-out images that are as they should be, for p-values and the typicality.
-        by: The score that p-values, threshold and summary go by; by default the ratio with --background, else the
-            complexity.
+        by: The score that p-values, threshold and summary go by.
         threshold: Call images anomalous at this rate of false alarms, such as 0.01. Needs --normal.
         maps: Folder for heat maps: the bits of every pixel, with the same colours for all images.
         summary: Picture of the histogram, and of the images that score least and most.
@@ -78,7 +77,6 @@ def score(
         raise InputError(f"--summary {summary} must end with .png")
     model = load_model(run)
     judge = Judge(model, _background(model, background))
-    by = by or judge.default_score  # type: ignore[assignment]
 
     def opened(source: str, part: str | None, file: Path | None) -> ImageSet:
         found = open_for(model, source, images, part, vectors=file, own_condition=own_labels)
@@ -93,16 +91,16 @@ def score(
         )
         if by not in judge.scores:
             raise InputError(f"--by {by} needs {'--background' if by == 'ratio' else '--normal'}")
-        table = _write(out, judge, found, by or "", advance)
+        table = _write(out, judge, found, by, advance)
     if model.condition is not None and not model.needs_condition:
         warn("an autoencoder encodes each image first: these are likelihoods of reconstructions, not a density")
-    print(_told(judge, table, by or "", out))
+    print(_told(judge, table, by, out))
     if summary is not None:
-        shown = panels(table["nats"], table[by or ""], by or "")
+        shown = panels(table["nats"], table[by], by)
         calibration = judge.calibration
         drawn = draw_summary(
-            table[by or ""],
-            by or "",
+            table[by],
+            by,
             [(panel.title, found[panel.places]) for panel in shown],
             model.levels,
             normal=None if calibration is None else calibration.scores,

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from nextpixel.models.base import ImageModel
 
 SCORES = ("nats", "typicality", "complexity", "ratio")
+DEFAULT_SCORE = "complexity"
 Columns = dict[str, NDArray[Any]]
 
 
@@ -98,11 +99,6 @@ class Judge(NamedTuple):
         return "JPEG XL" if has_jpeg_xl() else "WebP"
 
     @property
-    def default_score(self) -> str:
-        """The score to go by where none is named."""
-        return "complexity" if self.background is None else "ratio"
-
-    @property
     def scores(self) -> tuple[str, ...]:
         """The anomaly scores that can be had."""
         have = {"typicality": self.typical is not None, "ratio": self.background is not None}
@@ -130,8 +126,7 @@ def score(
         background: a background model, for the ratio.
         normal: held-out images that are as they should be, for p-values, and for the typicality, which otherwise takes
             the mean of the model's own validation.
-        by: the score that p-values are of, one of `SCORES`; None takes the ratio where there is a background model,
-            else the complexity.
+        by: the score that p-values are of, one of `SCORES`.
         false_alarms: a rate; images whose p-value is not above it are called anomalous. Needs `normal`.
         advance: called with numbers of images done, those of `normal` included.
 
@@ -170,7 +165,7 @@ def calibrated(
         if false_alarms is not None or by is not None:
             raise InputError("p-values and thresholds need held-out normal images; give some")
         return own
-    by = by or judge.default_score
+    by = by or DEFAULT_SCORE
     if by == "ratio" and judge.background is None:
         raise InputError("the ratio needs a background model; train one with nextpixel train --background-of")
     values = condition if isinstance(condition, Tensor) and condition.ndim == 0 else None
