@@ -49,10 +49,8 @@ def load(address: str, model: dict, clients: int, seconds: float) -> None:
         source = random.Random(number)
         while time.monotonic() < end:
             path = source.choice(["sample", "bits", "pixel", "compress"])
-            body = {"model": model["name"], "count": 4, "pixels": pixels, "row": 0, "column": 0, "label": "*"}
-            if model["labels"] is None:
-                del body["label"]
-            elif path != "sample":
+            body = {"model": model["name"], "count": 4, "pixels": pixels, "row": 0, "column": 0}
+            if model["labels"] is not None:
                 body["label"] = model["labels"][0]
             try:
                 status, text = post(address, path, json.dumps(body).encode())

@@ -131,6 +131,7 @@ def test_classes_by_bayes_rule(by_label, pets, tmp_path):
         (["--out", "a.txt"], "--out a.txt must end with .csv or .jsonl"),
         (["--out", "a.csv", "--threshold", "0.1"], "need held-out normal images"),
         (["--out", "a.csv", "--by", "ratio"], "--by ratio needs --background"),
+        (["--out", "a.csv", "--maps", "a.csv"], "must differ"),
         (["--out", "a.csv", "--summary", "a.jpg"], "must end with .png"),
         (["--out", "a.csv", "--background", "nowhere"], "nowhere is not a model folder"),
     ],

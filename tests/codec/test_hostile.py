@@ -62,7 +62,7 @@ def test_millions_of_tiles_in_a_few_bytes(contents):
     contents.shapes, contents.stored = [(1, 2**13, 2**13)], {}
     refused(small, write(contents), "for each tile")
     contents.shapes = [(1, 2**5, 2**5)]
-    refused(small, write(contents), "more lanes than tiles|blocks|stream")
+    refused(small, write(contents), "more lanes than tiles|blocks|stream|checksum")
 
 
 def test_names_that_inflate_to_very_many_or_very_long_ones(model, contents):

@@ -22,15 +22,15 @@ def random_shares(seed, longest, lanes, extreme):
 def reference_decode(stream, starts, frequencies):
     """The format in plain integers, one symbol after the other."""
     x = int.from_bytes(stream[:6], "little")
-    at = 6
+    at = min(6, len(stream))
     for start, frequency in zip(starts.tolist(), frequencies.tolist(), strict=True):
         slot = x % TOTAL
         assert start <= slot < start + frequency
         x = frequency * (x >> PRECISION) + slot - start
-        while x < FIRST:
+        while x < FIRST and at < len(stream):
             x = x << 16 | int.from_bytes(stream[at : at + 2], "little")
             at += 2
-    assert (x, at) == (FIRST, len(stream))
+    assert (x, at) == (0, len(stream))
 
 
 @many
@@ -59,11 +59,11 @@ def test_a_lane_costs_its_information_and_a_few_bytes(seed):
     starts, frequencies = random_shares(seed, 300, 3, False)
     information = -np.log2(frequencies / TOTAL).sum(axis=0) / 8
     for stream, least in zip(encode_lanes(starts, frequencies, [300] * 3), information, strict=True):
-        assert least <= len(stream) <= least + 7
+        assert least - 1e-9 <= len(stream) <= least + 5
 
 
 def test_impossible_streams_are_refused():
-    for streams in ([b""], [bytes(5)], [bytes(7)], [bytes(6)]):
+    for streams in ([bytes(1)], [bytes(5)], [bytes(6)], [bytes(7)], [b"x" * 7], [b"x" * 9], [b"xxxx" + bytes(4)]):
         with pytest.raises(DataError):
             LaneDecoder(streams)
 

@@ -11,6 +11,8 @@ from nextpixel.scoring.anomaly import SCORES, Judge, calibrated, score_batches
 from nextpixel.scoring.references import has_jpeg_xl
 from tiny_models import noise, sharper, tiny
 
+tiny_model = tiny("gated-pixelcnn")
+
 
 def test_every_family_is_scored(variant):
     model = sharper(tiny(variant))
@@ -83,8 +85,10 @@ def test_p_values_of_any_score_count_the_normal_images(by):
     normal, images = noise(model, 40), torch.cat([noise(model, 10), torch.zeros(5, 1, 5, 5, dtype=torch.uint8)])
     table = nx.score(model, images, background=background, normal=normal, by=by, false_alarms=0.1)
     of_normal = nx.score(model, normal, background=background, normal=normal)[by]
-    expected = [(1 + (of_normal >= each - 1e-9).sum()) / 41 for each in table[by]]
-    np.testing.assert_allclose(table["p_value"], expected, atol=1.1 / 41)
+    # The first half of the normal images has told what is typical.
+    counted = of_normal[20:] if by == "typicality" else of_normal
+    expected = [(1 + (counted >= each - 1e-9).sum()) / (1 + len(counted)) for each in table[by]]
+    np.testing.assert_allclose(table["p_value"], expected, atol=1.1 / (1 + len(counted)))
     assert np.array_equal(table["anomalous"], table["p_value"] <= 0.1)
     judge = calibrated(Judge(model, background), normal, by=by, false_alarms=0.1)
     limit = judge.calibration.threshold(0.1)
@@ -143,6 +147,34 @@ def test_a_model_of_labels_scores_sets_with_and_without_them():
     np.testing.assert_allclose(given["nats"], expected, rtol=1e-5)
     everywhere = nx.score(model, images, torch.tensor(1))
     assert len(everywhere) == 6
+
+
+@pytest.mark.parametrize("label", [1, np.array(1), [1], torch.tensor(1), torch.tensor([1])])
+def test_a_class_for_all_is_that_of_the_normal_images_too(label):
+    model = sharper(tiny("gated-pixelcnn", (1, 4, 4), 17, condition=nx.Labels(3), default_condition=False))
+    images, normal = noise(model, 6), noise(model, 30)
+    found = nx.score(model, images, label, normal=normal, by="nats")
+    judge = calibrated(Judge(model), normal, torch.tensor(1), by="nats")
+    assert np.array_equal(found["p_value"], judge.calibration.p_values(found["nats"]))
+    with pytest.raises(InputError, match="or of neither"):
+        nx.score(model, images, torch.zeros(6, dtype=torch.int64), normal=normal)
+    attached = open_images(normal[:, 0].numpy(), levels=17).with_condition(torch.zeros(30, dtype=torch.int64))
+    assert len(nx.score(model, images, torch.zeros(6, dtype=torch.int64), normal=attached)) == 6
+    with pytest.raises(InputError, match="or of neither"):
+        nx.score(model, images, normal=attached)
+
+
+def test_typicality_gives_no_more_false_alarms_than_promised(monkeypatch):
+    random = np.random.default_rng(0)
+    monkeypatch.setattr(
+        "nextpixel.scoring.anomaly.score_batches", lambda *_, **__: iter([{"nats": random.normal(size=38)}])
+    )
+    alarms = []
+    for _ in range(2000):
+        judge = calibrated(Judge(tiny_model), noise(tiny_model, 1), by="typicality")
+        new = np.abs(random.normal(size=20) - judge.typical)
+        alarms.append((judge.calibration.p_values(new) <= 0.05).mean())
+    assert 0.044 < np.mean(alarms) < 0.056
 
 
 def test_memory_does_not_grow_with_the_set():

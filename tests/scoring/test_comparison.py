@@ -29,6 +29,11 @@ def test_a_model_is_as_good_as_itself():
     assert "neither is better beyond chance (0.0 standard errors)" in found.told("a", "b")
 
 
+def test_one_image_tells_nothing():
+    model = tiny("gated-pixelcnn")
+    assert "neither is better" in compare(model, sharper(tiny("pixelcnn")), noise(model, 1)).told("a", "b")
+
+
 def test_models_of_other_images_are_refused():
     with pytest.raises(InputError):
         compare(tiny("gated-pixelcnn"), tiny("gated-pixelcnn", (1, 5, 5)), noise(tiny("gated-pixelcnn"), 3))

@@ -78,7 +78,7 @@ def test_generate(page):
     assert first == 30
     page.select_option("#model", "kinds")
     assert page.locator("#samples button").count() == 0
-    page.select_option("#label", "dog")
+    page.select_option("#label", label="dog")
     page.click("#draw")
     page.wait_for_selector("#samples button:nth-child(5)")
 
@@ -133,6 +133,61 @@ def test_heat_map_and_what_is_expected_at_a_pixel(page):
     page.focus("#heat")
     page.keyboard.press("ArrowRight")
     until(page, "document.querySelector('#spoken').textContent.includes('was given')")
+
+
+def test_what_was_found_out_goes_when_the_image_changes(page):
+    def shown():
+        return page.is_visible("#bits-result"), page.is_visible("#sizes")
+
+    def find_out():
+        page.click("#bits button")
+        page.wait_for_selector("#bits-result", state="visible")
+        page.click("#compress button")
+        page.wait_for_selector("#sizes", state="visible")
+
+    find_out()
+    page.focus("#editor")
+    page.keyboard.press("Space")
+    assert shown() == (False, False)
+    find_out()
+    page.click("[data-unknown=bottom]")
+    assert shown() == (False, False)
+    find_out()
+    assert "unknown pixels count" in page.inner_text("#figures")
+    page.select_option("#model", "kinds")
+    assert shown() == (False, False)
+    page.click("#bits button")
+    page.wait_for_selector("#bits-result", state="visible")
+    page.select_option("#image-label", label="owl")
+    assert shown() == (False, False)
+
+
+def test_an_answer_that_comes_too_late_is_not_shown(page):
+    """The model is changed while the server works."""
+    page.route("**/api/bits", lambda route: (page.wait_for_timeout(300), route.continue_()))
+    page.click("#bits button")
+    page.select_option("#model", "row")
+    page.wait_for_timeout(900)
+    assert page.is_hidden("#bits-result")
+
+
+def test_generating_anew_can_be_stopped_too(page):
+    page.select_option("#model", "slow")
+    page.fill("#count", "64")
+    page.click("#draw")
+    page.click("#draw")
+    page.wait_for_timeout(100)
+    if page.evaluate("state.running !== null"):
+        assert page.is_visible("#generate .stop")
+    finish(page, "generate")
+    assert page.locator("#samples button").count() == 64
+
+
+def test_the_brush_has_the_levels_of_the_model(page):
+    page.evaluate("state.model.levels = 2; choose(state.model)")
+    page.select_option("#model", "colour")
+    page.select_option("#model", "slow")
+    assert page.input_value("#level") == "7"
 
 
 def test_compress(page):

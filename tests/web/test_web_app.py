@@ -72,8 +72,12 @@ def test_images_are_drawn_as_sample_draws_them(client, models, name):
 
 def test_classes_are_drawn(client, models):
     model, shape = models["kinds"], (4, 1, 6, 5)
-    for label, numbers in (("dog", [1] * 4), ("2", [2] * 4), ("*", [0, 1, 2, 0])):
-        events = lines(client.post("/api/sample", json={"model": "kinds", "count": 4, "label": label}))
+    for asked, numbers in (
+        ({"label": "dog"}, [1] * 4),
+        ({"label": "2"}, [2] * 4),
+        ({"every_class": True}, [0, 1, 2, 0]),
+    ):
+        events = lines(client.post("/api/sample", json={"model": "kinds", "count": 4, **asked}))
         expected = model.sample(4, torch.tensor(numbers), generator=torch.Generator().manual_seed(0))
         assert torch.equal(values(events[-1]["pixels"], shape), expected)
     for label, said in ((None, "choose a class"), ("cow", "no class 'cow'")):
@@ -110,6 +114,7 @@ def test_the_bits_of_an_image(client, models):
     image = noise(models["kinds"], 1)
     found = client.post("/api/bits", json={"model": "kinds", "pixels": text(image)}).json()
     assert sum(share for _, share in found["classes"]) == pytest.approx(1)
+    assert found["share_below"] is None and "typicality" not in found
 
 
 def test_what_is_expected_at_a_pixel(client, models):

@@ -36,7 +36,7 @@ def compress(
         run: Run or model folder.
         images: Picture files, or folders of them.
         out: The file, ending with .npx.
-        lanes: How many tiles are decoded beside each other, which is faster; each costs some 7 bytes. By default a few,
+        lanes: How many tiles are decoded beside each other, which is faster; each costs some 5 bytes. By default a few,
             and more for larger files.
         embed_model: Put the model into the file, so that nothing else is needed to decompress it.
         compare: Also measure PNG, WebP and, where it is installed, JPEG XL.

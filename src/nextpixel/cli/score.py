@@ -71,6 +71,8 @@ def score(
 
     if out.suffix.lower() not in FORMATS:
         raise InputError(f"--out {out} must end with {' or '.join(FORMATS)}")
+    if len({out, maps, summary}) < 3 and (maps or summary):
+        raise InputError("--out, --maps and --summary must differ")
     if maps is not None and (maps.is_file() or (maps.is_dir() and any(maps.iterdir()))):
         raise InputError(f"--maps {maps} holds files already; choose an empty or a new folder")
     if summary is not None and picture_format(summary) != "PNG":

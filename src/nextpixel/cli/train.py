@@ -69,7 +69,7 @@ def train(
     valid_vectors: Path | None = None,
     valid_fraction: float = 0.05,
     background_of: Path | None = None,
-    mutation: float = 0.2,
+    mutation: float | None = None,
     resume: Annotated[bool, Parameter(negative="")] = False,
     config: Path | None = None,  # noqa: ARG001 - read before the options are: see nextpixel.cli.config
     model_options: ModelOptions = ModelOptions(),
@@ -95,9 +95,9 @@ def train(
         valid_vectors: Likewise for the images of --valid.
         valid_fraction: The part of the images to hold out, where the data has no valid split.
         background_of: Train a background model for the anomaly scores of this run (see `nextpixel score --background`):
-            the same model on images of which a part of the sub-pixels is replaced at random. Options that are left out
-            are the run's.
-        mutation: The part of the sub-pixels that is replaced, with --background-of.
+            the same model on images of which a part of the sub-pixels is replaced at random. Options that are left out,
+            or given their default, are the run's.
+        mutation: The part of the sub-pixels that is replaced, with --background-of; 0.2 if it is left out.
         resume: Go on from the checkpoint in the run folder, if there is one.
         config: TOML file of options, by their names here with underscores; flags win over it.
         model_options: Size of the model.
@@ -112,6 +112,9 @@ def train(
                 f"--out {out} lies inside {source}: its pictures would become data; choose another folder"
             )
     foreground = None
+    if mutation is not None and background_of is None:
+        raise TrainingError("--mutation makes a background model; add --background-of RUN, or leave it out")
+    rate = 0.2 if mutation is None else mutation
     if background_of is not None:
         if model_options != ModelOptions() or condition or (model, order) != ("gated-pixelcnn", "top"):
             raise TrainingError("--background-of takes the model of the run; leave out the options of the model")
@@ -128,7 +131,7 @@ def train(
     torch.manual_seed(settings.seed)
     if foreground is not None:
         model, options, specification = foreground.family, foreground.options, foreground.condition
-        training, validation = training.mutated(mutation), validation.mutated(mutation)
+        training, validation = training.mutated(rate), validation.mutated(rate)
     else:
         options = {name: value for name, value in asdict(model_options).items() if value is not None}
         if order != "top":

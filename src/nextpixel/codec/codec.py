@@ -40,8 +40,8 @@ from nextpixel.options import MOST_SIDE
 
 SUB_PIXELS_IN_A_BLOCK = 2**22
 CALIBRATION_TILES, CALIBRATION_SIDE = 64, 256
-BYTES_A_LANE, FREE_LANES = 8192, 2
-"""A lane costs some 7 bytes; so a file has a few, and one more for every so many bytes."""
+BYTES_A_LANE, FREE_LANES = 5120, 3
+"""A lane costs some 5 bytes; so a file has a few, and one more for every so many bytes."""
 
 
 class Tile(NamedTuple):
@@ -88,7 +88,7 @@ def compress(
         condition: for a conditional model a label for each image, or one for all.
         names: of the images, kept with them.
         embed: files of the model's folder, to come along in the result.
-        lanes: how many tiles are decoded beside each other: decoding many at once is faster, and each lane costs some 7
+        lanes: how many tiles are decoded beside each other: decoding many at once is faster, and each lane costs some 5
             bytes. None takes a few, and more for larger files.
         advance: called with numbers of sub-pixels done; they add up to those of all images.
 

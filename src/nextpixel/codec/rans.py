@@ -9,7 +9,9 @@ after words of 16 bits were moved from x to the stream until the result fits int
 by step, so what was encoded last is decoded first: the encoder goes through the symbols from the end. Lanes do not
 depend on each other, and NumPy advances all of them at once. Everything is integers of 64 bits.
 
-A lane costs 4 bytes more than the information in its symbols, as its state begins at 2^32.
+The encoder begins with x = 0 and not, as usual, with the least state that words are moved from, 2^32: below it nothing
+is moved, and the decoder, which arrives there last, knows it by having no word left. So a lane costs some three bytes
+more than the information in its symbols, instead of five. Once a word was moved the state is 2^32 at least.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ def encode_lanes(starts: NDArray[np.uint32], frequencies: NDArray[np.uint32], le
     """
     count = starts.shape[1]
     ends = np.asarray(lengths)
-    state = np.full(count, FIRST, np.uint64)
+    state = np.zeros(count, np.uint64)
     # At most two words leave a lane for one symbol.
     words = np.zeros((count, 2 * starts.shape[0] + 1), np.uint16)
     used = np.zeros(count, np.int64)
@@ -61,9 +63,14 @@ def encode_lanes(starts: NDArray[np.uint32], frequencies: NDArray[np.uint32], le
         quotient = x // frequency
         state[lanes] = (quotient << precision) + (x - quotient * frequency) + starts[position, lanes].astype(np.uint64)
     return [
-        int(state[lane]).to_bytes(STATE_BYTES, "little") + words[lane, : used[lane]][::-1].astype("<u2").tobytes()
+        _state_bytes(int(state[lane]), bool(used[lane])) + words[lane, : used[lane]][::-1].astype("<u2").tobytes()
         for lane in range(count)
     ]
+
+
+def _state_bytes(state: int, before_words: bool) -> bytes:
+    """A state, little endian; as short as can be where it is all of a stream."""
+    return state.to_bytes(STATE_BYTES if before_words else (state.bit_length() + 7) // 8, "little")
 
 
 class LaneDecoder:
@@ -73,15 +80,17 @@ class LaneDecoder:
         streams: the bytes of each lane.
 
     Raises:
-        DataError: a stream is too short, or does not begin with a state.
+        DataError: a stream does not begin with a state.
     """
 
     def __init__(self, streams: Sequence[bytes]) -> None:
-        if any(len(each) < STATE_BYTES or len(each) % 2 for each in streams):
-            raise DataError("a stream of the file is too short or of an odd length: fetch the file anew.")
+        for each in streams:
+            state = int.from_bytes(each[:STATE_BYTES], "little")
+            words = len(each) > STATE_BYTES
+            impossible = words and (len(each) % 2 == 1 or state < FIRST)
+            if impossible or each[:STATE_BYTES] != _state_bytes(state, words):
+                raise DataError("a stream of the file does not begin as streams do: fetch the file anew.")
         self.state = np.array([int.from_bytes(each[:STATE_BYTES], "little") for each in streams], np.uint64)
-        if (self.state < FIRST).any():
-            raise DataError("a stream of the file does not begin as streams do: fetch the file anew.")
         pieces = [np.frombuffer(each[STATE_BYTES:], "<u2") for each in streams]
         sizes = np.array([len(each) for each in pieces], np.int64)
         self.words = np.concatenate([*pieces, np.zeros(1, np.uint16)]).astype(np.uint64)
@@ -93,18 +102,12 @@ class LaneDecoder:
         return (self.state[lanes] & np.uint64(TOTAL - 1)).astype(np.int64)
 
     def advance(self, lanes: NDArray[np.int64], starts: NDArray[np.int64], frequencies: NDArray[np.int64]) -> None:
-        """Take the symbols, whose shares hold the slots.
-
-        Raises:
-            DataError: a stream ends too early.
-        """
+        """Take the symbols, whose shares hold the slots."""
         x = self.state[lanes]
         slot = x & np.uint64(TOTAL - 1)
         x = frequencies.astype(np.uint64) * (x >> np.uint64(PRECISION)) + slot - starts.astype(np.uint64)
-        while (low := x < FIRST).any():
+        while (low := (x < FIRST) & (self.next[lanes] < self.ends[lanes])).any():
             reading = lanes[low]
-            if (self.next[reading] >= self.ends[reading]).any():
-                raise DataError("a stream of the file ends too early: fetch the file anew.")
             x[low] = (x[low] << np.uint64(WORD)) | self.words[self.next[reading]]
             self.next[reading] += 1
         self.state[lanes] = x
@@ -115,5 +118,5 @@ class LaneDecoder:
         Raises:
             DataError: they are not: the file is damaged, or the model is not the one it was encoded with.
         """
-        if (self.state != FIRST).any() or (self.next != self.ends).any():
+        if self.state.any() or (self.next != self.ends).any():
             raise DataError("a stream of the file does not end where it should: the file or the model is damaged.")

@@ -138,6 +138,11 @@ def score(
     Raises:
         InputError: the images do not fit the model, or an argument is out of range.
     """
+    knows = [each is not None for each in (condition, getattr(images, "condition", None))]
+    if normal is not None and isinstance(model.condition, Labels):
+        of_normal = _for_all(model, condition) is not None or getattr(normal, "condition", None) is not None
+        if any(knows) != of_normal:
+            raise InputError("give the classes of both the images and the normal images, or of neither")
     judge = calibrated(Judge(model, background), normal, condition, by=by, false_alarms=false_alarms, advance=advance)
     parts = list(score_batches(judge, images, condition, advance=advance))
     return Scores({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
@@ -157,7 +162,8 @@ def calibrated(
     Raises:
         InputError: see `score`.
     """
-    stored = judge.model.record.get("likelihood", {}).get("nats")
+    # A model of labels was validated with the classes given, which is another likelihood than that whatever the class.
+    stored = None if isinstance(judge.model.condition, Labels) else judge.model.record.get("likelihood", {}).get("nats")
     own = judge._replace(typical=float(stored) if isinstance(stored, int | float) else None)
     if by is not None and by not in SCORES:
         raise InputError(f"there is no score {by!r}; the scores are {', '.join(SCORES)}")
@@ -168,15 +174,31 @@ def calibrated(
     by = by or DEFAULT_SCORE
     if by == "ratio" and judge.background is None:
         raise InputError("the ratio needs a background model; train one with nextpixel train --background-of")
-    values = condition if isinstance(condition, Tensor) and condition.ndim == 0 else None
+    values = _for_all(judge.model, condition)
     parts = list(score_batches(own._replace(typical=0.0), normal, values, advance=advance))
     nats = np.concatenate([part["nats"] for part in parts])
-    typical = float(nats.mean())
-    scores = np.abs(nats - typical) if by == "typicality" else np.concatenate([part[by] for part in parts])
+    if by == "typicality":
+        # What is typical is learned from one half, so that the other half is as new to it as the images are.
+        half = len(nats) // 2
+        typical = float(nats[:half].mean()) if half else 0.0
+        scores = np.abs(nats[half:] - typical)
+    else:
+        typical, scores = float(nats.mean()), np.concatenate([part[by] for part in parts])
     calibration = Calibration(by, scores)
     if false_alarms is not None:
         calibration.check_rate(false_alarms)
     return own._replace(typical=typical, calibration=calibration, false_alarms=false_alarms)
+
+
+def _for_all(model: ImageModel, condition: Values | None) -> Values | None:
+    """A condition that is given once for all images; None if there is none, or one for each."""
+    if condition is None:
+        return None
+    several = condition if isinstance(condition, dict) else {"": condition}
+    alone = all(np.ndim(each) == 0 or len(each) == 1 for each in several.values())
+    if isinstance(model.condition, Labels) and not alone:
+        return None
+    return condition if alone else None
 
 
 @torch.no_grad()

@@ -47,6 +47,8 @@ class Calibration:
         self.check_rate(rate)
         # p <= rate where at most so many normal images score at least as much.
         strange = math.floor(rate * (1 + len(self.scores)) + 1e-9) - 1
+        if strange >= len(self.scores):
+            return -math.inf
         return float(self.scores[len(self.scores) - 1 - strange])
 
     def check_rate(self, rate: float) -> None:

@@ -38,7 +38,7 @@ class Comparison:
     def told(self, first: str, second: str) -> str:
         """The result in words."""
         own = self.difference
-        size = abs(own.nats) / own.nats_standard_error if own.nats_standard_error else math.inf if own.nats else 0.0
+        size = abs(own.nats) / own.nats_standard_error if own.nats_standard_error else 0.0
         better = (first if own.nats < 0 else second) if size > CERTAIN else None
         return (
             f"{first}: {self.first}\n{second}: {self.second}\n"

@@ -1,4 +1,4 @@
-"""The queue of work on models: one at a time, so many waiting and no more, given up when the browser goes away."""
+"""The queue of work on models: one at a time, so many waiting and no more; drawing ends when the browser goes away."""
 
 from __future__ import annotations
 

@@ -28,7 +28,6 @@ from nextpixel.web.jobs import Job
 
 MOST_IMAGES, MOST_COMPLETIONS, MOST_CANDIDATES = 64, 16, 64
 MOST_UPLOADED_PIXELS = 2**24
-EVERY_CLASS = "*"
 
 
 class Served:
@@ -83,7 +82,11 @@ class Served:
         count = fields.integer("count", 1, MOST_IMAGES, 16)
         blank = torch.zeros(count, *self.model.image_shape, dtype=torch.uint8)
         known = torch.zeros(self.model.image_shape[1:], dtype=torch.bool)
-        self._draw(fields, job, blank, known, self._condition(fields, count))
+        if self.labels is not None and fields.found.get("every_class") is True:
+            condition: Tensor | None = torch.arange(count) % self.labels.count
+        else:
+            condition = self._condition(fields, count)
+        self._draw(fields, job, blank, known, condition)
 
     def complete(self, fields: Fields, job: Job) -> None:
         """Draw the unknown pixels of an image several times."""
@@ -118,7 +121,8 @@ class Served:
                 "map": packed(maps[0].float()),
                 "classes": classes,
                 "complexity_format": judge.complexity_format,
-                "share_below": self._share_below(row["nats"]),
+                # What was held out in training was scored with its class, which is another likelihood.
+                "share_below": None if classes else self._share_below(row["nats"]),
                 **figures,
             }
         )
@@ -237,14 +241,12 @@ class Served:
         """The label asked for, for each image."""
         label = fields.text("label")
         if self.labels is None:
-            if label:
+            if label is not None:
                 raise InputError("this model knows no classes")
             if needed and self.model.needs_condition:
                 raise InputError("this model needs vectors or maps, which the page does not have; use the commands")
             return None
-        if label == EVERY_CLASS:
-            return torch.arange(count) % self.labels.count
-        if not label:
+        if label is None:
             if needed:
                 raise InputError("choose a class")
             return None

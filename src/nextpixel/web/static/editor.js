@@ -80,10 +80,11 @@ class Pointed {
 
 /** The image that the user works on, and which of its pixels are known. */
 class Editor {
-  constructor(canvas, tool, told) {
+  constructor(canvas, tool, told, changed) {
     this.canvas = canvas;
     this.tool = tool;
     this.told = told;
+    this.changed = changed;
     this.model = null;
     this.pointed = new Pointed(canvas, () => this.model.shape.slice(1), (row, column, event) => this.#keyed(row, column, event));
     this.from = null;
@@ -132,6 +133,7 @@ class Editor {
   }
 
   paint() {
+    this.changed();
     show(this.canvas, this.model, this.pixels, this.known);
   }
 

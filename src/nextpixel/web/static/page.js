@@ -2,7 +2,7 @@
 
 const $ = (id) => document.getElementById(id);
 const token = new URLSearchParams(location.hash.slice(1)).get("token");
-const state = { models: [], colours: [], model: null, bits: null, running: null, asking: null, timer: 0 };
+const state = { colours: [], model: null, bits: null, running: null, asking: null, timer: 0, version: 0 };
 
 // Talking to the server --------------------------------------------------------------------------------------------
 
@@ -10,8 +10,19 @@ class Refused extends Error {}
 
 function complain(error) {
   if (error.name === "AbortError") return;
-  $("message").textContent = error instanceof Refused ? error.message : "The server does not answer; is it still running?";
+  if (!(error instanceof Refused)) console.error(error);
+  $("message").textContent = error instanceof Refused ? error.message : "Something went wrong on this page; load it anew.";
   $("message").hidden = false;
+}
+
+/** The answer of the server, or an error that tells that there is none. */
+async function answered(path, options) {
+  try {
+    return await fetch(path, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Refused("The server does not answer; is it still running?");
+  }
 }
 
 const headers = (kind) => ({ "content-type": kind, ...(token ? { authorization: `Bearer ${token}` } : {}) });
@@ -27,7 +38,7 @@ async function refusedBy(answer) {
 }
 
 async function ask(path, body, signal) {
-  const answer = await fetch(`api/${path}`, {
+  const answer = await answered(`api/${path}`, {
     method: body === undefined ? "GET" : "POST",
     headers: headers("application/json"),
     body: body === undefined ? undefined : JSON.stringify({ model: state.model?.name, ...body }),
@@ -61,6 +72,7 @@ async function* events(path, body, signal) {
 async function draw(form, path, body, tiles, progress, note) {
   state.running?.abort();
   const running = (state.running = new AbortController());
+  state.form = form;
   const stop = form.querySelector(".stop");
   const count = body.count;
   $("message").hidden = true;
@@ -83,8 +95,11 @@ async function draw(form, path, body, tiles, progress, note) {
   } catch (error) {
     complain(error);
   } finally {
-    progress.hidden = stop.hidden = true;
-    tiles.setAttribute("aria-busy", "false");
+    // Another drawing may have begun meanwhile, and needs them.
+    if (state.running === running || state.form !== form) {
+      progress.hidden = stop.hidden = true;
+      tiles.setAttribute("aria-busy", "false");
+    }
     if (state.running === running) state.running = null;
   }
 }
@@ -103,7 +118,6 @@ function place(tiles, pixels, count) {
       button.append(canvas);
       button.addEventListener("click", () => {
         editor.take(button.pixels);
-        forgetResults();
         $("spoken").textContent = `Image ${number + 1} is now your image.`;
       });
       tiles.append(button);
@@ -115,11 +129,13 @@ function place(tiles, pixels, count) {
 }
 
 const number = (id) => Number($(id).value);
-const label = (id) => (state.model.labels ? $(id).value : undefined);
+/** The class chosen; undefined for none, and for every one. */
+const label = (id) => state.model.labels?.[$(id).value];
 
 $("generate").addEventListener("submit", (event) => {
   event.preventDefault();
-  const body = { count: number("count"), label: label("label"), temperature: number("temperature"), seed: number("seed") };
+  const every = $("label").value === "every";
+  const body = { count: number("count"), label: label("label"), every_class: every, temperature: number("temperature"), seed: number("seed") };
   draw(event.target, "sample", body, $("samples"), $("generate-progress"));
 });
 
@@ -155,27 +171,27 @@ const editor = new Editor(
     $("where").textContent = text;
     if (aloud) $("spoken").textContent = text;
   },
+  () => forgetResults(),
 );
+$("tools").addEventListener("submit", (event) => event.preventDefault());
+$("image-label").addEventListener("change", () => forgetResults());
 
 for (const button of document.querySelectorAll("[data-unknown]")) {
   button.addEventListener("click", () => editor.forget(button.dataset.unknown));
 }
-$("blank").addEventListener("click", () => {
-  editor.begin(state.model);
-  forgetResults();
-});
-$("editor").addEventListener("pointerdown", () => forgetResults());
+$("blank").addEventListener("click", () => editor.begin(state.model));
 $("file").addEventListener("change", async () => {
   const [file] = $("file").files;
   if (!file) return;
   $("message").hidden = true;
+  const { model } = state;
   try {
     const query = new URLSearchParams({ model: state.model.name, fit: $("fit").checked ? "1" : "0" });
-    const answer = await fetch(`api/upload?${query}`, { method: "POST", headers: headers("application/octet-stream"), body: file });
+    const answer = await answered(`api/upload?${query}`, { method: "POST", headers: headers("application/octet-stream"), body: file });
     if (!answer.ok) throw await refusedBy(answer);
     const { pixels, notes } = await answer.json();
+    if (state.model !== model) return;
     editor.take(bytesOf(pixels));
-    forgetResults();
     $("where").textContent = notes.length ? `The picture was ${notes.join(", ")}.` : "The picture is taken as it is.";
   } catch (error) {
     complain(error);
@@ -190,6 +206,8 @@ $("file").addEventListener("change", async () => {
 function forgetResults() {
   $("bits-result").hidden = $("sizes").hidden = true;
   state.bits = null;
+  state.version++;
+  clearTimeout(state.timer);
   state.asking?.abort();
   state.asking = null;
 }
@@ -199,7 +217,9 @@ $("bits").addEventListener("submit", async (event) => {
   $("message").hidden = true;
   try {
     const image = textOf(editor.pixels);
-    const found = await (await ask("bits", { pixels: image, label: label("image-label") || undefined })).json();
+    const { version } = state;
+    const found = await (await ask("bits", { pixels: image, label: label("image-label") })).json();
+    if (state.version !== version) return;
     state.bits = { ...found, image, map: new Float32Array(bytesOf(found.map).buffer) };
     state.asking = null;
     $("bits-result").hidden = false;
@@ -213,7 +233,9 @@ $("bits").addEventListener("submit", async (event) => {
 
 function tellFigures() {
   const { nats, bits_per_dim: bits, complexity, complexity_format: form, typicality, classes } = state.bits;
+  const unknown = editor.known.filter((each) => !each).length;
   const lines = [
+    ...(unknown ? [["Note", `the ${unknown} unknown pixels count with the values under them`]] : []),
     ["Likelihood", `${nats.toFixed(2)} nats, ${bits.toFixed(4)} bits/dim`],
     ["Complexity", `${complexity.toFixed(3)} bits/dim beyond ${form} (more is stranger)`],
     ...(typicality === undefined ? [] : [["Typicality", `${typicality.toFixed(2)} nats from the mean of held-out images`]]),
@@ -264,8 +286,8 @@ function expect(row, column, aloud = false) {
   $("pixel-text").textContent = `Row ${row}, column ${column}: ${bits.toFixed(2)} bits.`;
   state.timer = setTimeout(async () => {
     try {
-      const body = { pixels: state.bits.image, row, column, label: label("image-label") || undefined };
-      if (state.model.labels && !body.label) body.label = state.bits.classes[0][0];
+      const body = { pixels: state.bits.image, row, column, label: label("image-label") };
+      if (state.model.labels && body.label === undefined) body.label = state.bits.classes[0][0];
       const found = await (await ask("pixel", body, asking.signal)).json();
       showBars(found.distributions);
       const share = (channel) => found.distributions[channel][found.values[channel]];
@@ -311,8 +333,8 @@ function showBars(distributions) {
 /** Where the image lies among the images that were held out in training. */
 function showHistogram() {
   const { quantiles } = state.model;
-  $("histogram-figure").hidden = !quantiles;
-  if (!quantiles) return;
+  $("histogram-figure").hidden = state.bits.share_below === null;
+  if (state.bits.share_below === null) return;
   const canvas = $("histogram");
   const pen = canvas.getContext("2d");
   const { width, height } = canvas;
@@ -345,7 +367,9 @@ $("compress").addEventListener("submit", async (event) => {
   event.preventDefault();
   $("message").hidden = true;
   try {
+    const { version } = state;
     const { sizes } = await (await ask("compress", { pixels: textOf(editor.pixels), label: label("image-label") })).json();
+    if (state.version !== version) return;
     const rows = Object.entries(sizes).map(([name, bytes]) => {
       const row = document.createElement("tr");
       const head = document.createElement("th");
@@ -393,24 +417,25 @@ function choose(model) {
   $("compress-section").hidden = !model.compresses;
   for (const id of ["generate", "complete"]) $(id).closest("section").hidden = !model.draws;
   if (model.labels) {
-    const names = model.labels.map((name) => [name, name]);
-    options($("label"), [["*", "every class"], ...names]);
+    const names = model.labels.map((name, index) => [index, name]);
+    options($("label"), [["every", "every class"], ...names]);
     options($("image-label"), [["", "unknown"], ...names]);
   }
-  $("level").max = $("level").value = model.levels - 1;
+  $("level").max = model.levels - 1;
+  $("level").value = model.levels - 1;
   $("samples").replaceChildren();
   $("completed").replaceChildren();
   $("samples-hint").hidden = true;
-  forgetResults();
   editor.begin(model);
 }
 
 async function begin() {
   try {
     const { models, colours } = await (await ask("models")).json();
-    Object.assign(state, { models, colours });
+    state.colours = colours;
     options($("model"), models.map((model) => [model.name, model.name]));
     $("model").addEventListener("change", () => choose(models.find((model) => model.name === $("model").value)));
+    document.querySelector("main").hidden = false;
     choose(models[0]);
   } catch (error) {
     complain(error);
