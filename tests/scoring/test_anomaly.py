@@ -84,7 +84,7 @@ def test_p_values_of_any_score_count_the_normal_images(by):
     model, background = sharper(tiny("gated-pixelcnn", (1, 5, 5), 5)), tiny("gated-pixelcnn", (1, 5, 5), 5)
     normal, images = noise(model, 40), torch.cat([noise(model, 10), torch.zeros(5, 1, 5, 5, dtype=torch.uint8)])
     table = nx.score(model, images, background=background, normal=normal, by=by, false_alarms=0.1)
-    of_normal = nx.score(model, normal, background=background, normal=normal)[by]
+    of_normal = nx.score(model, normal, background=background, normal=normal, by=by)[by]
     # The first half of the normal images has told what is typical.
     counted = of_normal[20:] if by == "typicality" else of_normal
     expected = [(1 + (counted >= each - 1e-9).sum()) / (1 + len(counted)) for each in table[by]]
