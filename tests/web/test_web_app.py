@@ -80,7 +80,7 @@ def test_classes_are_drawn(client, models):
         events = lines(client.post("/api/sample", json={"model": "kinds", "count": 4, **asked}))
         expected = model.sample(4, torch.tensor(numbers), generator=torch.Generator().manual_seed(0))
         assert torch.equal(values(events[-1]["pixels"], shape), expected)
-    for label, said in ((None, "choose a class"), ("cow", "no class 'cow'")):
+    for label, said in ((None, "choose a class of the image"), ("cow", "no class 'cow'")):
         (event,) = lines(client.post("/api/sample", json={"model": "kinds", "label": label}))
         assert event["kind"] == "error" and said in event["error"]
 

@@ -40,7 +40,7 @@ from nextpixel.options import MOST_SIDE
 
 SUB_PIXELS_IN_A_BLOCK = 2**22
 CALIBRATION_TILES, CALIBRATION_SIDE = 64, 256
-BYTES_A_LANE, FREE_LANES = 5120, 3
+BYTES_A_LANE, FREE_LANES = 5120, 4
 """A lane costs some 5 bytes; so a file has a few, and one more for every so many bytes."""
 
 

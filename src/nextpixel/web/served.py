@@ -248,7 +248,7 @@ class Served:
             return None
         if label is None:
             if needed:
-                raise InputError("choose a class")
+                raise InputError("choose a class of the image first")
             return None
         return torch.full((count,), self.labels.number(label))
 

@@ -11,7 +11,8 @@ class Refused extends Error {}
 function complain(error) {
   if (error.name === "AbortError") return;
   if (!(error instanceof Refused)) console.error(error);
-  $("message").textContent = error instanceof Refused ? error.message : "Something went wrong on this page; load it anew.";
+  const sentence = error.message.charAt(0).toUpperCase() + error.message.slice(1);
+  $("message").textContent = error instanceof Refused ? sentence : "Something went wrong on this page; load it anew.";
   $("message").hidden = false;
 }
 
@@ -34,7 +35,7 @@ async function refusedBy(answer) {
   } catch {
     // An answer that is no JSON has nothing more to tell.
   }
-  return new Refused(sentence.charAt(0).toUpperCase() + sentence.slice(1));
+  return new Refused(sentence);
 }
 
 async function ask(path, body, signal) {
