@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nextpixel.cli.options import DataOptions, load_model, open_for
+from nextpixel.cli.options import DataOptions, load_model, open_for, test_part
 
 
 def compare(
@@ -42,13 +42,11 @@ def compare(
 
     models = load_model(first), load_model(second)
     found = open_for(models[0], data, images, None if split == "all" else split, vectors=vectors, own_condition=False)
-    if split is None and "test" in found.splits:
-        split = "test"
-        found = found.split(split)
+    found, split = test_part(found, split)
     with bar("comparing", 2 * len(found)) as advance:
         result = compute(*models, found, advance=advance)
     if json:
-        figures = {"first_run": str(first), "second_run": str(second), "data": data, "split": split or "all"}
+        figures = {"first_run": str(first), "second_run": str(second), "data": data, "split": split}
         print(json_format.dumps(figures | asdict(result)))
     else:
         print(result.told(str(first), str(second)))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nextpixel.cli.options import DataOptions, load_model, open_for
+from nextpixel.cli.options import DataOptions, load_model, open_for, test_part
 
 
 def evaluate(
@@ -41,14 +41,12 @@ def evaluate(
 
     model = load_model(run)
     found = open_for(model, data, images, None if split == "all" else split, vectors=vectors)
-    if split is None and "test" in found.splits:
-        split = "test"
-        found = found.split(split)
+    found, split = test_part(found, split)
     with bar("evaluating", len(found)) as advance:
         likelihood = compute(model, found, advance=advance)
     if model.condition is not None and not model.needs_condition:
         warn("an autoencoder encodes each image first: this is the likelihood of reconstructions, not a density")
     if json:
-        print(json_format.dumps({"run": str(run), "data": data, "split": split or "all", **asdict(likelihood)}))
+        print(json_format.dumps({"run": str(run), "data": data, "split": split, **asdict(likelihood)}))
     else:
-        print(f"{data} ({split or 'all'}): {likelihood}")
+        print(f"{data} ({split}): {likelihood}")

@@ -106,6 +106,13 @@ def open_for(
     return images
 
 
+def test_part(images: ImageSet, split: str | None) -> tuple[ImageSet, str]:
+    """The test split of images where no part was asked for and they have one; and the name of the part they are."""
+    if split is None and "test" in images.splits:
+        return images.split("test"), "test"
+    return images, split or "all"
+
+
 def stored_options(model: ImageModel, options: DataOptions) -> DataOptions:
     """How the training images of a model were read, unless options say otherwise."""
     if options != DataOptions():

@@ -55,13 +55,7 @@ def lossless_size(picture: Image.Image, form: Format) -> int:
         picture: the picture.
         form: picture format; JPEG XL only where `has_jpeg_xl`.
     """
-    buffer = io.BytesIO()
-    if form == "JPEG XL":
-        import_module("pillow_jxl")
-        picture.save(buffer, format="JXL", lossless=True, effort=9)
-    else:
-        picture.save(buffer, format=form, optimize=True, lossless=True, quality=100, method=6)
-    return len(buffer.getvalue())
+    return _size(picture, form, {"effort": 9} if form == "JPEG XL" else {"quality": 100, "method": 6})
 
 
 def quick_size(picture: Image.Image, form: Format) -> int:
@@ -71,12 +65,16 @@ def quick_size(picture: Image.Image, form: Format) -> int:
         picture: the picture.
         form: see `lossless_size`.
     """
+    return _size(picture, form, {"effort": 7} if form == "JPEG XL" else {"quality": 50, "method": 2})
+
+
+def _size(picture: Image.Image, form: Format, effort: dict[str, int]) -> int:
     buffer = io.BytesIO()
     if form == "JPEG XL":
         import_module("pillow_jxl")
-        picture.save(buffer, format="JXL", lossless=True, effort=7)
+        picture.save(buffer, format="JXL", lossless=True, **effort)
     else:
-        picture.save(buffer, format=form, optimize=True, lossless=True, quality=50, method=2)
+        picture.save(buffer, format=form, optimize=True, lossless=True, **effort)
     return len(buffer.getvalue())
 
 

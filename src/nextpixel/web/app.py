@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -134,12 +135,8 @@ class Guard:
             return
         headers = dict(scope["headers"])
         answer: ASGIApp = self.app
-        host = (
-            headers.get(b"host", b"").decode("latin-1").rsplit(":", 1)[0]
-            if b":" in headers.get(b"host", b"") and not headers[b"host"].endswith(b"]")
-            else headers.get(b"host", b"").decode("latin-1")
-        )
-        if self.hosts is not None and host.lower() not in self.hosts:
+        host = re.sub(r":\d*$", "", headers.get(b"host", b"").decode("latin-1").lower())
+        if self.hosts is not None and host not in self.hosts:
             answer = JSONResponse({"error": f"call the server by {' or '.join(self.hosts)}"}, 421)
         elif self.token is not None and scope["path"].startswith("/api/"):
             given = headers.get(b"authorization", b"")

@@ -64,16 +64,9 @@ class Served:
             "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
             "compresses": compresses,
             "draws": self.model.condition is None or self.labels is not None,
-            "first_row": self._order_of_rows,
             "nats": likelihood.get("nats"),
             "quantiles": self.model.record.get("quantiles"),
         }
-
-    @property
-    def _order_of_rows(self) -> bool:
-        """Whether whole rows are drawn one after the other from the top."""
-        rows = self.model.order.amax(dim=(0, 2))
-        return bool((rows.diff() > 0).all())
 
     # Requests ---------------------------------------------------------------------------------------------------
 
