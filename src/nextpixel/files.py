@@ -38,6 +38,16 @@ def _replacing(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
+def check_new_folder(path: Path) -> None:
+    """Refuse, before any work is done, a folder that is not new or empty.
+
+    Raises:
+        InputError: it is a file, or holds files already.
+    """
+    if path.is_file() or (path.is_dir() and any(path.iterdir())):
+        raise InputError(f"{path} is a file, or a folder that holds files already; choose an empty or a new folder")
+
+
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
     """A folder to write to that takes its place, a new or an empty one, when the block ends without an error.

@@ -30,7 +30,7 @@ def decompress(*run_and_file: Path, out: Path, only: str | None = None, most_meg
     from nextpixel.cli.output import bar
     from nextpixel.codec.codec import unpack
     from nextpixel.codec.container import check_names, read
-    from nextpixel.files import whole_folder
+    from nextpixel.files import check_new_folder, whole_folder
     from nextpixel.pictures.grid import save_picture, to_pil
 
     if len(run_and_file) not in (1, 2):
@@ -41,10 +41,7 @@ def decompress(*run_and_file: Path, out: Path, only: str | None = None, most_meg
     most_sub_pixels = int(most_megapixels * 1e6)
     if out.suffix.lower() == ".npz":
         raise InputError(f"--out {out} must be a folder")
-    if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        raise InputError(
-            f"--out {out} is a file, or a folder that holds files already; choose an empty or a new folder"
-        )
+    check_new_folder(out)
     try:
         data = file.read_bytes()
     except OSError as error:

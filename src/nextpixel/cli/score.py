@@ -62,7 +62,7 @@ def score(
         images: How images are read.
     """
     from nextpixel.cli.output import bar, warn
-    from nextpixel.files import write_result
+    from nextpixel.files import check_new_folder, write_result
     from nextpixel.models.set_condition import conditioned
     from nextpixel.pictures.grid import picture_format
     from nextpixel.pictures.scores import panels
@@ -73,8 +73,8 @@ def score(
         raise InputError(f"--out {out} must end with {' or '.join(FORMATS)}")
     if len({out, maps, summary}) < 3 and (maps or summary):
         raise InputError("--out, --maps and --summary must differ")
-    if maps is not None and (maps.is_file() or (maps.is_dir() and any(maps.iterdir()))):
-        raise InputError(f"--maps {maps} holds files already; choose an empty or a new folder")
+    if maps is not None:
+        check_new_folder(maps)
     if summary is not None and picture_format(summary) != "PNG":
         raise InputError(f"--summary {summary} must end with .png")
     model = load_model(run)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nextpixel.errors import InputError
-from nextpixel.files import write_result
+from nextpixel.files import check_new_folder, write_result
 from nextpixel.pictures.grid import grid, picture_format, save_picture, to_pil
 
 
@@ -28,8 +28,8 @@ def check_destination(out: Path, *, columns: int | None = None, scale: int | Non
         return
     if out.suffix:
         picture_format(out)
-    elif out.is_file() or (out.is_dir() and any(out.iterdir())):
-        raise InputError(f"{out} is a file, or a folder that holds files already; choose an empty or a new folder")
+    else:
+        check_new_folder(out)
 
 
 def write_images(
