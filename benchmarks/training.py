@@ -39,7 +39,9 @@ def make_step(
     if not channels_last:
         # A model lays its inputs out channels last by itself; the reference must not profit from that.
         network = model._network
-        model._network = lambda inputs: network(inputs.contiguous(memory_format=torch.contiguous_format))
+        model._network = lambda inputs, context: network(
+            inputs.contiguous(memory_format=torch.contiguous_format), context
+        )
     images = torch.randint(arguments.levels, (arguments.batch_size, *shape), dtype=torch.uint8)
     optimizer = torch.optim.AdamW(model.parameters())
     objective = torch.compile(model.log_prob) if compiled else model.log_prob
