@@ -11,7 +11,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from nextpixel.errors import DataError, InputError, ModelError, NextpixelError, TrainingError
+from nextpixel.errors import DataError, InputError, ModelError, NextpixelError, ProcessError, TrainingError
 from nextpixel.models.registry import models
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ __all__ = [
     "Map",
     "ModelError",
     "NextpixelError",
+    "ProcessError",
     "Scores",
     "TrainingError",
     "Vector",

@@ -12,9 +12,11 @@ class NextpixelError(Exception):
 
     Attributes:
         exit_code: what the command line exits with.
+        shared: whether every process of a command that several do together raises it.
     """
 
     exit_code = 2
+    shared = False
 
 
 class DataError(NextpixelError):
@@ -31,3 +33,7 @@ class InputError(NextpixelError):
 
 class TrainingError(NextpixelError):
     """A training run that cannot start, go on or be resumed."""
+
+
+class ProcessError(NextpixelError):
+    """Several processes of one command of which one is gone."""

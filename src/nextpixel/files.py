@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from nextpixel.errors import InputError
+from nextpixel.processes import current
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -82,9 +83,15 @@ def write_result(path: Path, data: bytes) -> None:
 def writing_result(path: Path) -> Iterator[IO[bytes]]:
     """Likewise, bit by bit: a file to write to, which appears under its name when the block ends without an error.
 
+    Where several processes do a command together, the first one writes, and what the others write is dropped.
+
     Raises:
         InputError: it cannot be written.
     """
+    if not current().first:
+        with Path(os.devnull).open("wb") as nothing:
+            yield nothing
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with _replacing(path) as file:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from pathlib import Path
 from typing import NoReturn
 
 from cyclopts import App, CycloptsError
@@ -12,6 +15,7 @@ from rich.console import Console
 
 import nextpixel
 from nextpixel.errors import NextpixelError
+from nextpixel.processes import launched, launched_count, launched_rank
 
 EXIT_USER, EXIT_INTERRUPTED = 2, 130
 MOST_CHARACTERS = 2000
@@ -33,6 +37,8 @@ COMMANDS = {
     "info": "What a trained model is, and how it was trained.",
     "models": "The model families.",
 }
+SHARED = {"train", "evaluate", "sample", "complete", "score", "compare", "compress"}
+"""What the processes that torchrun starts do together; any other command is done by the first one alone."""
 
 app = App(
     name="nextpixel",
@@ -59,15 +65,20 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     from nextpixel.cli.config import config_sources
 
+    if launched_rank() and SHARED.isdisjoint(arguments[:1]):
+        return 0
     try:
         app.config = config_sources(arguments)
-        app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
+        with _together(arguments):
+            app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
-        return complain(str(error).strip().replace("\n", " "))
+        return EXIT_USER if launched_rank() else complain(str(error).strip().replace("\n", " "))
     except KeyboardInterrupt:
         complain("interrupted")
         return EXIT_INTERRUPTED
     except NextpixelError as error:
+        if error.shared and launched_rank():
+            return error.exit_code
         return complain(str(error), error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()
@@ -79,9 +90,24 @@ def run(arguments: Sequence[str]) -> int:
     return 0
 
 
+@contextmanager
+def _together(arguments: Sequence[str]) -> Iterator[None]:
+    """Inside, the processes that torchrun started do a command together, and the first one prints."""
+    if launched_count() == 1 or SHARED.isdisjoint(arguments[:1]):
+        yield
+        return
+    # Wrong arguments are told by the first process at once, without waiting for the others.
+    app.parse_args(arguments, exit_on_error=False, print_error=False)
+    with launched() as processes, ExitStack() as stack:
+        if not processes.first:
+            stack.enter_context(redirect_stdout(stack.enter_context(Path(os.devnull).open("w"))))
+        yield
+
+
 def complain(sentence: str, code: int = EXIT_USER) -> int:
     """Print one sentence to the standard error, and return the exit code."""
     # A name in a file may hold what a terminal would obey.
     sentence = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in sentence[:MOST_CHARACTERS])
-    Console(stderr=True, soft_wrap=True, highlight=False).print(f"nextpixel: {sentence}", markup=False)
+    who = f"process {launched_rank()}: " if launched_rank() else ""
+    Console(stderr=True, soft_wrap=True, highlight=False).print(f"nextpixel: {who}{sentence}", markup=False)
     return code

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from nextpixel.errors import InputError
+from nextpixel.processes import current
 
 if TYPE_CHECKING:
     from nextpixel.data import ImageSet
@@ -47,16 +48,18 @@ class DataOptions:
         from nextpixel.cli.output import warn
         from nextpixel.data import open_images
 
-        images = open_images(
-            source,
-            split=split,
-            levels=self.levels,
-            binarize=self.binarize,
-            seed=self.binarize_seed,
-            resize=self._size(),
-            mode=self.mode,
-            drop_alpha=self.drop_alpha,
-            vectors=vectors,
+        images = current().machine_by_machine(
+            lambda: open_images(
+                source,
+                split=split,
+                levels=self.levels,
+                binarize=self.binarize,
+                seed=self.binarize_seed,
+                resize=self._size(),
+                mode=self.mode,
+                drop_alpha=self.drop_alpha,
+                vectors=vectors,
+            )
         )
         for name, reason in images.skipped[:5]:
             warn(f"skipped {name}: {reason}")
@@ -133,4 +136,5 @@ def load_model(run: Path) -> ImageModel:
 
     # Likelihoods are float32's; cuDNN would round the inputs of convolutions to 10 bits.
     torch.backends.cudnn.allow_tf32 = False
-    return load(run).to("cuda" if torch.cuda.is_available() else "cpu")
+    model = current().together(lambda: load(run))
+    return model.to("cuda" if torch.cuda.is_available() else "cpu")

@@ -15,9 +15,11 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from nextpixel.processes import launched_rank
 from nextpixel.training.reporter import Reporter, Status
 
-console = Console(stderr=True, soft_wrap=True, highlight=False)
+# Of the processes that do a command together, the first one speaks.
+console = Console(stderr=True, soft_wrap=True, highlight=False, quiet=launched_rank() > 0)
 
 
 def warn(text: str) -> None:

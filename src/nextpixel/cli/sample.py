@@ -9,6 +9,7 @@ from cyclopts import Parameter
 
 from nextpixel.cli.conditions import ConditionOptions
 from nextpixel.errors import InputError
+from nextpixel.processes import current
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,7 +105,7 @@ def seeded(seed: int | None) -> torch.Generator:
 
     generator = torch.Generator()
     if seed is None:
-        generator.seed()
+        generator.manual_seed(current().from_first(lambda: torch.Generator().seed() >> 1))
     else:
         if not 0 <= seed < 2**63:
             raise InputError(f"--seed must be from 0 to 2**63 - 1, not {seed}")

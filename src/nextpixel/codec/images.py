@@ -14,11 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nextpixel.batches import batches
+from nextpixel.batches import batches, divided
 from nextpixel.codec.fixed_point import IntegerStepper, Twin
 from nextpixel.codec.integers import F, exact_products
 from nextpixel.codec.rans import TOTAL, LaneDecoder, encode_lanes
 from nextpixel.codec.tables import frequencies
+from nextpixel.processes import current
 
 FREQUENCIES_AT_ONCE = 2**21
 
@@ -61,28 +62,49 @@ def shares_of(
         batch_size: images at once; None chooses by memory.
         advance: called with numbers of sub-pixels done.
     """
+    count, colours, _, width = images.shape
+    size = batch_size or max(1, min(twin.images_at_once, FREQUENCIES_AT_ONCE // (width * colours * twin.levels)))
+
+    def shares(part: slice) -> Shares:
+        mine.add(part.start)
+        return _shares_of_batch(twin, images[part].long(), None if labels is None else labels[part], dtype, advance)
+
+    parts, mine = divided(count, size, current().count), set[int]()
+    found = []
+    for part, own in zip(parts, current().each(parts, shares), strict=True):
+        found.append(own)
+        if advance is not None and part.start not in mine:
+            advance(own.starts.size)
+    return Shares(*map(np.concatenate, zip(*found, strict=True)))
+
+
+def _shares_of_batch(
+    twin: Twin,
+    images: Tensor,
+    labels: Tensor | None,
+    dtype: torch.dtype | None,
+    advance: Callable[[int], None] | None,
+) -> Shares:
+    """The shares of the values of images that go through the twin together."""
+    count, colours, height, width = images.shape
+    found = Shares(*(np.empty((count, height * width * colours), np.uint32) for _ in range(2)))
     with exact_products(dtype or twin.carrier) as check:
-        count, colours, height, width = images.shape
-        found = Shares(*(np.empty((count, height * width * colours), np.uint32) for _ in range(2)))
-        size = batch_size or max(1, min(twin.images_at_once, FREQUENCIES_AT_ONCE // (width * colours * twin.levels)))
-        for part in batches(count, size):
-            own = images[part].long()
-            stepper = twin.stepper(len(own), width, None if labels is None else labels[part], dtype)
-            for row in range(height):
-                stepper.start_row(row)
-                values = own[:, :, row]
-                logits = stepper.whole_row(values).permute(1, 0, 2, 3).reshape(-1, twin.levels)
-                shares = frequencies(logits, F)
-                chosen = values.permute(0, 2, 1).reshape(-1, 1)
-                lengths = shares.gather(1, chosen)
-                starts = shares.cumsum(dim=1).gather(1, chosen) - lengths
-                place = slice(row * width * colours, (row + 1) * width * colours)
-                found.starts[part, place] = starts.view(len(own), -1).numpy()
-                found.frequencies[part, place] = lengths.view(len(own), -1).numpy()
-                check()
-                if advance is not None:
-                    advance(len(own) * width * colours)
-        return found
+        stepper = twin.stepper(count, width, labels, dtype)
+        for row in range(height):
+            stepper.start_row(row)
+            values = images[:, :, row]
+            logits = stepper.whole_row(values).permute(1, 0, 2, 3).reshape(-1, twin.levels)
+            shares = frequencies(logits, F)
+            chosen = values.permute(0, 2, 1).reshape(-1, 1)
+            lengths = shares.gather(1, chosen)
+            starts = shares.cumsum(dim=1).gather(1, chosen) - lengths
+            place = slice(row * width * colours, (row + 1) * width * colours)
+            found.starts[:, place] = starts.view(count, -1).numpy()
+            found.frequencies[:, place] = lengths.view(count, -1).numpy()
+            check()
+            if advance is not None:
+                advance(count * width * colours)
+    return found
 
 
 def encode(shares: Shares, lanes: int) -> list[bytes]:

@@ -8,6 +8,7 @@ each sub-pixel, for models of any order, and as the reference of the others.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -16,12 +17,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from nextpixel.batches import batches
+from nextpixel.batches import divided
 from nextpixel.errors import ModelError
 from nextpixel.generation.canvas import Canvas
 from nextpixel.modes import evaluating
 from nextpixel.nn.distributions import AS_IT_IS, Head, Taste, draw
 from nextpixel.nn.steps.stepper import Stepper
+from nextpixel.processes import ALONE, current
 
 if TYPE_CHECKING:
     from nextpixel.models.base import ImageModel
@@ -78,13 +80,24 @@ def walk(
     images = images.to(torch.uint8, copy=True)
     nats = torch.zeros(images.shape, device=images.device, dtype=next(model.parameters()).dtype)
     canvas = Canvas(images, nats, known, uniforms, taste, model.levels, advance)
+
+    def draw_part(part: slice) -> Walk:
+        context = model._context({name: values[part] for name, values in condition.items()})
+        own = canvas.part(part)
+        if watch is not None:
+            own = replace(own, watch=partial(watch, own.images))
+        model._walk(own, context)
+        mine.add(part.start)
+        return Walk(own.images, own.nats)
+
+    # Who watches wants to see all images at once.
+    processes = ALONE if watch is not None else current()
+    parts, mine = divided(len(images), model.images_at_once, processes.count), set[int]()
     with evaluating(model):
-        for part in batches(len(images), model.images_at_once):
-            context = model._context({name: values[part] for name, values in condition.items()})
-            own = canvas.part(part)
-            if watch is not None:
-                own = replace(own, watch=partial(watch, own.images))
-            model._walk(own, context)
+        for part, drawn in zip(parts, processes.each(parts, draw_part), strict=True):
+            if part.start not in mine:
+                images[part], nats[part] = drawn.images.to(images.device), drawn.log_prob_map.to(nats.device)
+                canvas.part(part).done(math.prod(images.shape[1:]))
     if not nats.isfinite().all():
         raise ModelError("the model gives probabilities that are not numbers; its weights have diverged: train it anew")
     return Walk(images, nats)

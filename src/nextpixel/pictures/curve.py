@@ -9,7 +9,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from nextpixel.files import write_atomically
+from nextpixel.files import write_result
 
 
 def learning_curve(metrics: Iterable[dict[str, Any]], path: Path) -> None:
@@ -39,4 +39,4 @@ def learning_curve(metrics: Iterable[dict[str, Any]], path: Path) -> None:
     axes.grid(alpha=0.3)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=130)
-    write_atomically(path, buffer.getvalue())
+    write_result(path, buffer.getvalue())

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nextpixel.data.decode import to_image
 from nextpixel.errors import InputError
-from nextpixel.files import write_atomically
+from nextpixel.files import write_result
 
 WANTED_WIDTH = 640
 BACKGROUND = (120, 124, 140)
@@ -119,7 +119,6 @@ def save_picture(picture: Image.Image, path: Path) -> None:
     kind = picture_format(path)
     try:
         picture.save(buffer, format=kind)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, buffer.getvalue())
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be written ({error}); choose another place or format") from error
+        raise InputError(f"{path} cannot be written ({error}); choose another format") from error
+    write_result(path, buffer.getvalue())

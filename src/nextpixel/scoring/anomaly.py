@@ -28,6 +28,7 @@ from nextpixel.data.decode import to_image
 from nextpixel.errors import InputError
 from nextpixel.modes import evaluating
 from nextpixel.nn.conditions import Labels, Values
+from nextpixel.processes import current
 from nextpixel.scoring.calibration import Calibration
 from nextpixel.scoring.posterior import batches_to_score, posterior
 from nextpixel.scoring.references import Format, has_jpeg_xl, quick_size
@@ -214,11 +215,12 @@ def score_batches(
     Raises:
         InputError: the images do not fit the model, or the background model.
     """
+    found = batches_to_score(judge.model, images, condition)
     with evaluating(judge.model):
-        for batch, own in batches_to_score(judge.model, images, condition):
-            yield _scores(judge, batch, own)
+        for columns in current().each(found, lambda batch: _scores(judge, *batch.read())):
+            yield columns
             if advance is not None:
-                advance(len(batch))
+                advance(len(columns["nats"]))
 
 
 def _likelihood(model: ImageModel, batch: Tensor, own: Values | None) -> tuple[Columns, NDArray[np.float64]]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 
-from nextpixel.batches import batches
+from nextpixel.batches import divided
 from nextpixel.errors import InputError
 from nextpixel.models.set_condition import conditioned
 from nextpixel.modes import evaluating
 from nextpixel.nn.conditions import Values, checked_values
+from nextpixel.processes import current
 
 if TYPE_CHECKING:
     from nextpixel.data import ImageSet
@@ -88,13 +89,33 @@ def log_probs(
     """
     if condition is None and not isinstance(images, Tensor):
         images = conditioned(images, model.condition if model.needs_condition else None)
+    found = batches_of(model, images, condition, batch_size=batch_size)
     results = []
     with evaluating(model):
-        for batch, own in batches_of(model, images, condition, batch_size=batch_size):
-            results.append(model.log_prob(batch, own).double().cpu())
+        for nats in current().each(found, lambda batch: model.log_prob(*batch.read()).double().cpu()):
+            results.append(nats)
             if advance is not None:
-                advance(len(batch))
+                advance(len(nats))
     return torch.cat(results)
+
+
+class Batch(NamedTuple):
+    """Some images of a set, which are read when they are needed.
+
+    Attributes:
+        images: the set.
+        values: the conditions of all its images by name, or None.
+        part: which images.
+    """
+
+    images: ImageSet | Tensor
+    values: dict[str, Tensor] | None
+    part: slice
+
+    def read(self) -> tuple[Tensor, dict[str, Tensor] | None]:
+        """The images `[B, C, H, W]`, and their conditions."""
+        values = None if self.values is None else {name: each[self.part] for name, each in self.values.items()}
+        return self.images[self.part], values
 
 
 def batches_of(
@@ -104,7 +125,7 @@ def batches_of(
     *,
     batch_size: int | None = None,
     with_condition: bool = True,
-) -> Iterator[tuple[Tensor, dict[str, Tensor] | None]]:
+) -> list[Batch]:
     """The images of a set, each once, as many at a time as go through a model together, with their conditions.
 
     Args:
@@ -125,8 +146,8 @@ def batches_of(
         model.check_set(images, with_condition=with_condition and condition is None)
         condition = images.condition if condition is None else condition
     values = None if condition is None else checked_values(model.condition, condition, len(images))
-    for part in batches(len(images), batch_size or batch_size_for(model)):
-        yield images[part], None if values is None else {name: each[part] for name, each in values.items()}
+    parts = divided(len(images), batch_size or batch_size_for(model), current().count)
+    return [Batch(images, values, part) for part in parts]
 
 
 def evaluate(

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from nextpixel.modes import evaluating
 from nextpixel.nn.conditions import Labels, Values
+from nextpixel.processes import current
+from nextpixel.scoring.likelihood import Batch
 from nextpixel.scoring.posterior import batches_to_score, posterior
 
 if TYPE_CHECKING:
@@ -36,8 +38,12 @@ def bit_maps(
     Raises:
         InputError: the images do not fit the model.
     """
+
+    def bits(batch: Batch) -> tuple[Tensor, Tensor]:
+        some, own = batch.read()
+        unknown = own is None and isinstance(model.condition, Labels)
+        logs = posterior(model, some).map if unknown else model.log_prob_map(some, own).double().cpu()
+        return some, logs.sum(dim=1) / -math.log(2)
+
     with evaluating(model):
-        for batch, own in batches_to_score(model, images, condition):
-            unknown = own is None and isinstance(model.condition, Labels)
-            logs = posterior(model, batch).map if unknown else model.log_prob_map(batch, own).double().cpu()
-            yield batch, logs.sum(dim=1) / -math.log(2)
+        yield from current().each(batches_to_score(model, images, condition), bits)

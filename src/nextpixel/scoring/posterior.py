@@ -13,7 +13,6 @@ so that a map of these adds up to p(x) exactly.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -22,7 +21,7 @@ from torch import Tensor
 from nextpixel.errors import ModelError
 from nextpixel.models.set_condition import conditioned
 from nextpixel.nn.conditions import Labels, Values
-from nextpixel.scoring.likelihood import batches_of
+from nextpixel.scoring.likelihood import Batch, batches_of
 
 if TYPE_CHECKING:
     from nextpixel.data import ImageSet
@@ -41,9 +40,7 @@ class Posterior(NamedTuple):
     map: Tensor
 
 
-def batches_to_score(
-    model: ImageModel, images: ImageSet | Tensor, condition: Values | None = None
-) -> Iterator[tuple[Tensor, dict[str, Tensor] | None]]:
+def batches_to_score(model: ImageModel, images: ImageSet | Tensor, condition: Values | None = None) -> list[Batch]:
     """The images of a set as `batches_of` gives them, whose class may be unknown.
 
     Args:
