@@ -105,6 +105,11 @@ class Processes:
         """The sum of all processes' values, which are on the CPU and of one shape."""
         return values
 
+    @contextmanager
+    def noticing_losses(self) -> Iterator[None]:
+        """Inside, where another process is gone, a `ProcessError` says so."""
+        yield
+
 
 class Launched(Processes):
     """One of several processes, which talk to each other through `torch.distributed`."""
@@ -173,11 +178,7 @@ class Launched(Processes):
 
     @contextmanager
     def noticing_losses(self) -> Iterator[None]:
-        """Say so where another process is gone.
-
-        Raises:
-            ProcessError: it is.
-        """
+        """See `Processes`."""
         try:
             yield
         except RuntimeError as error:

@@ -10,7 +10,7 @@ from nextpixel.training.checkpoint import read_checkpoint, write_checkpoint
 @pytest.fixture
 def checkpoint(tmp_path):
     path = tmp_path / "checkpoint.pt"
-    write_checkpoint(path, {"model": {"weight": torch.arange(6.0)}, "step": 3})
+    write_checkpoint(path, path.with_name("previous.pt"), {"model": {"weight": torch.arange(6.0)}, "step": 3})
     return path
 
 
@@ -41,6 +41,6 @@ def test_a_write_that_fails_keeps_the_old_checkpoint(checkpoint, monkeypatch):
 
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(TrainingError, match="No space left"):
-        write_checkpoint(checkpoint, {"step": 4})
+        write_checkpoint(checkpoint, checkpoint.with_name("previous.pt"), {"step": 4})
     assert read_checkpoint(checkpoint)["step"] == 3
-    assert [path.name for path in checkpoint.parent.iterdir()] == ["checkpoint.pt"]
+    assert {path.name for path in checkpoint.parent.iterdir()} <= {"checkpoint.pt", "previous.pt"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
@@ -72,13 +73,13 @@ def run(arguments: Sequence[str]) -> int:
         with _together(arguments):
             app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
-        return EXIT_USER if launched_rank() else complain(str(error).strip().replace("\n", " "))
+        return _leave_to_first(EXIT_USER) if launched_rank() else complain(str(error).strip().replace("\n", " "))
     except KeyboardInterrupt:
         complain("interrupted")
         return EXIT_INTERRUPTED
     except NextpixelError as error:
         if error.shared and launched_rank():
-            return error.exit_code
+            return _leave_to_first(error.exit_code)
         return complain(str(error), error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()
@@ -102,6 +103,12 @@ def _together(arguments: Sequence[str]) -> Iterator[None]:
         if not processes.first:
             stack.enter_context(redirect_stdout(stack.enter_context(Path(os.devnull).open("w"))))
         yield
+
+
+def _leave_to_first(code: int) -> int:
+    """The exit code, after a while: torchrun ends all processes as soon as one does, and the first is to speak."""
+    time.sleep(1)
+    return code
 
 
 def complain(sentence: str, code: int = EXIT_USER) -> int:

@@ -13,25 +13,30 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
 import nextpixel
 from nextpixel.data import ImageSet
-from nextpixel.errors import TrainingError
+from nextpixel.errors import ProcessError, TrainingError
 from nextpixel.models.base import ImageModel
 from nextpixel.models.files import describe, load, save
 from nextpixel.models.set_condition import conditioned
 from nextpixel.nn.conditions import Values
 from nextpixel.pictures.grid import grid, save_picture
+from nextpixel.processes import current
 from nextpixel.scoring.likelihood import Likelihood, evaluate, log_probs
-from nextpixel.training.checkpoint import read_checkpoint, write_checkpoint
+from nextpixel.training.batch_size import with_batch_size
+from nextpixel.training.objective import last_adds_up, make_objective
 from nextpixel.training.optimization import make_average, make_optimizer
-from nextpixel.training.precision import use_bfloat16
+from nextpixel.training.precision import device_for, use_bfloat16
 from nextpixel.training.reporter import Reporter, Status
 from nextpixel.training.run_folder import RunFolder
 from nextpixel.training.schedule import learning_rate, step_indices, step_seed
@@ -79,10 +84,14 @@ def train(
         TrainingError: the run cannot start, or its loss is no longer finite.
         Interrupted: Ctrl-C or SIGTERM; the checkpoint is written.
     """
-    run = Run(model, images, valid, RunFolder(out), settings, command, reporter or Reporter())
-    run.begin(resume)
-    run.go()
-    return run.finish()
+    folder, first = RunFolder(out), current().first
+    with ExitStack() as stack:
+        current().from_first(lambda: stack.enter_context(folder.held()))
+        settings = with_batch_size(settings, model, images, out if resume else None)
+        run = Run(model, images, valid, folder, settings, command, reporter if reporter and first else Reporter())
+        run.begin(resume)
+        run.go()
+        return run.finish()
 
 
 class Run:
@@ -106,7 +115,8 @@ class Run:
         if self.images.condition is not None:
             model.fit_condition(self.images.condition)
         self.reporter = reporter
-        self.device = _device(settings.device)
+        self.processes = current()
+        self.device = device_for(settings)
         self.model = model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         # A companion is clipped by itself, so that the model learns as it would alone.
         self.companions = [] if model.companion is None else list(model.companion.parameters())
@@ -115,16 +125,22 @@ class Run:
         self.average = make_average(self.model, settings.ema)
         self.optimizer = make_optimizer(self.model, settings)
         self.bfloat16 = use_bfloat16(settings, self.device)
-        self.objective = torch.compile(self.model.log_prob) if settings.compile else self.model.log_prob
+        self.objective = make_objective(self.model, self.processes, compiled=settings.compile)
+        self.batch_size = settings.images_a_step
+        if self.batch_size < self.processes.count * settings.accumulate:
+            raise TrainingError(
+                f"a batch of {self.batch_size} images cannot be divided among {self.processes.count} processes in "
+                f"{settings.accumulate} parts each; raise --batch-size, or lower --accumulate or the processes"
+            )
         self.total_steps = settings.total_steps(len(images))
         self.dimensions = math.prod(model.image_shape)
         self.nats_per_bit_per_dim = self.dimensions * math.log(2)
         self.step = 0
-        self.seconds_before = 0.0
-        self.started = self.saved = time.monotonic()
+        self.seconds_before = self.agreed_seconds = self.saved = 0.0
+        self.started = time.monotonic()
         self.best: float | None = None
         self.last_valid: float | None = None
-        self.stop_requested = False
+        self.stop_requested = self.stopping = False
         self.model.record |= {
             "data": f"{images.name}, {len(images):,} images ({images.fingerprint})",
             **({"binarisation": _binarisation(images)} if images.binarize else {}),
@@ -138,7 +154,7 @@ class Run:
         """Part of the run that is done, 0 to 1: by steps, or by the clock."""
         if self.total_steps is not None:
             return self.step / self.total_steps
-        return self.seconds / (60 * (self.settings.minutes or 1))
+        return self.agreed_seconds / (60 * (self.settings.minutes or 1))
 
     @property
     def seconds(self) -> float:
@@ -147,21 +163,35 @@ class Run:
 
     def begin(self, resume: bool) -> None:
         """Start the folder, or go on from its checkpoint."""
-        description = {
+        prints = (self.images.fingerprint, self.valid.fingerprint)
+        if len(set(self.processes.all(prints))) > 1:
+            raise TrainingError("the processes of this run see different images; give all of them the same data")
+        description: dict[str, Any] = {
             "training": dataclasses.asdict(self.settings),
             "model": describe(self.model),
-            "data": {"training data": self.images.fingerprint, "validation data": self.valid.fingerprint},
+            "data": dict(zip(("training data", "validation data"), prints, strict=True)),
         }
-        if not (resume and self.folder.checkpoint.exists()):
-            self.folder.start(description)
+
+        def prepare() -> tuple[dict[str, Any], str | None, bool] | None:
+            if not (resume and self.folder.has_checkpoint):
+                self.folder.start(description)
+                return None
+            state, damage = self.folder.read_checkpoint()
+            self.folder.resume(description, state["step"])
+            return state, damage, (self.folder.path / "model.safetensors").exists()
+
+        found = self.processes.from_first(prepare)
+        if found is None:
             return
-        state = read_checkpoint(self.folder.checkpoint)
-        self.folder.resume(description, state["step"])
+        state, damage, has_best = found
+        if damage is not None:
+            self.reporter.note(damage)
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.step, self.seconds_before = state["step"], state["seconds"]
-        if (self.folder.path / "model.safetensors").exists():
+        self.step = state["step"]
+        self.seconds_before = self.agreed_seconds = self.saved = state["seconds"]
+        if has_best:
             self.best = state["best"]
         else:
             # Without the file of the best weights, these are the best that there are.
@@ -173,10 +203,19 @@ class Run:
 
         Raises:
             Interrupted: after writing a checkpoint.
-            TrainingError: the loss is not finite.
+            TrainingError: the loss is not finite, or another process of the run is gone.
         """
-        self.started = self.saved = time.monotonic()
-        self.board = Board(self.folder.path, self.step)
+        try:
+            self._go()
+        except ProcessError as error:
+            raise ProcessError(
+                f"another process of the run failed or was lost at step {self.step:,}; start them again with --resume, "
+                "as many as you like: the run goes on from the last checkpoint"
+            ) from error
+
+    def _go(self) -> None:
+        self.started = time.monotonic()
+        self.board = Board(self.folder.path if self.processes.first else None, self.step)
         meter = _Meter()
         before = self.progress
         with self._signals():
@@ -184,7 +223,7 @@ class Run:
                 nats, norm = self._step(before)
                 self.step += 1
                 now = self.progress
-                meter.add(self.settings.batch_size, nats)
+                meter.add(self.batch_size, nats)
                 if self.step % LOG_EVERY == 0 or now >= 1:
                     self._log_training(meter, norm)
                     self._report(meter, now)
@@ -195,9 +234,9 @@ class Run:
                     if _passes(before, now, self.settings.grids):
                         self._draw_grid()
                 before = now
-                if self.stop_requested or now >= 1 or self._checkpoint_due():
+                if self.stopping or now >= 1 or self._checkpoint_due():
                     self._checkpoint()
-                if self.stop_requested and now < 1:
+                if self.stopping and now < 1:
                     self.board.close()
                     raise Interrupted(f"stopped at step {self.step:,}; the checkpoint is written")
         self.board.close()
@@ -205,18 +244,19 @@ class Run:
     def finish(self) -> Likelihood:
         """Evaluate the best weights on all validation images, and complete the model card."""
         self.reporter.note(f"evaluating the best weights on all {len(self.valid):,} validation images")
-        best = load(self.folder.path).to(self.device)
+        best = self.processes.from_first(lambda: load(self.folder.path)).to(self.device)
         nats = -log_probs(best, self.valid)
         likelihood = Likelihood.of(nats, self.dimensions)
         best.record["trained"] = (
-            f"{self.step:,} steps of {self.settings.batch_size} images, "
-            f"{self.step * self.settings.batch_size / len(self.images):.1f} epochs, {self.seconds / 60:.1f} minutes"
+            f"{self.step:,} steps of {self.batch_size} images, "
+            f"{self.step * self.batch_size / len(self.images):.1f} epochs, {self.seconds / 60:.1f} minutes"
+            + (f", {self.processes.count} processes" if self.processes.count > 1 else "")
         )
         best.record["validation"] = f"{self.valid.name}: {likelihood}"
         best.record["likelihood"] = dataclasses.asdict(likelihood)
         # So that others can tell where an image lies among those held out.
         best.record["quantiles"] = nats.quantile(torch.linspace(0, 1, QUANTILES, dtype=nats.dtype)).tolist()
-        save(best, self.folder.path)
+        self.processes.from_first(lambda: save(best, self.folder.path))
         return likelihood
 
     def _step(self, progress: float) -> tuple[float, float]:
@@ -224,20 +264,20 @@ class Run:
         rate = learning_rate(self.settings, self.step, progress)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        torch.manual_seed(step_seed(self.settings.seed, self.step))
-        indices = step_indices(self.settings.seed, self.step, self.settings.batch_size, len(self.images))
-        batch = self.images.batch(indices, draw=self.step).to(self.device)
+        indices = step_indices(self.settings.seed, self.step, self.batch_size, len(self.images))
         self.model.train()
-        condition = self.images.condition_of(indices)
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
-            nats = -self.objective(batch, condition).mean()
-            companion = self.model.companion_loss(batch)
         self.optimizer.zero_grad()
-        loss = nats / self.dimensions
-        (loss if companion is None else loss + companion).backward()
+        share = self.processes.share(self.batch_size)
+        size = -(-(share.stop - share.start) // self.settings.accumulate)
+        places = range(share.start, share.stop, size)
+        total = torch.zeros(())
+        for place in places:
+            part = slice(place, min(place + size, share.stop))
+            with self.processes.noticing_losses(), last_adds_up(self.objective, last=place == places[-1]):
+                total += self._backward(indices[part], place).cpu()
         norm = float(torch.nn.utils.clip_grad_norm_(self.own, self.settings.clip))
         torch.nn.utils.clip_grad_norm_(self.companions, self.settings.clip)
-        value = nats.item()
+        value = self._agree(float(total) / self.batch_size)
         if not (math.isfinite(value) and math.isfinite(norm)):
             raise TrainingError(
                 f"the loss at step {self.step:,} is {value} and its gradient {norm}; the last good checkpoint is kept: "
@@ -247,6 +287,29 @@ class Run:
         self.optimizer.step()
         self.average.update_parameters(self.model)
         return value, norm
+
+    def _backward(self, indices: NDArray[np.int64], place: int) -> Tensor:
+        """Add the gradient of some images of the batch, the first of which is its `place`-th; returns their nats."""
+        torch.manual_seed(step_seed(self.settings.seed, self.step, place))
+        batch = self.images.batch(indices, draw=self.step).to(self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bfloat16):
+            log_probs, companion = self.objective(batch, self.images.condition_of(indices))
+            nats = -log_probs.sum()
+        loss = nats / (self.batch_size * self.dimensions)
+        if companion is not None:
+            loss = loss + companion * (len(batch) / self.batch_size)
+        # The gradient is the mean over the processes, and what is wanted is the sum.
+        (loss * self.processes.count).backward()
+        part: Tensor = nats.detach()
+        return part
+
+    def _agree(self, nats: float) -> float:
+        """Let all processes know the sum of their nats, whether one is to stop, and the clock of the first."""
+        seconds = self.seconds if self.processes.first else 0.0
+        mine = torch.tensor([nats, self.stop_requested, seconds], dtype=torch.float64)
+        total, stops, self.agreed_seconds = self.processes.sum(mine).tolist()
+        self.stopping = stops > 0
+        return float(total)
 
     def _validate(self) -> None:
         subset = self.valid.subset(range(min(len(self.valid), self.settings.valid_images)))
@@ -267,11 +330,12 @@ class Run:
 
     def _save_averaged(self) -> None:
         self._averaged.record = self.model.record
-        save(self._averaged, self.folder.path)
+        self.processes.from_first(lambda: save(self._averaged, self.folder.path))
 
     def _log(self, figures: dict[str, Any]) -> None:
         figures = {"step": self.step, "seconds": round(self.seconds, 1), **figures}
-        self.folder.log(figures)
+        if self.processes.first:
+            self.folder.log(figures)
         self.board.log(figures)
 
     @property
@@ -337,21 +401,19 @@ class Run:
         )
 
     def _checkpoint_due(self) -> bool:
-        return time.monotonic() - self.saved >= 60 * self.settings.checkpoint_minutes
+        return self.agreed_seconds - self.saved >= 60 * self.settings.checkpoint_minutes
 
     def _checkpoint(self) -> None:
-        write_checkpoint(
-            self.folder.checkpoint,
-            {
-                "model": self.model.state_dict(),
-                "average": self.average.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "step": self.step,
-                "seconds": self.seconds,
-                "best": self.best,
-            },
-        )
-        self.saved = time.monotonic()
+        state = {
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "best": self.best,
+        }
+        self.processes.from_first(lambda: self.folder.write_checkpoint(state))
+        self.saved = self.agreed_seconds
 
     @contextmanager
     def _signals(self) -> Iterator[None]:
@@ -363,6 +425,10 @@ class Run:
 
         def request(_number: int, _frame: FrameType | None) -> None:
             self.stop_requested = True
+            if self.processes.count > 1:
+                # torchrun sends a signal of its own after that of the terminal.
+                self.reporter.note("stopping after this step, to write the checkpoint")
+                return
             self.reporter.note("stopping after this step, to write the checkpoint; once more stops at once, without it")
             for each, handler in before.items():
                 signal.signal(each, handler)
@@ -418,19 +484,6 @@ class _Meter:
 def _passes(before: float, now: float, times: int) -> bool:
     """Whether progress has passed one of `times` evenly spread marks, of which the last is the end."""
     return math.floor(min(1.0, now) * times) > math.floor(before * times)
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        if device.type not in ("cpu", "cuda", "mps", "xpu"):
-            raise RuntimeError("no device to compute on")
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise TrainingError(f"device {name!r} cannot be used here; use --device cpu") from error
-    return device
 
 
 def _binarisation(images: ImageSet) -> str:

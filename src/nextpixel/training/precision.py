@@ -1,10 +1,30 @@
-"""In which numbers to train."""
+"""Where to train, and in which numbers."""
 
 from __future__ import annotations
 
 import torch
 
+from nextpixel.errors import TrainingError
 from nextpixel.training.settings import TrainingSettings
+
+
+def device_for(settings: TrainingSettings) -> torch.device:
+    """The device of a run, which every process has for itself.
+
+    Raises:
+        TrainingError: it cannot be used here.
+    """
+    name = settings.device
+    if name == "auto":
+        name = f"cuda:{torch.cuda.current_device()}" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        if device.type not in ("cpu", "cuda", "mps", "xpu"):
+            raise RuntimeError("no device to compute on")
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise TrainingError(f"device {name!r} cannot be used here; use --device cpu") from error
+    return device
 
 
 def use_bfloat16(settings: TrainingSettings, device: torch.device) -> bool:

@@ -2,7 +2,8 @@
 
 config.json, model.safetensors, README.md   the best weights so far: the run folder is a model folder
 train.json                                  settings, model and data of the run, which a resumed run must match
-checkpoint.pt                               what the next step depends on
+checkpoint.pt, checkpoint-previous.pt       what the next step depends on, now and at the checkpoint before
+lock                                        held by the process that trains
 metrics.jsonl                               one JSON object a line: training and validation figures by step
 samples/step-00001000.png                   sample grids
 """
@@ -10,15 +11,33 @@ samples/step-00001000.png                   sample grids
 from __future__ import annotations
 
 import json
+import os
+import socket
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from nextpixel.errors import TrainingError
 from nextpixel.files import write_atomically
+from nextpixel.training.checkpoint import read_checkpoint, write_checkpoint
+
+if sys.platform != "win32":
+    import fcntl
 
 # The length of a run may be changed when it is resumed, and where and how fast it computes is not part of what it is.
-MAY_CHANGE = {"steps", "epochs", "minutes", "device", "compile", "checkpoint_minutes", "grid_images"}
+MAY_CHANGE = {
+    "steps",
+    "epochs",
+    "minutes",
+    "device",
+    "compile",
+    "checkpoint_minutes",
+    "grid_images",
+    "accumulate",
+    "checkpoint_activations",
+}
 
 
 class RunFolder:
@@ -27,6 +46,8 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.checkpoint = path / "checkpoint.pt"
+        self.previous = path / "checkpoint-previous.pt"
+        self.lock = path / "lock"
         self.metrics = path / "metrics.jsonl"
         self.settings = path / "train.json"
 
@@ -34,24 +55,93 @@ class RunFolder:
         """Where the sample grid of a step goes."""
         return self.path / "samples" / f"step-{step:08d}.png"
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Inside, no other process can train in this folder. The system lets go of it when the process ends.
+
+        Raises:
+            TrainingError: another one does, the folder holds files that are not a run's, or it cannot be written.
+        """
+        try:
+            # A run that was killed before its first checkpoint starts again; anything else there is somebody's.
+            others = {each.name for each in self.path.iterdir()} - {self.lock.name} if self.path.exists() else set()
+            if others and not self.settings.exists():
+                raise TrainingError(f"{self.path} holds files that are not a run's; choose an empty or a new folder")
+            self.path.mkdir(parents=True, exist_ok=True)
+            file = self.lock.open("a+", encoding="utf-8")
+        except OSError as error:
+            raise TrainingError(f"{self.path} cannot be written ({error.strerror}); choose another folder") from error
+        with file:
+            self._take(file)
+            yield
+
+    def _take(self, file: IO[str]) -> None:
+        """Lock the file, and leave in it who did."""
+        if sys.platform == "win32":
+            return
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            raise TrainingError(
+                f"{self.path} is being trained in by {file.read(200).strip() or 'another process'}; wait until it "
+                "ends, stop it, or choose another folder"
+            ) from error
+        except OSError:
+            # A file system without locks; there, who starts two runs in one folder is not told.
+            return
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        file.flush()
+
     def start(self, description: dict[str, Any]) -> None:
         """Begin a run that was not there before.
 
         Raises:
-            TrainingError: the folder holds a run or a model already, or cannot be written.
+            TrainingError: the folder holds a run already, or cannot be written.
         """
-        if self.checkpoint.exists():
+        if self.has_checkpoint:
             raise TrainingError(f"{self.path} holds a training run; add --resume to go on, or choose another folder")
         try:
-            # A run that was killed before its first checkpoint starts again; anything else there is somebody's.
-            if self.path.exists() and any(self.path.iterdir()) and not self.settings.exists():
-                raise TrainingError(f"{self.path} holds files that are not a run's; choose an empty or a new folder")
             self._remove_leftovers()
             (self.path / "samples").mkdir(parents=True, exist_ok=True)
             write_atomically(self.settings, (json.dumps(description, indent=2) + "\n").encode())
             write_atomically(self.metrics, b"")
         except OSError as error:
             raise TrainingError(f"{self.path} cannot be written ({error.strerror}); choose another folder") from error
+
+    @property
+    def has_checkpoint(self) -> bool:
+        """Whether there is a run to go on with."""
+        return self.checkpoint.exists() or self.previous.exists()
+
+    def read_checkpoint(self) -> tuple[dict[str, Any], str | None]:
+        """The state to go on from: that of the last checkpoint, or, if this is damaged, of the one before.
+
+        Returns:
+            The state, and why it is not the last one, or None.
+
+        Raises:
+            TrainingError: there is none that can be read.
+        """
+        try:
+            return read_checkpoint(self.checkpoint), None
+        except TrainingError as error:
+            if not self.previous.exists():
+                raise
+            state = read_checkpoint(self.previous)
+            if self.checkpoint.exists():
+                # Else it would take the place of the good one when the next is written.
+                self.checkpoint.replace(self.checkpoint.with_name("checkpoint-damaged.pt"))
+            return state, f"{error}; going on from {self.previous.name}, of step {state['step']:,}, instead"
+
+    def write_checkpoint(self, state: dict[str, Any]) -> None:
+        """Write the state of the run, and keep the one before.
+
+        Raises:
+            TrainingError: it cannot be written; the last one is then still there.
+        """
+        write_checkpoint(self.checkpoint, self.previous, state)
 
     def resume(self, description: dict[str, Any], step: int) -> None:
         """Check that a run is the one described, and forget the figures of steps after `step`.
@@ -84,7 +174,8 @@ class RunFolder:
 
     def _remove_leftovers(self) -> None:
         """Delete the parts of files that a killed process was writing."""
-        for name in ("model.safetensors", "config.json", "README.md", "train.json", "metrics.jsonl", "checkpoint.pt"):
+        files = (self.settings, self.metrics, self.checkpoint, self.previous)
+        for name in ("model.safetensors", "config.json", "README.md", *(each.name for each in files)):
             for part in self.path.glob(f".{name}.*"):
                 part.unlink(missing_ok=True)
 

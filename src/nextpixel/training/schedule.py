@@ -29,9 +29,10 @@ def step_indices(seed: int, step: int, batch_size: int, count: int) -> NDArray[n
     return np.concatenate(pieces)
 
 
-def step_seed(seed: int, step: int) -> int:
-    """Seed of all noise in a step (dropout, dynamic binarisation)."""
-    return int(np.random.SeedSequence([seed, step]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+def step_seed(seed: int, step: int, place: int = 0) -> int:
+    """Seed of the noise (dropout) for a part of the images of a step, of which the first is the `place`-th."""
+    words = [seed, step, place] if place else [seed, step]
+    return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 @lru_cache(maxsize=2)

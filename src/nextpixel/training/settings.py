@@ -21,7 +21,10 @@ class TrainingSettings:
         steps: Train for this many steps.
         epochs: Train for this many passes over the training images (default: 10 epochs).
         minutes: Train for this many minutes, validation and sample grids included.
-        batch_size: Images a step.
+        batch_size: Images a step, by all processes together; auto takes as many as there is memory for, as long as more
+            of them make it faster, and keeps to it when the run is resumed.
+        accumulate: Take the images of a step in so many parts, one after another, to need less memory.
+        checkpoint_activations: Compute the features of the layers twice instead of keeping them, to need less memory.
         learning_rate: Learning rate after the warm-up; it then falls to zero along a cosine.
         warmup: Steps over which the learning rate rises to its full value.
         optimizer: adamw, or rmsprop as in the PixelRNN paper.
@@ -42,7 +45,9 @@ class TrainingSettings:
     steps: int | None = None
     epochs: float | None = None
     minutes: float | None = None
-    batch_size: int = 64
+    batch_size: int | Literal["auto"] = 64
+    accumulate: int = 1
+    checkpoint_activations: bool = False
     learning_rate: float = 1e-3
     warmup: int = 200
     optimizer: Literal["adamw", "rmsprop"] = "adamw"
@@ -71,7 +76,8 @@ class TrainingSettings:
             raise TrainingError(f"{given[0]} and {given[1]} both set the length of the run; give one of them")
         positive = {
             **{name: value for name, value in lengths.items() if value is not None},
-            "batch_size": self.batch_size,
+            "batch_size": self.images_a_step if self.batch_size != "auto" else 1,
+            "accumulate": self.accumulate,
             "learning_rate": self.learning_rate,
             "clip": self.clip,
             "validations": self.validations,
@@ -91,7 +97,7 @@ class TrainingSettings:
         for name, value in not_negative.items():
             if not (math.isfinite(value) and value >= 0):
                 raise TrainingError(f"{name} must be 0 or more, not {value}")
-        for name, number, most in (("seed", self.seed, 2**63 - 1), ("batch_size", self.batch_size, 2**20)):
+        for name, number, most in (("seed", self.seed, 2**63 - 1), ("batch_size", positive["batch_size"], 2**20)):
             if number > most:
                 raise TrainingError(f"{name} must be at most {most}, not {number}")
         if not 0 <= self.ema < 1:
@@ -103,4 +109,15 @@ class TrainingSettings:
             return None
         if self.steps is not None:
             return self.steps
-        return max(1, math.ceil((10 if self.epochs is None else self.epochs) * images / self.batch_size))
+        return max(1, math.ceil((10 if self.epochs is None else self.epochs) * images / self.images_a_step))
+
+    @property
+    def images_a_step(self) -> int:
+        """The batch size as a number.
+
+        Raises:
+            TrainingError: it is auto, and not found yet.
+        """
+        if self.batch_size == "auto":
+            raise TrainingError("batch_size auto is found by nextpixel.training.loop.train; give a number")
+        return self.batch_size

@@ -11,13 +11,13 @@ class Board:
     """Writes figures to `RUN/tensorboard`; does nothing where TensorBoard is not installed.
 
     Args:
-        run: the run folder.
+        run: the run folder; None writes nothing.
         step: the step from which the run goes on; what stood at later steps is hidden.
     """
 
-    def __init__(self, run: Path, step: int) -> None:
+    def __init__(self, run: Path | None, step: int) -> None:
         self.writer: Any = None
-        if find_spec("tensorboard") is not None:
+        if run is not None and find_spec("tensorboard") is not None:
             from torch.utils.tensorboard import SummaryWriter
 
             self.writer = SummaryWriter(run / "tensorboard", purge_step=step + 1)

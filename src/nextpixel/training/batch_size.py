@@ -1,0 +1,109 @@
+"""`--batch-size auto`: as many images a step as there is memory for, as long as more of them make it faster."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import re
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from nextpixel.data import ImageSet
+from nextpixel.models.base import ImageModel
+from nextpixel.models.set_condition import conditioned
+from nextpixel.processes import current
+from nextpixel.training.precision import device_for, use_bfloat16
+from nextpixel.training.run_folder import read_settings
+from nextpixel.training.settings import TrainingSettings
+
+SMALLEST, LARGEST = 8, 1024
+WORTHWHILE = 1.1
+"""A batch of twice as many images is taken if it makes at least so many times as many images a second."""
+PART_OF_MEMORY = 0.5
+
+
+def with_batch_size(
+    settings: TrainingSettings, model: ImageModel, images: ImageSet, resumed: Path | None
+) -> TrainingSettings:
+    """The settings with a batch size that is a number.
+
+    Args:
+        settings: of the run.
+        model: the model with its initial weights.
+        images: the training images.
+        resumed: the folder of a run that goes on, whose batch size is kept; None for a new run.
+    """
+    if settings.batch_size != "auto":
+        return settings
+    kept = {} if resumed is None else read_settings(resumed)
+    if isinstance(kept.get("batch_size"), int):
+        return dataclasses.replace(settings, batch_size=kept["batch_size"])
+    own = current().from_first(lambda: _best(settings, model, images))
+    return dataclasses.replace(settings, batch_size=own * current().count * settings.accumulate)
+
+
+def _best(settings: TrainingSettings, model: ImageModel, images: ImageSet) -> int:
+    """The images that one process best takes at once."""
+    images = conditioned(images, model.condition if model.needs_condition else None)
+    model.to(device_for(settings), memory_format=torch.channels_last)  # type: ignore[call-overload]
+    most = max(1, min(LARGEST, len(images) // (current().count * settings.accumulate)))
+    size = best = min(SMALLEST, most)
+    speed = 0.0
+    while size <= most:
+        try:
+            needed, seconds = _tried(settings, model, images, size)
+        except torch.OutOfMemoryError:
+            break
+        if size / seconds < WORTHWHILE * speed:
+            break
+        best, speed = size, size / seconds
+        size *= 2
+        if 2 * needed > _allowed(model.device):
+            break
+    model.zero_grad()
+    return best
+
+
+def _tried(settings: TrainingSettings, model: ImageModel, images: ImageSet, size: int) -> tuple[int, float]:
+    """The bytes that a batch keeps for its gradient, and the seconds that it takes."""
+    indices = range(size)
+    kept: dict[int, int] = {}
+
+    def count(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    took = math.inf
+    batch, condition = images.batch(indices).to(model.device), images.condition_of(indices)
+    model.train()
+    # The first time is slower: memory is taken from the system, and kernels are chosen.
+    for _ in range(3):
+        start = time.perf_counter()
+        with (
+            torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor),
+            torch.autocast(model.device.type, torch.bfloat16, enabled=use_bfloat16(settings, model.device)),
+        ):
+            loss = -model.log_prob(batch, condition).mean()
+        loss.backward()  # type: ignore[no-untyped-call]
+        if model.device.type == "cuda":
+            torch.cuda.synchronize()
+        took = min(took, time.perf_counter() - start)
+    return sum(kept.values()), took
+
+
+def _allowed(device: torch.device) -> float:
+    """The bytes that the features of a batch may take, in each process of this machine."""
+    if device.type == "cuda":
+        return PART_OF_MEMORY * torch.cuda.mem_get_info(device)[1]
+    own = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    information = Path("/proc/meminfo")
+    if information.exists():
+        # What files occupy can be had too.
+        found = re.search(r"MemAvailable:\s+(\d+) kB", information.read_text(encoding="utf-8"))
+        own = int(found[1]) * 1024 if found else own
+    return PART_OF_MEMORY * own / int(os.environ.get("LOCAL_WORLD_SIZE", "1"))

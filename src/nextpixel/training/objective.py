@@ -1,0 +1,57 @@
+"""What training minimises, as one module that can be compiled and shared among processes."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from nextpixel.models.base import ImageModel
+from nextpixel.nn.conditions import Values
+from nextpixel.processes import Processes
+
+
+class Objective(nn.Module):
+    """The likelihood of a batch, and the loss of the network that is trained beside the model, if there is one.
+
+    Args:
+        model: the model.
+    """
+
+    def __init__(self, model: ImageModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor, condition: Values | None) -> tuple[Tensor, Tensor | None]:
+        """See `ImageModel.log_prob` and `ImageModel.companion_loss`."""
+        return self.model.log_prob(images, condition), self.model.companion_loss(images)
+
+
+def make_objective(model: ImageModel, processes: Processes, *, compiled: bool) -> nn.Module:
+    """The objective of a model.
+
+    With several processes its gradients are averaged over them while they are computed. All parameters are then taken
+    to be used in any step, and the sums to be made in the same order whenever a run is resumed: PyTorch would otherwise
+    order them anew after the first step, and the bits would depend on where a run was interrupted.
+
+    Args:
+        model: the model.
+        processes: those that share the work.
+        compiled: whether to compile it with `torch.compile`.
+    """
+    objective: nn.Module = Objective(model)
+    if compiled:
+        objective = torch.compile(objective)  # type: ignore[assignment]
+    if processes.count == 1:
+        return objective
+    devices = [model.device] if model.device.type == "cuda" else None
+    return DistributedDataParallel(objective, devices, broadcast_buffers=False, find_unused_parameters=True)
+
+
+def last_adds_up(objective: nn.Module, *, last: bool) -> AbstractContextManager[None]:
+    """Inside, gradients are only added up within this process, unless it is the last part of a step."""
+    if last or not isinstance(objective, DistributedDataParallel):
+        return nullcontext()
+    return objective.no_sync()
