@@ -85,6 +85,11 @@ class Processes:
         """
         return map(act, tasks)
 
+    def beside(self, tasks: Sequence[T], number: int) -> Sequence[T]:
+        """The tasks that `each` does at the same time as the one of this number, this one included."""
+        start = number // self.count * self.count
+        return tasks[start : start + self.count]
+
     def together(self, act: Callable[[], T]) -> T:
         """Let every process do the same work; if one of them fails, all do."""
         return act()

@@ -47,7 +47,7 @@ def test_the_mode_of_the_model_does_not_matter_and_stays():
 
 def test_parts_of_a_set_are_scored_as_the_whole(monkeypatch):
     model, background = sharper(tiny("gated-pixelcnn", (1, 4, 4), 9)), tiny("gated-pixelcnn", (1, 4, 4), 9)
-    # Other images than those that are scored: an image that is among the normal ones would lie on the edge of a p-value.
+    # Other images than those that are scored: one that is among the normal ones lies on the edge of a p-value.
     images, normal = noise(model, 20), noise(model, 8, seed=1)
     whole = nx.score(model, images, background=background, normal=normal, false_alarms=0.2)
     monkeypatch.setattr("nextpixel.scoring.likelihood.batch_size_for", lambda _: 3)

@@ -97,6 +97,8 @@ def _together(arguments: Sequence[str]) -> Iterator[None]:
     if launched_count() == 1 or SHARED.isdisjoint(arguments[:1]):
         yield
         return
+    # Not a word of PyTorch's own about how it adds up gradients; it is read when PyTorch is imported.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     # Wrong arguments are told by the first process at once, without waiting for the others.
     app.parse_args(arguments, exit_on_error=False, print_error=False)
     with launched() as processes, ExitStack() as stack:

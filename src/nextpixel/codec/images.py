@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nextpixel.batches import batches, divided
+from nextpixel.batches import batches, divided, scaled
 from nextpixel.codec.fixed_point import IntegerStepper, Twin
 from nextpixel.codec.integers import F, exact_products
 from nextpixel.codec.rans import TOTAL, LaneDecoder, encode_lanes
@@ -65,16 +65,15 @@ def shares_of(
     count, colours, _, width = images.shape
     size = batch_size or max(1, min(twin.images_at_once, FREQUENCIES_AT_ONCE // (width * colours * twin.levels)))
 
-    def shares(part: slice) -> Shares:
-        mine.add(part.start)
-        return _shares_of_batch(twin, images[part].long(), None if labels is None else labels[part], dtype, advance)
+    def shares(number: int) -> Shares:
+        part, beside = parts[number], processes.beside(parts, number)
+        own = None if labels is None else labels[part]
+        told = scaled(advance, beside[-1].stop - beside[0].start, part.stop - part.start)
+        return _shares_of_batch(twin, images[part].long(), own, dtype, told)
 
-    parts, mine = divided(count, size, current().count), set[int]()
-    found = []
-    for part, own in zip(parts, current().each(parts, shares), strict=True):
-        found.append(own)
-        if advance is not None and part.start not in mine:
-            advance(own.starts.size)
+    processes = current()
+    parts = divided(count, size, processes.count)
+    found = processes.each(range(len(parts)), shares)
     return Shares(*map(np.concatenate, zip(*found, strict=True)))
 
 

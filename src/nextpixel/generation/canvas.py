@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
+from nextpixel.batches import scaled
 from nextpixel.nn.distributions import Taste
 
 
@@ -49,17 +50,7 @@ class Canvas:
 
     def counting(self, part: int, whole: int) -> Canvas:
         """The canvas, of whose sub-pixels only `part` of `whole` are counted where it is told what is done."""
-        if self.advance is None or not whole:
-            return self
-        advance, seen = self.advance, [0]
-
-        def scaled(count: int) -> None:
-            before = seen[0] * part // whole
-            seen[0] += count
-            if seen[0] * part // whole > before:
-                advance(seen[0] * part // whole - before)
-
-        return replace(self, advance=scaled)
+        return replace(self, advance=scaled(self.advance, part, whole))
 
     def _of(self, view: Callable[[Tensor], Tensor]) -> Canvas:
         return replace(

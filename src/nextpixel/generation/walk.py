@@ -8,7 +8,6 @@ each sub-pixel, for models of any order, and as the reference of the others.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -81,23 +80,22 @@ def walk(
     nats = torch.zeros(images.shape, device=images.device, dtype=next(model.parameters()).dtype)
     canvas = Canvas(images, nats, known, uniforms, taste, model.levels, advance)
 
-    def draw_part(part: slice) -> Walk:
+    def draw_part(number: int) -> Walk:
+        part, beside = parts[number], processes.beside(parts, number)
         context = model._context({name: values[part] for name, values in condition.items()})
         own = canvas.part(part)
+        own = own.counting(beside[-1].stop - beside[0].start, part.stop - part.start)
         if watch is not None:
             own = replace(own, watch=partial(watch, own.images))
         model._walk(own, context)
-        mine.add(part.start)
         return Walk(own.images, own.nats)
 
     # Who watches wants to see all images at once.
     processes = ALONE if watch is not None else current()
-    parts, mine = divided(len(images), model.images_at_once, processes.count), set[int]()
+    parts = divided(len(images), model.images_at_once, processes.count)
     with evaluating(model):
-        for part, drawn in zip(parts, processes.each(parts, draw_part), strict=True):
-            if part.start not in mine:
-                images[part], nats[part] = drawn.images.to(images.device), drawn.log_prob_map.to(nats.device)
-                canvas.part(part).done(math.prod(images.shape[1:]))
+        for part, drawn in zip(parts, processes.each(range(len(parts)), draw_part), strict=True):
+            images[part], nats[part] = drawn.images.to(images.device), drawn.log_prob_map.to(nats.device)
     if not nats.isfinite().all():
         raise ModelError("the model gives probabilities that are not numbers; its weights have diverged: train it anew")
     return Walk(images, nats)

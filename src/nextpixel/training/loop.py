@@ -25,7 +25,7 @@ from torch import Tensor
 
 import nextpixel
 from nextpixel.data import ImageSet
-from nextpixel.errors import ProcessError, TrainingError
+from nextpixel.errors import NextpixelError, ProcessError, TrainingError
 from nextpixel.models.base import ImageModel
 from nextpixel.models.files import describe, load, save
 from nextpixel.models.set_condition import conditioned
@@ -442,7 +442,7 @@ class Run:
                 signal.signal(number, handler)
 
 
-class _TooSlowError(Exception):
+class _TooSlowError(NextpixelError):
     """A sample grid that would take longer than it may."""
 
     def __init__(self, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from contextlib import AbstractContextManager, nullcontext
 
 import torch
@@ -47,7 +48,9 @@ def make_objective(model: ImageModel, processes: Processes, *, compiled: bool) -
     if processes.count == 1:
         return objective
     devices = [model.device] if model.device.type == "cuda" else None
-    return DistributedDataParallel(objective, devices, broadcast_buffers=False, find_unused_parameters=True)
+    # Of the two ways to lay out a 1x1 kernel's gradient PyTorch takes one and expects the other; they are the same.
+    warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
+    return DistributedDataParallel(objective, devices, forward_sync_buffers=False, find_unused_parameters=True)
 
 
 def last_adds_up(objective: nn.Module, *, last: bool) -> AbstractContextManager[None]:
