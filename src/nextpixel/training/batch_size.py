@@ -83,6 +83,7 @@ def _tried(settings: TrainingSettings, model: ImageModel, images: ImageSet, size
     model.train()
     # The first time is slower: memory is taken from the system, and kernels are chosen.
     for _ in range(3):
+        kept.clear()
         start = time.perf_counter()
         with (
             torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor),

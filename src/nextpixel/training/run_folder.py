@@ -16,8 +16,9 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from nextpixel.errors import TrainingError
 from nextpixel.files import write_atomically
@@ -68,14 +69,14 @@ class RunFolder:
             if others and not self.settings.exists():
                 raise TrainingError(f"{self.path} holds files that are not a run's; choose an empty or a new folder")
             self.path.mkdir(parents=True, exist_ok=True)
-            file = self.lock.open("a+", encoding="utf-8")
+            file = self.lock.open("a+b", buffering=0)
         except OSError as error:
             raise TrainingError(f"{self.path} cannot be written ({error.strerror}); choose another folder") from error
         with file:
             self._take(file)
             yield
 
-    def _take(self, file: IO[str]) -> None:
+    def _take(self, file: FileIO) -> None:
         """Lock the file, and leave in it who did."""
         if sys.platform == "win32":
             return
@@ -83,16 +84,18 @@ class RunFolder:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             file.seek(0)
+            holder = (file.read(200) or b"").decode(errors="replace") or "another process"
             raise TrainingError(
-                f"{self.path} is being trained in by {file.read(200).strip() or 'another process'}; wait until it "
-                "ends, stop it, or choose another folder"
+                f"{self.path} is being trained in by {holder}; wait until it ends, stop it, or choose another folder"
             ) from error
         except OSError:
             # A file system without locks; there, who starts two runs in one folder is not told.
             return
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}")
-        file.flush()
+        try:
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
+        except OSError as error:
+            raise TrainingError(f"{self.lock} cannot be written ({error.strerror}); make room") from error
 
     def start(self, description: dict[str, Any]) -> None:
         """Begin a run that was not there before.
