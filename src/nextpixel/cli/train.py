@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from nextpixel.cli.options import DataOptions, stored_options
+from nextpixel.cli.options import DataOptions, load_model, stored_options
 from nextpixel.errors import DataError, TrainingError
 from nextpixel.training.settings import TrainingSettings
 
@@ -68,6 +68,7 @@ def train(
     vectors: Path | None = None,
     valid_vectors: Path | None = None,
     valid_fraction: float = 0.05,
+    start_from: Path | None = None,
     background_of: Path | None = None,
     mutation: float | None = None,
     resume: Annotated[bool, Parameter(negative="")] = False,
@@ -94,6 +95,8 @@ def train(
             the data's own: vectors in the .npz, embeddings.npz in the folder, a column vector of metadata.csv.
         valid_vectors: Likewise for the images of --valid.
         valid_fraction: The part of the images to hold out, where the data has no valid split.
+        start_from: Begin with the weights of this run or model folder, and its model, instead of random ones; how its
+            images were read is taken over too. The schedule is a new one.
         background_of: Train a background model for the anomaly scores of this run (see `nextpixel score --background`):
             the same model on images of which a part of the sub-pixels is replaced at random. Options that are left out,
             or given their default, are the run's.
@@ -111,10 +114,15 @@ def train(
             raise TrainingError(
                 f"--out {out} lies inside {source}: its pictures would become data; choose another folder"
             )
-    foreground = None
+    foreground = begun = None
     if mutation is not None and background_of is None:
         raise TrainingError("--mutation makes a background model; add --background-of RUN, or leave it out")
     rate = 0.2 if mutation is None else mutation
+    if start_from is not None:
+        if model_options != ModelOptions() or condition or (model, order) != ("gated-pixelcnn", "top") or background_of:
+            raise TrainingError("--start-from takes the model of the run; leave out the options of the model")
+        begun = load_model(start_from)
+        images = stored_options(begun, images)
     if background_of is not None:
         if model_options != ModelOptions() or condition or (model, order) != ("gated-pixelcnn", "top"):
             raise TrainingError("--background-of takes the model of the run; leave out the options of the model")
@@ -129,18 +137,23 @@ def train(
     from nextpixel.training.loop import train as run
 
     torch.manual_seed(settings.seed)
+    given = foreground or begun
     if foreground is not None:
-        model, options, specification = foreground.family, foreground.options, foreground.condition
         training, validation = training.mutated(rate), validation.mutated(rate)
+    if given is not None:
+        model, options, specification = given.family, given.options, given.condition
     else:
         options = {name: value for name, value in asdict(model_options).items() if value is not None}
         if order != "top":
             model, options = "turned", {"inner": model, "order": order, **options}
         specification = specification_for(training, condition or [])
     network = build(model, image_shape=training.image_shape, levels=training.levels, condition=specification, **options)
-    if foreground is not None:
-        foreground.check_set(training, with_condition=False)
+    if given is not None:
+        given.check_set(training, with_condition=False)
     network.record = {"images": asdict(images)}
+    if begun is not None:
+        network.load_state_dict(begun.state_dict())
+        network.record["begun"] = ", ".join([str(start_from), *filter(None, [begun.record.get("trained")])])
     parameters = sum(parameter.numel() for parameter in network.parameters())
     console.print(
         f"{model}: {parameters:,} parameters; {len(training):,} training and {len(validation):,} validation images "

@@ -25,6 +25,7 @@ def facts(model: ImageModel) -> list[tuple[str, str]]:
         ("Data", record.get("data")),
         ("Binarisation", record.get("binarisation")),
         ("Command", f"`{record['command']}`" if "command" in record else None),
+        ("Begun with", record.get("begun")),
         ("Trained", record.get("trained")),
         ("Validation", record.get("validation")),
         ("Library", record.get("library")),

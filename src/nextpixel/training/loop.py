@@ -112,7 +112,7 @@ class Run:
         self.images, self.valid = conditioned(images, own), conditioned(valid, own)
         model.check_set(self.images)
         model.check_set(self.valid)
-        if self.images.condition is not None:
+        if self.images.condition is not None and "begun" not in model.record:
             model.fit_condition(self.images.condition)
         self.reporter = reporter
         self.processes = current()
