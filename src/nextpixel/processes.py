@@ -157,7 +157,7 @@ class Launched(Processes):
             self._dist.broadcast_object_list(box, src=0)
         outcome: Outcome[T] = box[0]
         if outcome.error is not None:
-            raise _shared(outcome.error)
+            raise everywhere(outcome.error)
         return outcome.value  # type: ignore[return-value]
 
     def all(self, value: T) -> list[T]:
@@ -178,7 +178,7 @@ class Launched(Processes):
             self._dist.all_gather_object(box, outcome, group=group)
         for each in box:
             if each.error is not None:
-                raise _shared(each.error)
+                raise everywhere(each.error)
         return [each.value for each in box]
 
     @contextmanager
@@ -202,6 +202,12 @@ _current: Processes = ALONE
 def current() -> Processes:
     """The processes that this one belongs to: those of `launched`, else itself alone."""
     return _current
+
+
+def everywhere(error: NextpixelError) -> NextpixelError:
+    """The error, marked as one that every process raises, so that only the first prints it."""
+    error.shared = True
+    return error
 
 
 @contextmanager
@@ -250,9 +256,3 @@ def launched() -> Iterator[Processes]:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().split("\n", maxsplit=1)[0][:200]
-
-
-def _shared(error: NextpixelError) -> NextpixelError:
-    """The error, marked as one that every process raises, so that only the first prints it."""
-    error.shared = True
-    return error

@@ -12,6 +12,7 @@ from cyclopts import Parameter
 
 from nextpixel.cli.options import DataOptions, load_model, stored_options
 from nextpixel.errors import DataError, TrainingError
+from nextpixel.processes import everywhere
 from nextpixel.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -173,7 +174,8 @@ def train(
                 reporter=reporter,
             )
     except Interrupted as stop:
-        raise Interrupted(f"{stop}; to go on: {shlex.join(['nextpixel', *words, '--resume'])}") from None
+        command = shlex.join(["nextpixel", *words, "--resume"])
+        raise everywhere(Interrupted(f"{stop}; to go on: {command}")) from None
     print(f"best weights, all validation images: {likelihood}")
     print(f"run folder: {out}")
 

@@ -31,7 +31,7 @@ from nextpixel.models.files import describe, load, save
 from nextpixel.models.set_condition import conditioned
 from nextpixel.nn.conditions import Values
 from nextpixel.pictures.grid import grid, save_picture
-from nextpixel.processes import current
+from nextpixel.processes import current, everywhere
 from nextpixel.scoring.likelihood import Likelihood, evaluate, log_probs
 from nextpixel.training.batch_size import with_batch_size
 from nextpixel.training.objective import last_adds_up, make_objective
@@ -128,10 +128,11 @@ class Run:
         self.objective = make_objective(self.model, self.processes, compiled=settings.compile)
         self.batch_size = settings.images_a_step
         if self.batch_size < self.processes.count * settings.accumulate:
-            raise TrainingError(
+            error = TrainingError(
                 f"a batch of {self.batch_size} images cannot be divided among {self.processes.count} processes in "
                 f"{settings.accumulate} parts each; raise --batch-size, or lower --accumulate or the processes"
             )
+            raise everywhere(error)
         self.total_steps = settings.total_steps(len(images))
         self.dimensions = math.prod(model.image_shape)
         self.nats_per_bit_per_dim = self.dimensions * math.log(2)
@@ -238,7 +239,7 @@ class Run:
                     self._checkpoint()
                 if self.stopping and now < 1:
                     self.board.close()
-                    raise Interrupted(f"stopped at step {self.step:,}; the checkpoint is written")
+                    raise everywhere(Interrupted(f"stopped at step {self.step:,}; the checkpoint is written"))
         self.board.close()
 
     def finish(self) -> Likelihood:
@@ -279,11 +280,12 @@ class Run:
         torch.nn.utils.clip_grad_norm_(self.companions, self.settings.clip)
         value = self._agree(float(total) / self.batch_size)
         if not (math.isfinite(value) and math.isfinite(norm)):
-            raise TrainingError(
+            error = TrainingError(
                 f"the loss at step {self.step:,} is {value} and its gradient {norm}; the last good checkpoint is kept: "
                 f"start again with a smaller learning rate than {self.settings.learning_rate:g}, a longer warm-up, or "
                 "--precision float32"
             )
+            raise everywhere(error)
         self.optimizer.step()
         self.average.update_parameters(self.model)
         return value, norm
