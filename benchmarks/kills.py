@@ -20,6 +20,7 @@ from pathlib import Path
 
 from nextpixel.errors import TrainingError
 from nextpixel.training.checkpoint import read_checkpoint
+from nextpixel.training.run_folder import RunFolder
 
 
 def digest(path: Path) -> str:
@@ -34,12 +35,18 @@ def step_of(run: Path) -> int:
         return 0
 
 
+def holder(run: Path) -> str:
+    """Who trains in the folder."""
+    lock = RunFolder(run).lock
+    return lock.read_text(encoding="utf-8") if lock.exists() else ""
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--model", default="gated-pixelcnn")
     parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--longest", type=float, default=9.0, help="seconds that a process lives at most")
+    parser.add_argument("--longest", type=float, default=2.0, help="seconds until it is killed, at most")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     words = f"train digits --model {arguments.model} --features 16 --layers 3 --dropout 0.1 --batch-size 8"
@@ -59,17 +66,25 @@ def main() -> None:
             process = subprocess.Popen(
                 command(parts), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
             )
-            lives, start = generator.uniform(0.5, arguments.longest), time.monotonic()
-            while process.poll() is None and time.monotonic() - start < lives:
+            # Most of them while it trains, some while it starts.
+            training = generator.random() < 0.9
+            while training and process.poll() is None and str(process.pid) not in holder(parts):
                 time.sleep(0.01)
+            lives, start = generator.uniform(0, arguments.longest), time.monotonic()
+            while process.poll() is None and time.monotonic() - start < lives:
+                time.sleep(0.001)
             if process.poll() is None:
                 process.kill()
             _, errors = process.communicate()
             if process.returncode != -signal.SIGKILL:
-                print(f"the run ended by itself (exit code {process.returncode}) after {kills} kills: {errors[-300:]}")
+                began = "training" if training else "process"
+            print(f"the run ended by itself (exit code {process.returncode}) after {kills} kills: {errors[-300:]}")
                 break
             kills += 1
-            print(f"kill {kills} after {lives:.2f} s; the checkpoint is of step {step_of(parts)}", flush=True)
+            print(
+                f"kill {kills}, {lives:.2f} s after the {began} began; the checkpoint is of step {step_of(parts)}",
+                flush=True,
+            )
         subprocess.run(command(parts), check=True, env=environment, capture_output=True)
         one, two = digest(whole), digest(parts)
     print(f"undisturbed       {one}\n{kills} times killed   {two}\n{'equal' if one == two else 'DIFFERENT'}")
