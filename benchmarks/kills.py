@@ -77,10 +77,10 @@ def main() -> None:
                 process.kill()
             _, errors = process.communicate()
             if process.returncode != -signal.SIGKILL:
-                began = "training" if training else "process"
-            print(f"the run ended by itself (exit code {process.returncode}) after {kills} kills: {errors[-300:]}")
+                print(f"the run ended by itself (exit code {process.returncode}) after {kills} kills: {errors[-300:]}")
                 break
             kills += 1
+            began = "training" if training else "process"
             print(
                 f"kill {kills}, {lives:.2f} s after the {began} began; the checkpoint is of step {step_of(parts)}",
                 flush=True,
