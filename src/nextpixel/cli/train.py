@@ -140,7 +140,7 @@ def train(
     network = build(model, image_shape=training.image_shape, levels=training.levels, condition=specification, **options)
     if foreground is not None:
         foreground.check_set(training, with_condition=False)
-    network.record = {"images": asdict(images)}
+    network.record = {"images": images.record(training)}
     parameters = sum(parameter.numel() for parameter in network.parameters())
     console.print(
         f"{model}: {parameters:,} parameters; {len(training):,} training and {len(validation):,} validation images "
