@@ -32,6 +32,7 @@ COMMANDS = {
     "score": "How likely each image is, and how far from normal; heat maps of its bits.",
     "compare": "Which of two models fits images better, image by image.",
     "serve": "Models on a web page: generate, complete, see the bits, compress.",
+    "prepare": "Write images as a set that opens at once and may be larger than memory.",
     "compress": "Compress pictures without loss, by the exact probabilities of a model.",
     "decompress": "Get the pictures back, pixel for pixel.",
     "check": "Prove by gradients that a trained model sees the past and nothing else.",
@@ -47,7 +48,8 @@ app = App(
         "Exact-likelihood autoregressive image models: train them on your images, generate, complete, evaluate.\n"
         "\n"
         "DATA is a folder of images (train/valid/test and class sub-folders are understood), a .zip or .tar of one, "
-        "an .npz, .npy or idx file, or a name: digits, mnist, fashion-mnist, cifar10."
+        "an .npz, .npy or idx file, a folder that `nextpixel prepare` has written, a name (digits, mnist, "
+        "fashion-mnist, cifar10), or hf:NAME for a set of the Hugging Face hub."
     ),
     version=nextpixel.__version__,
     suppress_keyboard_interrupt=False,

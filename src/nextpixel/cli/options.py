@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -45,29 +45,37 @@ class DataOptions:
         Raises:
             NextpixelError: they cannot be read as asked.
         """
-        from nextpixel.cli.output import warn
         from nextpixel.data import open_images
 
-        images = current().machine_by_machine(
-            lambda: open_images(
-                source,
-                split=split,
-                levels=self.levels,
-                binarize=self.binarize,
-                seed=self.binarize_seed,
-                resize=self._size(),
-                mode=self.mode,
-                drop_alpha=self.drop_alpha,
-                vectors=vectors,
-            )
-        )
-        for name, reason in images.skipped[:5]:
-            warn(f"skipped {name}: {reason}")
-        if len(images.skipped) > 5:
-            warn(f"skipped {len(images.skipped) - 5} more files")
-        for note in images.notes:
-            warn(note)
+        wishes = self.wishes()
+        images = current().machine_by_machine(lambda: open_images(source, split=split, vectors=vectors, **wishes))
+        tell(images)
         return images
+
+    def wishes(self) -> dict[str, Any]:
+        """The options as `nextpixel.open_images` and `nextpixel.data.prepare` take them.
+
+        Raises:
+            InputError: --resize is not a size.
+        """
+        return {
+            "levels": self.levels,
+            "binarize": self.binarize,
+            "seed": self.binarize_seed,
+            "resize": self._size(),
+            "mode": self.mode,
+            "drop_alpha": self.drop_alpha,
+        }
+
+    def record(self, images: ImageSet) -> dict[str, Any]:
+        """How images were read, for those who use a model of them: with what was done when they were prepared."""
+        done = dict(images.prepared)
+        if "seed" in done:
+            done["binarize_seed"] = done.pop("seed")
+        if "resize" in done:
+            done["resize"] = "x".join(map(str, done["resize"]))
+        given = {name: value for name, value in asdict(self).items() if value != getattr(DataOptions(), name)}
+        return asdict(DataOptions()) | done | given
 
     def _size(self) -> tuple[int, int] | None:
         if self.resize is None:
@@ -76,6 +84,18 @@ class DataOptions:
         if match is None:
             raise InputError(f"--resize takes HEIGHTxWIDTH, such as 32x32, not {self.resize!r}")
         return int(match[1]), int(match[2] or match[1])
+
+
+def tell(images: ImageSet) -> None:
+    """Say what was skipped or done to images."""
+    from nextpixel.cli.output import warn
+
+    for name, reason in images.skipped[:5]:
+        warn(f"skipped {name}: {reason}")
+    if len(images.skipped) > 5:
+        warn(f"skipped {len(images.skipped) - 5} more files")
+    for note in images.notes:
+        warn(note)
 
 
 def open_for(

@@ -28,8 +28,11 @@ def warn(text: str) -> None:
 
 
 @contextmanager
-def bar(description: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar; yields the function that advances it. Nothing is shown where there is no terminal."""
+def bar(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A progress bar; yields the function that advances it. Nothing is shown where there is no terminal.
+
+    A total of None stands for one that is not known.
+    """
     progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(),

@@ -151,7 +151,7 @@ def train(
     network = build(model, image_shape=training.image_shape, levels=training.levels, condition=specification, **options)
     if given is not None:
         given.check_set(training, with_condition=False)
-    network.record = {"images": asdict(images)}
+    network.record = {"images": images.record(training)}
     if begun is not None:
         network.load_state_dict(begun.state_dict())
         network.record["begun"] = ", ".join([str(start_from), *filter(None, [begun.record.get("trained")])])

@@ -1,6 +1,8 @@
-"""Sets of images: from folders, archives, arrays, idx files and names to uint8 in mapped memory."""
+"""Sets of images: from folders, archives, arrays, idx files, data sets and names to uint8 that is read when asked."""
 
 from nextpixel.data.image_set import ImageSet
 from nextpixel.data.open import open_images
+from nextpixel.data.prepared import verify_prepared
+from nextpixel.data.preparing import prepare
 
-__all__ = ["ImageSet", "open_images"]
+__all__ = ["ImageSet", "open_images", "prepare", "verify_prepared"]

@@ -55,12 +55,12 @@ OPENERS: dict[bytes, Callable[[Path], object]] = {
 
 def open_zip(path: Path) -> FileSource:
     """Takes the members of a zip archive as a source."""
-    return FileSource(path.name, str(path), ["zip", *file_stamp(path)], lambda: _zip_entries(path))
+    return FileSource(path.name, str(path), lambda: ["zip", *file_stamp(path)], lambda: _zip_entries(path))
 
 
 def open_tar(path: Path) -> FileSource:
     """Takes the members of a tar archive, plain or compressed by gzip, bzip2 or xz, as a source."""
-    return FileSource(path.name, str(path), ["tar", *file_stamp(path)], lambda: _tar_entries(path))
+    return FileSource(path.name, str(path), lambda: ["tar", *file_stamp(path)], lambda: _tar_entries(path))
 
 
 @contextlib.contextmanager

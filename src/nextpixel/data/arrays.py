@@ -61,6 +61,10 @@ class ArraySource:
         self._parts = parts
         self._label_names = label_names
 
+    def expected(self) -> int:
+        """The number of rows."""
+        return sum(part.count for part in self._parts)
+
     def direct(self) -> Pixels | None:
         """The array itself, if there is one."""
         return self._parts[0].direct if len(self._parts) == 1 else None

@@ -98,7 +98,7 @@ def write_cache(path: Path, fill: Callable[[Callable[[Pixels], object]], Record]
         _remove_stale(path.parent)
         descriptor, temporary = tempfile.mkstemp(".tmp", path.stem, path.parent)
     except OSError as error:
-        raise _unwritable(path.parent, error) from error
+        raise unwritable(path.parent, error) from error
     try:
         with os.fdopen(descriptor, "wb") as file:
             writer = _Writer(file.write)
@@ -109,7 +109,7 @@ def write_cache(path: Path, fill: Callable[[Callable[[Pixels], object]], Record]
         Path(temporary).replace(path)
     except OSError as error:
         # Sources turn their own failures to read into DataError, so this one is a failure to write.
-        raise _unwritable(path.parent, error) from error
+        raise unwritable(path.parent, error) from error
     finally:
         Path(temporary).unlink(missing_ok=True)
 
@@ -160,7 +160,8 @@ def _remove_stale(folder: Path) -> None:
             continue
 
 
-def _unwritable(folder: Path, error: OSError) -> DataError:
+def unwritable(folder: Path, error: OSError) -> DataError:
+    """The error of a folder of caches that cannot be written."""
     return DataError(
         f"the cache folder {folder} cannot be written ({error.strerror or error}):"
         " set NEXTPIXEL_CACHE to a folder with room that can."

@@ -7,6 +7,8 @@ import re
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -58,15 +60,30 @@ def decode(name: str, data: bytes) -> Picture:
     Raises:
         Unusable: If it is damaged, too large, animated, or of a kind that eight-bit integers cannot hold.
     """
+    with _pillow_errors(), Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        return _picture(name, image)
+
+
+def from_pillow(image: Image.Image) -> Picture:
+    """Takes an image that Pillow has opened already, under the same conditions as a file.
+
+    Raises:
+        Unusable: As `decode` does.
+    """
+    with _pillow_errors():
+        return _picture(None, image)
+
+
+@contextmanager
+def _pillow_errors() -> Iterator[None]:
+    """Turns whatever Pillow raises on damaged files into `Unusable`."""
     with warnings.catch_warnings():
         # Pillow warns about oddities in a file; whoever reads thousands cannot act on it. Only its
         # warning about the size is taken seriously, and becomes the reason to leave the file out.
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         try:
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                _check_kind(image)
-                return _picture(name, image)
+            yield
         except UnidentifiedImageError:
             raise Unusable("is not an image file that can be recognised") from None
         except PILLOW_ERRORS as error:
@@ -107,8 +124,9 @@ def _check_kind(image: Image.Image) -> None:
             raise Unusable("has more than 8 bits a channel, which would lose its low bits")
 
 
-def _picture(name: str, image: Image.Image) -> Picture:
-    """Reads the pixels of an image whose kind has been checked."""
+def _picture(name: str | None, image: Image.Image) -> Picture:
+    """Checks the kind of an image and reads its pixels."""
+    _check_kind(image)
     # Pillow turns TIFF files upright while loading and forgets the tag, so it must be asked before.
     turned = image.format == "TIFF" and _orientation(image) != 1
     image.load()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"})
 METADATA_NAMES = frozenset({"metadata.jsonl", "metadata.csv"})
@@ -35,18 +34,22 @@ Entries = Callable[[], Iterator[Entry]]
 
 def is_image(name: str) -> bool:
     """Whether a file name has one of the image suffixes."""
-    return PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
+    # Millions of names come through here: a path object for each would take longer than listing them.
+    stem, dot, suffix = name.rpartition("/")[2].rpartition(".")
+    return bool(stem) and f"{dot}{suffix}".lower() in IMAGE_SUFFIXES
 
 
 def is_metadata(name: str) -> bool:
     """Whether a file name is that of a table of labels."""
-    return PurePosixPath(name).name in METADATA_NAMES
+    return name.rpartition("/")[2] in METADATA_NAMES
 
 
 def is_wanted(name: str) -> bool:
     """Whether a file takes part: an image or a table of labels, and not hidden."""
-    parts = PurePosixPath(name).parts
-    if any((part.startswith(".") and part not in {".", ".."}) or part == "__MACOSX" for part in parts):
+    hidden = name.startswith(".") or "/." in name or "__MACOSX" in name
+    if hidden and any(
+        (part.startswith(".") and part not in {".", ".."}) or part == "__MACOSX" for part in name.split("/")
+    ):
         return False
     return is_image(name) or is_metadata(name)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from nextpixel.data.decode import decode
@@ -18,18 +18,36 @@ class FileSource:
     Args:
         name: Short name for people.
         where: The source as the user wrote it, for errors.
-        stamp: See `Source`.
+        stamp: Finds the stamp of `Source`, which may take a walk through a folder.
         entries: Starts a pass over the files that matter.
+        expected: Counts the images, where that is cheap.
     """
 
     levels = 256
 
-    def __init__(self, name: str, where: str, stamp: Any, entries: Entries) -> None:
+    def __init__(
+        self,
+        name: str,
+        where: str,
+        stamp: Callable[[], Any],
+        entries: Entries,
+        expected: Callable[[], int] | None = None,
+    ) -> None:
         self.name = name
-        self.stamp = stamp
+        self._stamp = stamp
+        self._expected = expected
         self._where = where
         self._entries = entries
         self._tables: dict[str, bytes] = {}
+
+    @property
+    def stamp(self) -> Any:
+        """See `Source`."""
+        return self._stamp()
+
+    def expected(self) -> int | None:
+        """See `Source`."""
+        return None if self._expected is None else self._expected()
 
     def direct(self) -> Pixels | None:
         """Files always have to be decoded."""

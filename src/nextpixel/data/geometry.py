@@ -47,9 +47,12 @@ class Geometry:
         """What tells this geometry from another, for the cache."""
         return [self.drop_alpha, self.mode, self.resize]
 
-    def is_identity(self) -> bool:
-        """Whether no image can change."""
-        return self == Geometry()
+    def leaves(self, shape: tuple[int, ...]) -> bool:
+        """Whether it changes no image of the shape ``(C, H, W)``."""
+        channels = shape[0]
+        recoloured = {None: False, "grey": channels != 1, "rgb": channels != 3}[self.mode]
+        cut = self.drop_alpha and channels in (2, 4)
+        return not (cut or recoloured or self.resize not in (None, tuple(shape[1:])))
 
     def check_levels(self, levels: int, where: str) -> None:
         """Refuses to resample images of fewer levels than 256, whose integers are not brightnesses."""

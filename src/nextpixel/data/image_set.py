@@ -138,13 +138,19 @@ class ImageSet:
 
     @property
     def binarize(self) -> Binarize | None:
-        """Which binarisation is in force, if any."""
-        return self._tone.binarize
+        """Which binarisation is in force, if any; also one that was done when the set was prepared."""
+        done: Binarize | None = self._table.prepared.get("binarize")
+        return self._tone.binarize or done
 
     @property
     def dynamic(self) -> bool:
         """Whether every `draw` of a batch gives other bits."""
         return self._tone.binarize == "dynamic"
+
+    @property
+    def prepared(self) -> dict[str, Any]:
+        """What `nextpixel.data.prepare` did to the images, by the names of its options; empty for other sources."""
+        return dict(self._table.prepared)
 
     @property
     def name(self) -> str:
@@ -158,16 +164,23 @@ class ImageSet:
         about = [len(self), self.image_shape, self.levels, tone.binarize, tone.seed if tone.binarize else 0]
         about += [tone.mutation] if tone.mutation else []
         digest = hashlib.blake2b(repr(about).encode(), digest_size=8)
-        step = max(1, -(-len(self) * int(np.prod(self.image_shape)) // FINGERPRINT_BYTES))
-        for start in range(0, len(self), 256 * step):
-            digest.update(self.batch(slice(start, start + 256 * step, step)).numpy().tobytes())
-        if self.labels is not None:
-            digest.update(self.labels.numpy().astype("<i8").tobytes())
+        if self._table.digest is None:
+            self._digest_content(digest)
+        else:
+            # The images have a checksum already; reading a part of some millions would delay every start.
+            digest.update(self._table.digest.encode() + self._rows.astype("<i8").tobytes())
         if self.condition is not None:
             given = {"": self.condition} if isinstance(self.condition, torch.Tensor) else self.condition
             for name in sorted(given):
                 digest.update(f"{name} {given[name].dtype}".encode() + given[name].numpy().tobytes())
         return digest.hexdigest()
+
+    def _digest_content(self, digest: hashlib.blake2b) -> None:
+        step = max(1, -(-len(self) * int(np.prod(self.image_shape)) // FINGERPRINT_BYTES))
+        for start in range(0, len(self), 256 * step):
+            digest.update(self.batch(slice(start, start + 256 * step, step)).numpy().tobytes())
+        if self.labels is not None:
+            digest.update(self.labels.numpy().astype("<i8").tobytes())
 
     def split(self, name: str) -> ImageSet:
         """Returns one split.

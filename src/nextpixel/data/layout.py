@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
+from itertools import pairwise
 
 import numpy as np
 
@@ -34,38 +33,52 @@ def arrange(kept: Sequence[str], rejected: Sequence[str], tables: Mapping[str, b
         DataError: If metadata do not fit the files, or two files have the same name.
     """
     names = [*kept, *rejected]
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise DataError(f"{where} holds two files named {min(twice)}: rename one of them.")
-    folders = _strip_common([PurePosixPath(name).parts[:-1] for name in names])
-    splits, folders = _take_splits(names, folders, where)
-    rank = {name: SPLITS.index(split) if split else 0 for name, split in zip(names, splits, strict=True)}
-    order = sorted(range(len(kept)), key=lambda i: (rank[kept[i]], kept[i]))
-    ordered = [kept[i] for i in order]
+    ascending = sorted(names)
+    twice = next((name for name, other in pairwise(ascending) if name == other), None)
+    if twice is not None:
+        raise DataError(f"{where} holds two files named {twice}: rename one of them.")
+    # All that follows from folders is found once a folder, as there are few of them where there are millions of files.
+    folder_of, folders = _folders(names)
+    folders = _strip_common(folders)
+    splits, folders = _take_splits(names, folder_of, folders, where)
+    rank = np.array([SPLITS.index(split) if split else 0 for split in splits], dtype=np.int64)
+    order = np.array(sorted(range(len(kept)), key=kept.__getitem__), dtype=np.int64)
+    order = order[np.argsort(rank[folder_of[order]], kind="stable")]
+    ordered = tuple(kept[i] for i in order.tolist())
+    counts = np.bincount(folder_of[: len(kept)], minlength=len(folders)).tolist()
+    sizes = {split: sum(n for n, own in zip(counts, splits, strict=True) if own == split) for split in SPLITS}
 
     metadata = read_metadata(tables, where)
     if tables:
         match_rows(metadata, names, where)
     notes: tuple[str, ...] = ()
-    given = [metadata[name].label if name in metadata else None for name in names]
-    if tables and all(label is not None for label in given):
-        classes = dict(zip(names, given, strict=True))
-    elif any(label is not None for label in given):
-        bare = min(name for name, label in zip(names, given, strict=True) if label is None)
-        raise DataError(f"{bare} in {where} has no label in its metadata while others have: label all or none.")
+    labelled = [name for name, row in metadata.items() if row.label is not None]
+    labels: Labels | None
+    if labelled:
+        given = [metadata[name].label if name in metadata else None for name in names]
+        if len(labelled) < len(names):
+            bare = min(name for name, label in zip(names, given, strict=True) if label is None)
+            raise DataError(f"{bare} in {where} has no label in its metadata while others have: label all or none.")
+        labels, label_names = _number(dict(zip(names, given, strict=True)), ordered, where)
     else:
-        classes, notes = _folder_classes(names, folders)
-    labels, label_names = _number(classes, ordered, where)
-    counts = Counter(splits[: len(kept)])
+        labels, label_names, notes = _folder_labels(folders, folder_of[order])
     return Layout(
-        splits={split: counts[split] for split in SPLITS if counts[split]},
+        splits={split: size for split, size in sizes.items() if size},
         labels=labels,
         label_names=label_names,
         vectors=_vectors(metadata, ordered, where),
-        names=tuple(ordered),
-        order=np.array(order, dtype=np.int64),
+        names=ordered,
+        order=order,
         notes=notes,
     )
+
+
+def _folders(names: Sequence[str]) -> tuple[Labels, list[Folders]]:
+    """For each name the number of its folder, and the parts of each folder."""
+    numbers: dict[str, int] = {}
+    folder_of = (numbers.setdefault(name.rpartition("/")[0], len(numbers)) for name in names)
+    found = np.fromiter(folder_of, np.int64, len(names))
+    return found, [tuple(part for part in folder.split("/") if part) for folder in numbers]
 
 
 def _vectors(metadata: Mapping[str, Row], ordered: Sequence[str], where: str) -> Vectors | None:
@@ -100,7 +113,9 @@ def _split_of(parts: Folders) -> str | None:
     return SPLIT_OF_FOLDER.get(parts[0].lower()) if parts else None
 
 
-def _take_splits(names: list[str], folders: list[Folders], where: str) -> tuple[list[str | None], list[Folders]]:
+def _take_splits(
+    names: Sequence[str], folder_of: Labels, folders: list[Folders], where: str
+) -> tuple[list[str | None], list[Folders]]:
     """Reads the first folder as a split, if it is one for every file: "train" may also be a class."""
     splits = [_split_of(parts) for parts in folders]
     if all(splits):
@@ -108,7 +123,7 @@ def _take_splits(names: list[str], folders: list[Folders], where: str) -> tuple[
     # Whoever keeps a test folder does not want to train on it, so it is not taken for a class in silence.
     held_out = sorted({parts[0] for parts, split in zip(folders, splits, strict=True) if split in ("valid", "test")})
     if held_out:
-        outside = min(name for name, split in zip(names, splits, strict=True) if split is None)
+        outside = min(name for name, folder in zip(names, folder_of, strict=True) if splits[folder] is None)
         raise DataError(
             f"{where} has a folder {held_out[0]}, but {outside} is in none of train, valid and test:"
             " move it into train, or open the folders one by one."
@@ -116,22 +131,23 @@ def _take_splits(names: list[str], folders: list[Folders], where: str) -> tuple[
     return [None] * len(folders), folders
 
 
-def _folder_classes(names: list[str], folders: list[Folders]) -> tuple[dict[str, Label | None], tuple[str, ...]]:
+def _folder_labels(
+    folders: list[Folders], folder_of: Labels
+) -> tuple[Labels | None, tuple[str, ...] | None, tuple[str, ...]]:
     """Reads the last folder as the class of each image, if all lie one folder deep and in more than one."""
     if not any(folders):
-        return {}, ()
+        return None, None, ()
     if any(len(parts) != 1 for parts in folders):
-        return {}, ("no labels, since not every image lies in a class folder exactly one level deep",)
-    classes: dict[str, Label | None] = {name: parts[0] for name, parts in zip(names, folders, strict=True)}
-    return classes, ()
+        return None, None, ("no labels, since not every image lies in a class folder exactly one level deep",)
+    label_names = tuple(sorted({parts[0] for parts in folders}))
+    numbers = np.array([label_names.index(parts[0]) for parts in folders], dtype=np.int64)
+    return numbers[folder_of], label_names, ()
 
 
 def _number(
     classes: Mapping[str, Label | None], ordered: Sequence[str], where: str
-) -> tuple[Labels | None, tuple[str, ...] | None]:
-    """Turns classes into integers: integers stay as they are, texts are sorted and numbered."""
-    if not classes:
-        return None, None
+) -> tuple[Labels, tuple[str, ...] | None]:
+    """Turns the classes of metadata into integers: integers stay as they are, texts are sorted and numbered."""
     if all(isinstance(label, int) for label in classes.values()):
         values = [classes[name] for name in ordered]
         return check_labels(np.array(values, dtype=object), len(values), where), None

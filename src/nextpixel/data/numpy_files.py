@@ -61,7 +61,7 @@ def open_npy(path: Path) -> ArraySource:
     stamp = ["npy", *file_stamp(path)]
     try:
         with path.open("rb") as file:
-            header = _read_header(file, where)
+            header = read_header(file, where)
             check_images(header.dtype, header.shape, where)
             _check_length(header, path.stat().st_size, where)
         order = "F" if header.fortran else "C"
@@ -89,7 +89,7 @@ def open_npz(path: Path) -> ArraySource:
             found = ", ".join(sorted(name.removesuffix(".npy")[:40] for name in members)[:8]) or "nothing"
             raise DataError(f"{where} holds {found} but no images: store the array under the name images.")
         with archive.open("images.npy") as file:
-            header = _read_header(file, where)
+            header = read_header(file, where)
         check_images(header.dtype, header.shape, where)
         _check_length(header, archive.getinfo("images.npy").file_size, where)
         if header.fortran:
@@ -137,7 +137,7 @@ def read_small(archive: ZipFile, name: str, limit: int, where: str) -> NDArray[A
     """Reads a whole member of at most `limit` bytes of content."""
     info = archive.getinfo(f"{name}.npy")
     with archive.open(info) as file:
-        header = _read_header(file, f"{name} in {where}")
+        header = read_header(file, f"{name} in {where}")
         _check_length(header, info.file_size, f"{name} in {where}")
         if info.file_size - header.length > limit:
             raise DataError(f"{name} in {where} has the shape {list(header.shape)}, too large to fit the images.")
@@ -149,7 +149,7 @@ def read_small(archive: ZipFile, name: str, limit: int, where: str) -> NDArray[A
         raise DataError(f"{name} in {where} is damaged: make or fetch the file anew.") from None
 
 
-def _read_header(file: IO[bytes], where: str) -> Header:
+def read_header(file: IO[bytes], where: str) -> Header:
     """Reads the header of an .npy stream, leaving the stream behind it."""
     try:
         start = file.read(8)

@@ -16,6 +16,24 @@ from numpy.typing import NDArray
 Pixels = NDArray[np.uint8]
 """uint8, ``[C, H, W]`` for one image and ``[N, C, H, W]`` for many."""
 
+
+class Stored(Protocol):
+    """Images ``[N, C, H, W]`` wherever they lie: an array, a mapped file, or files that are read when asked."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """``(N, C, H, W)``."""
+        ...
+
+    def __len__(self) -> int:
+        """N."""
+        ...
+
+    def __getitem__(self, rows: NDArray[np.int64], /) -> Any:
+        """The images at some places, uint8 ``[B, C, H, W]``, in the order of the places."""
+        ...
+
+
 Labels = NDArray[np.int64]
 Vectors = NDArray[np.float32]
 
@@ -64,7 +82,7 @@ class Layout:
     labels: Labels | None = None
     label_names: tuple[str, ...] | None = None
     vectors: Vectors | None = None
-    names: tuple[str, ...] | None = None
+    names: Sequence[str] | None = None
     order: Labels | None = None
     notes: tuple[str, ...] = ()
 
@@ -75,14 +93,21 @@ class Source(Protocol):
     Attributes:
         name: Short name for people, never an absolute path.
         levels: How many levels the integers have, 2..256.
-        stamp: Something JSON can hold that changes whenever the bytes do, or None if nothing needs caching.
     """
 
     name: str
     levels: int
-    stamp: Any
 
-    def direct(self) -> Pixels | None:
+    @property
+    def stamp(self) -> Any:
+        """Something JSON can hold that changes whenever the bytes do, or None where nothing tells."""
+        ...
+
+    def expected(self) -> int | None:
+        """How many images `stream` is going to yield, where that is to be had cheaply."""
+        ...
+
+    def direct(self) -> Stored | None:
         """All images ``[N, C, H, W]`` where they can be had without reading them, else None."""
         ...
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from nextpixel.data.cache import Record, cache_path, read_cache, write_cache
+from nextpixel.data.arrays import ArraySource
+from nextpixel.data.cache import Record, cache_path, read_cache, unwritable, write_cache
 from nextpixel.data.gather import gather
 from nextpixel.data.geometry import Geometry
-from nextpixel.data.source import Layout, Pixels, Source
+from nextpixel.data.source import Layout, Pixels, Source, Stored
 from nextpixel.errors import DataError
 
 
@@ -22,23 +24,27 @@ class Table:
 
     Attributes:
         name: Short name of the source.
-        pixels: uint8 ``[N, C, H, W]`` in the order stored; often mapped from a file.
+        pixels: uint8 ``[N, C, H, W]`` in the order stored; often mapped or read from files.
         levels: Levels of the stored integers.
         layout: How the images are arranged.
         skipped: Name and reason of each file left out.
         notes: Sentences for the user.
         vectors_error: Why the vectors that lie with the source cannot be used, or None.
         reopen: Makes the same table in another process, where mapped pixels cannot be sent.
+        prepared: What `nextpixel.data.prepare` did to the images, by the names of its options.
+        digest: Tells the images and labels from all others where that is known without reading them, else None.
     """
 
     name: str
-    pixels: Pixels
+    pixels: Stored
     levels: int
     layout: Layout
     skipped: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
     vectors_error: str | None = None
     reopen: Callable[[], Table] | None = None
+    prepared: dict[str, Any] = field(default_factory=dict)
+    digest: str | None = None
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         # Pickling the pixels would copy the whole set to every worker; they map the same file instead.
@@ -61,12 +67,13 @@ def load_table(source: Source, geometry: Geometry, folder: Path) -> Table:
         DataError: If the images cannot be read or the cache cannot be written.
     """
     direct = source.direct()
-    if direct is not None and geometry.is_identity():
+    if direct is not None and geometry.leaves(direct.shape[1:]):
         layout = source.layout([None] * len(direct), [])
         return Table(source.name, direct, source.levels, layout, (), layout.notes)
-    if source.stamp is None:
-        return _in_memory(source, geometry)
-    path = cache_path(folder, [source.stamp, geometry.key])
+    stamp = source.stamp
+    if stamp is None:
+        return _in_memory(source, geometry) if isinstance(source, ArraySource) else _in_file(source, geometry, folder)
+    path = cache_path(folder, [stamp, geometry.key])
     cached = read_cache(path)
     if cached is None:
         write_cache(path, lambda keep: _record(source, geometry, keep))
@@ -81,6 +88,19 @@ def _in_memory(source: Source, geometry: Geometry) -> Table:
     images: list[Pixels] = []
     seen = gather(source, geometry, images.append)
     return Table(source.name, np.stack(images), source.levels, seen.layout, seen.skipped, seen.notes)
+
+
+def _in_file(source: Source, geometry: Geometry, folder: Path) -> Table:
+    """Reads a source that nothing tells from another into a file that is gone with this process."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            seen = gather(source, geometry, lambda image: file.write(image.tobytes()))
+            file.flush()
+            pixels = np.asarray(np.memmap(file, np.uint8, "r")).reshape(-1, *seen.shape)
+    except OSError as error:
+        raise unwritable(folder, error) from error
+    return Table(source.name, pixels, source.levels, seen.layout, seen.skipped, seen.notes)
 
 
 def _record(source: Source, geometry: Geometry, keep: Callable[[Pixels], object]) -> Record:
@@ -122,9 +142,8 @@ def _from_record(name: str, pixels: Pixels, record: Record) -> Table:
     return Table(name, pixels, record["levels"], layout, skipped, tuple(record["notes"]))
 
 
-def name_labels(table: Table, names: tuple[str, ...]) -> Table:
+def name_labels(layout: Layout, names: tuple[str, ...]) -> Layout:
     """Gives names to labels that have none, where there are labels and enough names."""
-    layout = table.layout
     if layout.labels is None or layout.label_names is not None or layout.labels.max() >= len(names):
-        return table
-    return replace(table, layout=replace(layout, label_names=names))
+        return layout
+    return replace(layout, label_names=names)
