@@ -75,7 +75,9 @@ class PreparedSource:
         return self._pixels
 
     def stream(self) -> Iterator[Picture | Rejected]:
-        """Yields every image in the order stored."""
+        """Yields every image in the order stored, and what was left out when it was prepared."""
+        for name, reason in self.manifest.skipped:
+            yield Rejected(name, reason)
         size = max(1, READ_BYTES // int(np.prod(self.manifest.shape)))
         for part in batches(self.manifest.count, size):
             for image in self._pixels[np.arange(part.start, part.stop)]:

@@ -172,7 +172,7 @@ class _Writer:
         """Takes one image ``[C, H, W]``, all of one shape."""
         if not self.shard_images:
             self.shape = image.shape
-            self.shard_images = max(1, self._shard_bytes // image.size)
+            self.shard_images = shard_images_for(self._shard_bytes, image.size)
             self._block_images = min(self.shard_images, max(1, BLOCK_BYTES // image.size))
         self._block.append(image)
         if len(self._block) == self._block_images or (self.count + len(self._block)) % self.shard_images == 0:
@@ -211,6 +211,11 @@ class _Writer:
             file.write(_header((images, *self.shape)))
             file.flush()
             os.fsync(file.fileno())
+
+
+def shard_images_for(shard_bytes: int, image_bytes: int) -> int:
+    """How many images a shard holds: at least one, however large it is."""
+    return max(1, shard_bytes // image_bytes)
 
 
 def _header(shape: tuple[int, ...]) -> bytes:
