@@ -27,7 +27,13 @@ KINDS = ("VmRSS", "RssAnon", "RssFile")
 SMALL = "--features 16 --layers 2 --batch-size 16 --levels 2 --grids 0 --valid-fraction 0.0001 --device cpu"
 WINDOWS = 9
 WARM_UP = 0.25
-ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
+QUIET = {
+    **os.environ,
+    "OMP_NUM_THREADS": "1",
+    # The allocator keeps what a step frees; else resident memory swings with every step, whatever the set.
+    "MALLOC_TRIM_THRESHOLD_": str(2**40),
+    "MALLOC_MMAP_THRESHOLD_": str(2**30),
+}
 
 
 class Repeated:
@@ -136,7 +142,7 @@ def processor_seconds(process: int) -> float:
 def measure_memory(path: Path, folder: Path, minutes: float) -> None:
     """Resident memory over a training, without its first quarter: single samples, and the peaks of equal stretches."""
     run = folder / "memory"
-    process = train(path, run, f"--minutes {minutes} --validations 4 --valid-images 256")
+    process = train(path, run, f"--minutes {minutes} --validations 1 --valid-images 256")
     start, samples = time.perf_counter(), []
     while process.poll() is None:
         # A process that has ended has no memory any more.
@@ -167,7 +173,7 @@ def _spread(values: np.ndarray, what: str) -> str:
 def train(path: Path, run: Path, words: str) -> subprocess.Popen[bytes]:
     """Start a training of a small model in a process of its own."""
     command = [sys.executable, "-m", "nextpixel", "train", str(path), "--out", str(run), *SMALL.split(), *words.split()]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=ONE_THREAD)
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=QUIET)
 
 
 if __name__ == "__main__":

@@ -78,6 +78,15 @@ def test_options_on_top_of_a_prepared_set_are_remembered(pictures, tmp_path):
     assert (images["levels"], images["mode"], images["resize"], images["drop_alpha"]) == (4, "grey", None, False)
 
 
+def test_bits_of_a_quantised_set_are_remembered_as_bits(pictures, tmp_path):
+    assert nextpixel("prepare", pictures, "--out", tmp_path / "out", "--mode", "grey", "--levels", 16) == 0
+    assert nextpixel("train", tmp_path / "out", "--out", tmp_path / "run", "--binarize", "threshold", *QUICK) == 0
+    images = nx.load(tmp_path / "run").record["images"]
+    assert (images["levels"], images["binarize"], images["mode"]) == (None, "threshold", "grey")
+    assert nextpixel("evaluate", tmp_path / "run", pictures, "--resize", "9x8") == 2
+    assert nextpixel("evaluate", tmp_path / "run", pictures) == 0
+
+
 def test_resuming_knows_the_set_again(pictures, tmp_path, capsys):
     assert nextpixel("prepare", pictures, "--out", tmp_path / "out") == 0
     assert nextpixel("train", tmp_path / "out", "--out", tmp_path / "run", *QUICK) == 0

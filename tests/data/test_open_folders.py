@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from image_makers import encode, few, noise, pngs, put
 
 from nextpixel.data import open_images
+from nextpixel.data.folders import _names
 from nextpixel.errors import DataError
 
 TEST, TRAIN, VALID = "test", "train", "valid"
@@ -23,6 +24,12 @@ def test_images_come_sorted_by_path_and_the_rest_is_ignored(tmp_path):
     assert np.array_equal(images[:].numpy()[:, 0], np.stack(expected))
     assert images.skipped == () and images.labels is None and images.splits == {}
     assert images.name == "set"
+
+
+def test_folders_are_walked_in_the_order_of_whole_names(tmp_path):
+    names = ["a-b/x.png", "a/x.png", "a.png", "a/b/c.png", "a/b.png", "ab/c.png", "a0/c.png"]
+    put(tmp_path / "set", pngs(*names))
+    assert list(_names(tmp_path / "set")) == sorted(names)
 
 
 @pytest.mark.parametrize("suffix", ["png", "JPG", "jpeg", "webp", "bmp", "gif", "tif", "TIFF", "ppm", "pgm", "pbm"])

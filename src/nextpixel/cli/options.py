@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -69,13 +69,15 @@ class DataOptions:
 
     def record(self, images: ImageSet) -> dict[str, Any]:
         """How images were read, for those who use a model of them: with what was done when they were prepared."""
-        done = dict(images.prepared)
-        if "seed" in done:
-            done["binarize_seed"] = done.pop("seed")
-        if "resize" in done:
-            done["resize"] = "x".join(map(str, done["resize"]))
-        given = {name: value for name, value in asdict(self).items() if value != getattr(DataOptions(), name)}
-        return asdict(DataOptions()) | done | given
+        from nextpixel.data.manifest import merged_options
+
+        plain = DataOptions().wishes()
+        given = {name: value for name, value in self.wishes().items() if value != plain[name]}
+        wishes = plain | merged_options(images.prepared, given)
+        wishes["binarize_seed"] = wishes.pop("seed")
+        if wishes["resize"] is not None:
+            wishes["resize"] = "x".join(map(str, wishes["resize"]))
+        return wishes
 
     def _size(self) -> tuple[int, int] | None:
         if self.resize is None:

@@ -19,7 +19,17 @@ from nextpixel.data.gather import gather
 from nextpixel.data.geometry import Geometry
 from nextpixel.data.image_set import ImageSet
 from nextpixel.data.levels import Binarize, Tone, plan
-from nextpixel.data.manifest import LABELS, NAME_ENDS, NAMES, ORDER, VECTORS, Manifest, shard_name, write_manifest
+from nextpixel.data.manifest import (
+    LABELS,
+    NAME_ENDS,
+    NAMES,
+    ORDER,
+    VECTORS,
+    Manifest,
+    merged_options,
+    shard_name,
+    write_manifest,
+)
 from nextpixel.data.open import open_images
 from nextpixel.data.prepared import Bar, PreparedSource, file_digest, no_bar
 from nextpixel.data.shards import HEADER_BYTES
@@ -129,7 +139,7 @@ def prepare(
             label_names=layout.label_names,
             notes=tuple(notes),
             skipped=gathered.skipped[:MOST_SKIPPED],
-            options=earlier | {name: value for name, value in options.items() if value is not None},
+            options=merged_options(earlier, {name: value for name, value in options.items() if value is not None}),
             files={path.name: (path.stat().st_size, file_digest(path)) for path in sorted(new.iterdir())},
         )
         write_manifest(new, manifest)
