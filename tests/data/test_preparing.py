@@ -119,7 +119,7 @@ def test_what_was_done_is_known(tmp_path):
     again = prepare(tmp_path / "out", tmp_path / "again", mode="rgb")
     assert again.prepared == {"levels": 2, "resize": [3, 3], "mode": "rgb"}
     bits = prepare(tmp_path / "out", tmp_path / "third", binarize="threshold")
-    assert bits.prepared == {"binarize": "threshold", "resize": [3, 3]}
+    assert bits.prepared == {"levels": 2, "resize": [3, 3]} and bits.binarize is None
     assert prepare("digits", tmp_path / "digits").prepared == {} and open_images("digits").prepared == {}
     bits = prepare(noise(4, 6, 6), tmp_path / "bits", binarize="stochastic", seed=3)
     assert bits.binarize == "stochastic" and bits.levels == 2 and not bits.dynamic

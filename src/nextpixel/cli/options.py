@@ -73,6 +73,9 @@ class DataOptions:
 
         plain = DataOptions().wishes()
         given = {name: value for name, value in self.wishes().items() if value != plain[name]}
+        if images.prepared and given.get("binarize") != images.binarize:
+            # The images had two levels already, and the wish did nothing.
+            given = {name: value for name, value in given.items() if name not in ("binarize", "seed")}
         wishes = plain | merged_options(images.prepared, given)
         wishes["binarize_seed"] = wishes.pop("seed")
         if wishes["resize"] is not None:

@@ -103,8 +103,9 @@ def prepare(
     tone = plan(found.levels, levels, binarize, seed, found.name)
     options = {
         "levels": levels,
-        "binarize": binarize,
-        "seed": seed if binarize == "stochastic" else None,
+        # Images of two levels already are left as they are, whatever was asked.
+        "binarize": tone.binarize,
+        "seed": seed if tone.binarize == "stochastic" else None,
         "resize": resize,
         "mode": mode,
         "drop_alpha": drop_alpha or None,
