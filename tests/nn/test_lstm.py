@@ -176,7 +176,8 @@ def test_fronts_hold_every_cell_once_and_look_back_only(size):
         cells = size[0] * size[1]
         at = [place for front in fronts.fronts for place in range(front.cells.start, front.cells.stop)]
         assert at == list(range(cells))
-        for places, inverse, states in zip(fronts.places, fronts.cells, fronts.states, strict=True):
+        orders = ([torch.arange(cells)] if each is None else each for each in (fronts.places, fronts.cells))
+        for places, inverse, states in zip(*orders, fronts.states, strict=True):
             assert places[inverse].tolist() == at
             assert places.sort().values.tolist() == at
             together = torch.cat([states, fronts.outside])
