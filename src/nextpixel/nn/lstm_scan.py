@@ -66,7 +66,7 @@ class Fronts:
     def in_order(self, places: Tensor) -> Tensor:
         """From what belongs to the places of the map, `[H*W, B, m]`, what each direction's cells see in turn."""
         if self.places is None:
-            return places[None]
+            return places.contiguous()[None]
         return places.index_select(0, self.places.flatten()).view(*self.places.shape, *places.shape[1:])
 
     def in_raster_order(self, cells: Tensor) -> Tensor:
