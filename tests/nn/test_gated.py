@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from nextpixel.nn.gated import GatedLayer, gate
+from nextpixel.nn.gated import GatedLayer
 from nextpixel.nn.masks import ChannelGroups
 
 SIZES = [(1, 1), (1, 6), (6, 1), (4, 5)]
@@ -15,12 +15,6 @@ def layer(colours=3, features=7, **options):
 
 def maps(*size, channels=7):
     return torch.randn(2, channels, *size, dtype=torch.float64)
-
-
-def test_a_gate_is_a_tanh_times_a_sigmoid():
-    features, gates = maps(3, 4), maps(3, 4)
-    expected = features.tanh() * (1 / (1 + (-gates).exp()))
-    torch.testing.assert_close(gate(torch.cat([features, gates], 1)), expected)
 
 
 @pytest.mark.parametrize("size", SIZES)

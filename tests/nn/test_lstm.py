@@ -62,6 +62,25 @@ def test_a_layer_equals_a_loop_over_pixels(name, size, batch, colours, seed):
 
 
 @pytest.mark.parametrize("name", LAYERS)
+def test_the_layout_of_the_inputs_in_memory_does_not_matter(name):
+    recurrence = made(name).recurrence
+    taps, directions, gates, _ = recurrence.weight.shape
+    weight = torch.randn(directions, gates, taps, dtype=torch.float64)
+    bias = torch.randn(directions, gates, 1, dtype=torch.float64)
+    maps = torch.randn(2, taps, 4, 5, dtype=torch.float64)
+    orders = [(0, 1, 2, 3), (0, 2, 3, 1), (2, 3, 0, 1), (3, 2, 1, 0)]
+    found = []
+    for order in orders:
+        back = torch.tensor(order).argsort().tolist()
+        own = maps.permute(order).contiguous().permute(back).requires_grad_()
+        states = recurrence(own, weight, bias)
+        found.append((torch.stack(states), *torch.autograd.grad(torch.stack(states).square().sum(), own)))
+    for results, gradient in found[1:]:
+        assert torch.equal(results, found[0][0])
+        assert torch.equal(gradient, found[0][1])
+
+
+@pytest.mark.parametrize("name", LAYERS)
 def test_the_gradient_is_that_of_finite_differences(name):
     layer = made(name, 2)
     maps = torch.randn(2, 6, 3, 4, dtype=torch.float64, requires_grad=True)
@@ -176,7 +195,8 @@ def test_fronts_hold_every_cell_once_and_look_back_only(size):
         cells = size[0] * size[1]
         at = [place for front in fronts.fronts for place in range(front.cells.start, front.cells.stop)]
         assert at == list(range(cells))
-        for places, inverse, states in zip(fronts.places, fronts.cells, fronts.states, strict=True):
+        orders = ([torch.arange(cells)] if each is None else each for each in (fronts.places, fronts.cells))
+        for places, inverse, states in zip(*orders, fronts.states, strict=True):
             assert places[inverse].tolist() == at
             assert places.sort().values.tolist() == at
             together = torch.cat([states, fronts.outside])

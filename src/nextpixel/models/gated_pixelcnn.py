@@ -27,6 +27,7 @@ from nextpixel.nn.context import RowReach, raster_context
 from nextpixel.nn.gated import GatedLayer
 from nextpixel.nn.masks import ChannelGroups
 from nextpixel.nn.readout import Readout
+from nextpixel.nn.recompute import call
 from nextpixel.nn.steps.gated_stepper import GatedStepper
 from nextpixel.nn.steps.stepper import Stepper
 from nextpixel.options import MOST_FEATURES, MOST_LAYERS, integer, odd_size, probability, switch
@@ -101,7 +102,9 @@ class GatedPixelCNN(RasterModel):
         vertical = horizontal = inputs
         skips: Tensor | None = None
         for layer in self.layers:
-            vertical, horizontal, skip = layer(vertical, horizontal, context)
+            vertical, horizontal, skip = call(
+                layer, vertical, horizontal, context, recompute=self.checkpoint_activations
+            )
             if skip is not None:
                 skips = skip if skips is None else skips + skip
         parameters: Tensor = self.readout(horizontal if skips is None else skips)

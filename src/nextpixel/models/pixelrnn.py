@@ -118,7 +118,9 @@ class DiagonalBiLSTMModel(ResidualNetwork):
         return LSTM_GAIN
 
     def _features(self, inputs: Tensor, context: Context | None) -> Tensor:
-        return super()._features(F.pad(inputs, (0, 1)), _one_column_more(context))[..., :-1]
+        maps = super()._features(F.pad(inputs, (0, 1)), _one_column_more(context))
+        # Not by a slice, whose gradient would have another layout in memory than all others.
+        return F.pad(maps, (0, -1))
 
     def _stepper(self, batch: int, context: Context | None) -> Stepper:
         return _DiagonalStepper(self, batch, _one_column_more(context))

@@ -22,6 +22,7 @@ from nextpixel.nn.conditions import Specification
 from nextpixel.nn.masked_conv import MaskedConv2d
 from nextpixel.nn.masks import ChannelGroups
 from nextpixel.nn.readout import Readout
+from nextpixel.nn.recompute import call
 from nextpixel.nn.residual import ResidualBlock
 from nextpixel.options import MOST_FEATURES, MOST_LAYERS, integer, odd_size, probability, switch
 
@@ -120,7 +121,7 @@ class ResidualNetwork(RasterModel):
         maps = self.first(inputs)
         skips: Tensor | None = None
         for block in self.blocks:
-            maps, skip = block(maps, context)
+            maps, skip = call(block, maps, context, recompute=self.checkpoint_activations)
             if skip is not None:
                 skips = skip if skips is None else skips + skip
         return maps if skips is None else skips

@@ -250,7 +250,8 @@ class Upsampling(nn.Module):
         for layer in (*self.coarse, *self.fine):
             maps = F.elu(layer(maps))
         height, width = self.image_size
-        return maps[..., :height, :width]
+        # Not by a slice, whose gradient would have another layout in memory than all others.
+        return F.pad(maps, (0, width - maps.shape[3], 0, height - maps.shape[2]))
 
     def reach(self) -> tuple[Tensor, Tensor]:
         """Which rows of the coarse map a row of the image sees, bool `[H, h]`, and the same of columns, `[W, w]`."""

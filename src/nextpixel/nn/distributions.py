@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 
 from nextpixel.errors import InputError
+from nextpixel.nn.chosen_level import log_softmax_at
+from nextpixel.nn.half import widened
 
 
 class Head(ABC):
@@ -46,15 +48,13 @@ class Categorical(Head):
 
     def logits(self, parameters: Tensor) -> Tensor:
         """The parameters are the logits; half precision is widened."""
-        return parameters.float() if parameters.dtype in (torch.bfloat16, torch.float16) else parameters
+        return widened(parameters)
 
     def log_prob(self, parameters: Tensor, images: Tensor) -> Tensor:
         """Log-softmax at the given levels."""
         # Levels last, as a channels-last network lays them out in memory, is several times faster on CPUs.
-        logits = self.logits(parameters).permute(0, 3, 4, 2, 1)
-        targets = images.long().permute(0, 2, 3, 1)[..., None]
-        chosen = logits.gather(-1, targets)[..., 0] - logits.logsumexp(-1)
-        return chosen.permute(0, 3, 1, 2)
+        levels = images.long().permute(0, 2, 3, 1)
+        return log_softmax_at(parameters.permute(0, 3, 4, 2, 1), levels).permute(0, 3, 1, 2)
 
 
 @dataclass(frozen=True)

@@ -21,22 +21,16 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from nextpixel.nn.conditioning import ConditionBias, Context, ContextSizes
+from nextpixel.nn.gate import gate
 from nextpixel.nn.masked_conv import MaskedConv2d, RowsAboveConv2d, shift_down
 from nextpixel.nn.masks import ChannelGroups
 
 # A gated unit of a normal variable has 0.34 of its deviation. Without a gain to undo that, the vertical stack, which
 # has no residual connections, fades away with depth, and the network first has to grow its weights.
 GATE_GAIN = 2.9
-
-
-def gate(maps: Tensor) -> Tensor:
-    """`tanh` of the first half of the channels times `sigmoid` of the second: `[B, 2p, H, W]` to `[B, p, H, W]`."""
-    features, gates = maps.chunk(2, dim=1)
-    return torch.tanh(features) * torch.sigmoid(gates)
 
 
 class Stacks(NamedTuple):

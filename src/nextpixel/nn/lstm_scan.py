@@ -25,6 +25,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from nextpixel.nn.gate import tanh
+
 
 class Front(NamedTuple):
     """Cells that are computed at once, as slices with as many entries as there are cells.
@@ -47,18 +49,34 @@ class Fronts:
     Attributes:
         fronts: one after another, with their cells in order; a state is a neighbour only after it was computed.
         memory: which of the neighbours hands its memory c on.
-        places: int64 `[D, H*W]`, for each direction and cell its place in the map, in raster order.
-        cells: int64 `[D, H*W]`, the inverse: for each direction and place its cell.
+        places: int64 `[D, H*W]`, for each direction and cell its place in the map, in raster order; None where the
+            only direction's cells are in raster order.
+        cells: int64 `[D, H*W]`, the inverse: for each direction and place its cell; None where `places` is.
         states: int64 `[D, H*W]`, for each direction and place of the map where its state is.
         outside: int64, the states that hold the initial state.
     """
 
     fronts: Sequence[Front]
     memory: int
-    places: Tensor
-    cells: Tensor
+    places: Tensor | None
+    cells: Tensor | None
     states: Tensor
     outside: Tensor
+
+    def in_order(self, places: Tensor) -> Tensor:
+        """From what belongs to the places of the map, `[H*W, B, m]`, what each direction's cells see in turn."""
+        if self.places is None:
+            return places.contiguous()[None]
+        return places.index_select(0, self.places.flatten()).view(*self.places.shape, *places.shape[1:])
+
+    def in_raster_order(self, cells: Tensor) -> Tensor:
+        """The sum over the directions, `[H*W, B, m]`, of what belongs to the cells, `[D, H*W, B, m]`."""
+        if self.cells is None:
+            return cells[0]
+        total = cells[0].index_select(0, self.cells[0])
+        for each, at in zip(cells[1:], self.cells[1:], strict=True):
+            total += each.index_select(0, at)
+        return total
 
 
 class Recurrence(nn.Module):
@@ -141,7 +159,7 @@ class _Scan(torch.autograd.Function):
         keep: bool,
     ) -> Tensor:
         cells, batch, _ = inputs.shape
-        inputs = torch.stack([inputs.index_select(0, places) for places in fronts.places])
+        inputs = fronts.in_order(inputs)
         shape = (*hidden.shape, cells + len(fronts.outside), batch)
         states, memories = inputs.new_empty(shape), inputs.new_empty(shape)
         states[:, :, fronts.outside] = hidden[:, :, None, None]
@@ -158,14 +176,17 @@ class _Scan(torch.autograd.Function):
             for tap, state in zip(state_weight, seen, strict=True):
                 act.baddbmm_(tap, state)
             act.narrow(1, 0, 3 * hidden.shape[1]).sigmoid_()
-            g.tanh_()
+            tanh(g, out=g)
             torch.mul(f, c_before, out=c)
             c.addcmul_(i, g)
-            torch.tanh(c, out=t)
+            tanh(c, out=t)
             torch.mul(o, t, out=h_now)
         ctx.save_for_backward(inputs, weight, state_weight, gates, tanh_c, states, memories)
         ctx.fronts, ctx.bias_shape = fronts, bias.shape
-        return torch.stack([each.index_select(1, at) for each, at in zip(states, fronts.states, strict=True)])
+        result = inputs.new_empty(*hidden.shape, cells, batch)
+        for each, at, own in zip(states, fronts.states, result, strict=True):
+            torch.index_select(each, 1, at, out=own)
+        return result
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
@@ -202,10 +223,16 @@ class _Scan(torch.autograd.Function):
                 d_state.baddbmm_(tap, d_act)
                 d_tap.baddbmm_(d_act, state.transpose(1, 2))
         d_hidden, d_memory = (each.index_select(2, fronts.outside).sum(dim=(2, 3)) for each in (d_states, d_memories))
-        d_places = inputs.new_zeros(inputs.shape[1:])
-        for each, cells in zip(d_inputs, fronts.cells, strict=True):
-            d_places += each.index_select(0, cells)
-        return d_places, d_weight, d_bias.sum_to_size(ctx.bias_shape), d_state_weight, d_hidden, d_memory, None, None
+        return (
+            fronts.in_raster_order(d_inputs),
+            d_weight,
+            d_bias.sum_to_size(ctx.bias_shape),
+            d_state_weight,
+            d_hidden,
+            d_memory,
+            None,
+            None,
+        )
 
 
 class _View(NamedTuple):

@@ -91,9 +91,8 @@ class RowsAboveConv2d(nn.Conv2d):
 
     def __init__(self, inputs: int, outputs: int, kernel_size: int, *, gain: float = 1.0) -> None:
         reach = kernel_size // 2
-        self.gain = gain
-        super().__init__(inputs, outputs, (reach + 1, kernel_size))
-        self.causal_padding = (reach, reach, reach, 0)
+        self.gain, self.rows_above = gain, reach
+        super().__init__(inputs, outputs, (reach + 1, kernel_size), padding=(0, reach))
 
     def reset_parameters(self) -> None:
         """Draw the weights so that an output has `gain` times the deviation of an input."""
@@ -103,9 +102,9 @@ class RowsAboveConv2d(nn.Conv2d):
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name that nn.Conv2d gives it
         """Convolve the whole map."""
-        return super().forward(F.pad(input, self.causal_padding))
+        return super().forward(F.pad(input, (0, 0, self.rows_above, 0)))
 
 
 def shift_down(maps: Tensor) -> Tensor:
     """Move every row down by one: row r of the result is row r-1, and row 0 is zero."""
-    return F.pad(maps[:, :, :-1], (0, 0, 1, 0))
+    return F.pad(maps, (0, 0, 1, -1))

@@ -44,8 +44,10 @@ class RowLSTM(nn.Module):
 
     def forward(self, maps: Tensor, context: Context | None = None) -> Tensor:
         """Run over the whole map."""
-        seen = F.pad(maps, (self.reach, 0))
-        taps = torch.cat([seen[..., tap : tap + maps.shape[3]] for tap in range(self.reach + 1)], dim=1)
+        # Laid out as the recurrence wants its inputs, so that it need not copy them: rows and columns outermost.
+        seen = F.pad(maps.permute(2, 3, 0, 1), (0, 0, 0, 0, self.reach, 0))
+        taps = torch.cat([seen[:, tap : tap + maps.shape[3]] for tap in range(self.reach + 1)], dim=3)
+        taps = taps.permute(2, 3, 0, 1)
         weight = self.input_to_state.visible_weight[:, :, 0].transpose(1, 2).flatten(1)
         bias = self.input_to_state.bias[:, None]
         if self.condition is not None and context is not None:
@@ -79,8 +81,8 @@ def rows_of(height: int, width: int, device: torch.device, reach: int) -> Fronts
     return Fronts(
         fronts,
         memory=reach,
-        places=torch.arange(height * width, device=device)[None],
-        cells=torch.arange(height * width, device=device)[None],
+        places=None,
+        cells=None,
         states=inside[None].to(device),
         outside=is_outside.nonzero()[:, 0].to(device),
     )

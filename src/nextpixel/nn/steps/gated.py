@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from nextpixel.nn.conditioning import Context
-from nextpixel.nn.gated import GatedLayer, gate
+from nextpixel.nn.gate import gate
+from nextpixel.nn.gated import GatedLayer
 from nextpixel.nn.steps.convolutions import MaskedConvStep
 from nextpixel.nn.steps.feature_row import FeatureRow, with_bias_row
 from nextpixel.nn.steps.rows_above import RowOffset, RowsAbove
