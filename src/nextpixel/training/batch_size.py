@@ -81,6 +81,7 @@ def _tried(settings: TrainingSettings, model: ImageModel, images: ImageSet, size
     took = math.inf
     batch, condition = images.batch(indices).to(model.device), images.condition_of(indices)
     model.train()
+    model.checkpoint_activations = settings.checkpoint_activations
     # The first time is slower: memory is taken from the system, and kernels are chosen.
     for _ in range(3):
         kept.clear()

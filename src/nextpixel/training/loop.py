@@ -125,6 +125,7 @@ class Run:
         self.average = make_average(self.model, settings.ema)
         self.optimizer = make_optimizer(self.model, settings)
         self.bfloat16 = use_bfloat16(settings, self.device)
+        self.model.checkpoint_activations = settings.checkpoint_activations
         self.objective = make_objective(self.model, self.processes, compiled=settings.compile)
         self.batch_size = settings.images_a_step
         if self.batch_size < self.processes.count * settings.accumulate:
