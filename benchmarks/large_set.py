@@ -26,7 +26,7 @@ from nextpixel.data import prepare
 KINDS = ("VmRSS", "RssAnon", "RssFile")
 SMALL = "--features 16 --layers 2 --batch-size 16 --levels 2 --grids 0 --valid-fraction 0.0001 --device cpu"
 WINDOWS = 9
-WARM_UP = 0.25
+WARM_UP, END = 0.25, 0.95
 QUIET = {
     **os.environ,
     "OMP_NUM_THREADS": "1",
@@ -140,25 +140,27 @@ def processor_seconds(process: int) -> float:
 
 
 def measure_memory(path: Path, folder: Path, minutes: float) -> None:
-    """Resident memory over a training, without its first quarter: single samples, and the peaks of equal stretches."""
+    """Resident memory over a training, without its start and end: single samples, and the peaks of equal stretches."""
     run = folder / "memory"
     process = train(path, run, f"--minutes {minutes} --validations 1 --valid-images 256")
-    start, samples = time.perf_counter(), []
+    start, samples, metrics = None, [], run / "metrics.jsonl"
     while process.poll() is None:
+        if start is None and metrics.exists() and metrics.stat().st_size:
+            start = time.perf_counter()
         # A process that has ended has no memory any more.
         if "VmRSS" in Path(f"/proc/{process.pid}/status").read_text():
-            samples.append((time.perf_counter() - start, memory(process.pid)))
+            samples.append((time.perf_counter() - start if start else 0.0, memory(process.pid)))
         time.sleep(0.05)
     if process.returncode != 0:
         raise SystemExit("training failed")
-    warm = [each for seconds, each in samples if seconds > WARM_UP * 60 * minutes]
+    # The evaluation at the end takes larger batches than the steps.
+    warm = [each for seconds, each in samples if WARM_UP * 60 * minutes < seconds < END * 60 * minutes]
     for kind in KINDS:
         values = np.array([each[kind] for each in warm])
         print(f"{kind}: {_spread(values, 'single samples')}")
         # A step takes and returns memory many times; what a machine needs is the most of it.
         print(f"{kind}: {_spread(np.array([each.max() for each in np.array_split(values, WINDOWS)]), 'peaks')}")
-    steps = (run / "metrics.jsonl").read_text().splitlines()
-    print(f"last line of the metrics: {steps[-1]}")
+    print(f"last line of the metrics: {metrics.read_text().splitlines()[-1]}")
 
 
 def _spread(values: np.ndarray, what: str) -> str:
