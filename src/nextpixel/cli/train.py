@@ -136,7 +136,9 @@ def train(
     from nextpixel.models.set_condition import specification_for
     from nextpixel.training.loop import Interrupted
     from nextpixel.training.loop import train as run
+    from nextpixel.training.memory import keep_freed_memory
 
+    keep_freed_memory()
     torch.manual_seed(settings.seed)
     given = foreground or begun
     if foreground is not None:
