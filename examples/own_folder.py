@@ -67,8 +67,7 @@ def main() -> None:
         layers=6,
         dropout=0.2,
     )
-    # The average of the weights must be younger than the run.
-    settings = TrainingSettings(steps=arguments.steps, batch_size=32, learning_rate=2e-3, ema=0.99, grids=0)
+    settings = TrainingSettings(steps=arguments.steps, batch_size=32, learning_rate=2e-3, grids=0)
     with TrainingBar() as bar:
         train(model, training, valid, arguments.out / "run", settings, reporter=bar)
 

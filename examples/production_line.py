@@ -93,7 +93,7 @@ def main() -> None:
 
     torch.manual_seed(0)
     model = nx.build("gated-pixelcnn", image_shape=good.image_shape, levels=good.levels, features=32, layers=5)
-    settings = TrainingSettings(steps=arguments.steps, batch_size=16, learning_rate=2e-3, ema=0.99, grids=0)
+    settings = TrainingSettings(steps=arguments.steps, batch_size=16, learning_rate=2e-3, grids=0)
     print(f"training on {len(training)} good parts")
     with TrainingBar() as bar:
         train(model, training, valid, arguments.out / "run", settings, reporter=bar)

@@ -94,7 +94,7 @@ def main() -> None:
         layers=arguments.layers,
         dropout=0.3,
     )
-    settings = TrainingSettings(steps=arguments.steps, batch_size=32, learning_rate=2e-3, ema=0.99, grids=0)
+    settings = TrainingSettings(steps=arguments.steps, batch_size=32, learning_rate=2e-3, grids=0)
     with TrainingBar() as bar:
         train(model, training, valid, arguments.out / "run", settings, reporter=bar)
     model = nx.load(arguments.out / "run")

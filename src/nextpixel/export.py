@@ -146,6 +146,7 @@ def export(
             "storage": f"{storage}, which changes the nats by {change:+.4%} against float32"
             if storage != "float32"
             else storage,
+            "parameters": sum(parameter.numel() for parameter in model.parameters()),
             "protocol": protocol(valid),
             "validation": f"{valid.name}: {after}",
             "likelihood": asdict(after),
@@ -180,7 +181,14 @@ def without_folders(command: str) -> str:
         words = shlex.split(command)
     except ValueError:
         words = command.split()
-    return shlex.join(Path(word).name or word if Path(word).is_absolute() else word for word in words)
+    return shlex.join(map(_without_folders, words))
+
+
+def _without_folders(word: str) -> str:
+    flag, equals, value = word.partition("=")
+    if flag.startswith("--") and equals:
+        return f"{flag}={_without_folders(value)}"
+    return Path(word).name or "/" if Path(word).is_absolute() else word
 
 
 def protocol(images: ImageSet) -> str:
