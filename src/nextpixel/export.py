@@ -170,6 +170,9 @@ def export(
             model.record["settings"] = settings
         if "command" in model.record:
             model.record["command"] = without_folders(model.record["command"])
+        if "begun" in model.record:
+            folder_begun, comma, trained = model.record["begun"].partition(", ")
+            model.record["begun"] = _without_folders(folder_begun) + comma + trained
         save(model, folder, storage=storage)
         size = sum(path.stat().st_size for path in folder.iterdir())
     return Exported(after, change, report, size)

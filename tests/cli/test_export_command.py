@@ -30,7 +30,7 @@ def test_the_command_in_the_card_gives_the_figure_in_the_card(trained, tmp_path,
 
 def test_options_of_the_images_are_in_that_command(trained, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    pixels = nx.open_images("digits", split="test")[:5, 0].numpy() * 15
+    pixels = nx.open_images("digits", split="test")[:5][:, 0].numpy() * 15
     np.savez(tmp_path / "brighter.npz", images=pixels.astype(np.uint8))
     path = str(tmp_path / "brighter.npz")
     words = ["--name", "me/it", "--split", "all", "--levels", "17", "--dtype", "float32", "--outputs", "2"]
