@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint docs bench clean
+.PHONY: install quickstart demo test lint docs bench clean
 
 # The stamp is made anew when the dependencies change.
 .venv/installed: pyproject.toml constraints.txt
@@ -11,6 +11,12 @@ BIN := .venv/bin
 	@$(PYTHON) -m venv .venv || { echo "on Debian and Ubuntu: apt-get install python3-venv"; exit 2; }
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
+
+install: .venv/installed
+	@echo "now: $(BIN)/nextpixel quickstart"
+
+quickstart: .venv/installed
+	$(BIN)/nextpixel quickstart
 
 demo: .venv/installed
 	$(BIN)/python examples/demo.py

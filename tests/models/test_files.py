@@ -14,7 +14,7 @@ from safetensors.torch import save as save_tensors
 import nextpixel as nx
 import tiny_models
 from nextpixel.errors import ModelError
-from nextpixel.models.files import fingerprint
+from nextpixel.models.files import fingerprint, save
 from nextpixel.training.run_folder import RunFolder
 from tiny_models import SHAPES, features_of, noise, sharper
 
@@ -489,3 +489,29 @@ def test_a_model_in_double_precision_comes_back_in_it(family, tmp_path):
     for name, tensor in nx.load(tmp_path).state_dict().items():
         assert tensor.dtype == torch.float64
         assert torch.equal(tensor, model.state_dict()[name])
+
+
+@pytest.mark.parametrize("storage", ["float16", "bfloat16"])
+def test_weights_stored_in_half_precision_come_back_in_float32(family, tmp_path, storage):
+    model = saved(family, tmp_path / "whole")
+    save(model, tmp_path / "half", storage=storage)
+    assert config_of(tmp_path / "half")["storage"] == storage
+    again = nx.load(tmp_path / "half")
+    for name, tensor in model.state_dict().items():
+        assert tensor.dtype == again.state_dict()[name].dtype == torch.float32
+        assert torch.equal(again.state_dict()[name], tensor.to(getattr(torch, storage)).float())
+
+
+@pytest.mark.parametrize("storage", ["float16", "bfloat16", "float32"])
+def test_a_type_that_is_not_that_of_the_weights_is_refused(folder, storage):
+    save(nx.load(folder), folder, storage=storage)
+    for said in {"float16", "bfloat16", "float32", "float64", "int8", None, 3} - {storage}:
+        write_config(folder, config_of(folder) | {"storage": said})
+        refused(folder, "stored as")
+
+
+def test_a_folder_that_does_not_say_how_its_weights_are_stored_is_one_of_before(folder, model):
+    config = config_of(folder)
+    assert config.pop("storage") == "float32"
+    write_config(folder, config)
+    assert torch.equal(nx.load(folder).logits(noise(model, 2)), model.logits(noise(model, 2)))

@@ -23,6 +23,7 @@ MOST_CHARACTERS = 2000
 USER_ERRORS = {errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EROFS, errno.ENOTDIR, errno.EISDIR}
 
 COMMANDS = {
+    "quickstart": "Draw, complete, score and compress digits with a model that comes along: no training, no data.",
     "train": "Train a model on a folder of images, an array, or a named data set.",
     "evaluate": "Exact likelihood of images: nats an image and bits/dim.",
     "sample": "Generate images as one picture.",
@@ -36,8 +37,10 @@ COMMANDS = {
     "compress": "Compress pictures without loss, by the exact probabilities of a model.",
     "decompress": "Get the pictures back, pixel for pixel.",
     "check": "Prove by gradients that a trained model sees the past and nothing else.",
+    "export": "Write a small model folder with a full model card, to keep or to give away.",
     "info": "What a trained model is, and how it was trained.",
-    "models": "The model families.",
+    "models": "The model families, and the trained models that come along.",
+    "recipes": "The named recipes of `train --recipe`.",
 }
 SHARED = {"train", "evaluate", "sample", "complete", "score", "compare", "compress"}
 """What the processes that torchrun starts do together; any other command is done by the first one alone."""
@@ -49,7 +52,9 @@ app = App(
         "\n"
         "DATA is a folder of images (train/valid/test and class sub-folders are understood), a .zip or .tar of one, "
         "an .npz, .npy or idx file, a folder that `nextpixel prepare` has written, a name (digits, mnist, "
-        "fashion-mnist, cifar10), or hf:NAME for a set of the Hugging Face hub."
+        "fashion-mnist, cifar10), or hf:NAME for a set of the Hugging Face hub.\n"
+        "\n"
+        "RUN is the folder of a run or a model, or the name of a model that comes along: nextpixel/digits-gated."
     ),
     version=nextpixel.__version__,
     suppress_keyboard_interrupt=False,

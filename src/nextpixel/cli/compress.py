@@ -51,6 +51,7 @@ def compress(
     from nextpixel.codec.container import MOST_SUB_PIXELS
     from nextpixel.codec.pictures import read_pictures
     from nextpixel.files import write_result
+    from nextpixel.shipped import find_model
 
     if out.suffix.lower() != ".npx":
         raise InputError(f"--out {out} must end with .npx")
@@ -64,7 +65,7 @@ def compress(
     for note in found.notes:
         warn(note)
     total = sum(image.numel() for image in found.images)
-    embed = {name: (run / name).read_bytes() for name in MODEL_FILES} if embed_model else None
+    embed = {name: (find_model(run) / name).read_bytes() for name in MODEL_FILES} if embed_model else None
     start = time.monotonic()
     with bar("compressing", total) as advance:
         data = squeeze(

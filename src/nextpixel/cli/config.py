@@ -1,7 +1,8 @@
-"""`--config FILE.toml`: options from a file, below the environment and the flags."""
+"""`--config FILE.toml` and `--recipe NAME`: options below the environment and the flags."""
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,29 +11,50 @@ from typing import Any
 from cyclopts.config import Dict, Env
 
 from nextpixel.errors import NextpixelError
+from nextpixel.recipes import read_recipe
+
+LENGTHS = ("steps", "epochs", "minutes")
 
 
 def config_sources(arguments: Sequence[str]) -> list[Any]:
-    """Sources of option values beside the flags: `NEXTPIXEL_TRAIN_STEPS=...`, then the file of `--config`.
+    """Sources of option values beside the flags: `NEXTPIXEL_TRAIN_STEPS=...`, then `--config`, then `--recipe`.
+
+    A length of training that is given anywhere takes the place of one that is given further below, in whatever unit.
 
     Raises:
-        NextpixelError: the file is missing or is not TOML.
+        NextpixelError: the file is missing or is not TOML, or there is no such recipe.
     """
     sources: list[Any] = [Env("NEXTPIXEL_", command=True, show=False)]
-    path = _config_path(arguments)
+    has_length = any(
+        _value_of(f"--{name}", arguments) is not None or f"NEXTPIXEL_TRAIN_{name.upper()}" in os.environ
+        for name in LENGTHS
+    )
+    layers: list[tuple[str, dict[str, Any]]] = []
+    path, recipe = (_value_of(flag, arguments) for flag in ("--config", "--recipe"))
+    if arguments[:1] == ["train"]:
+        recipe = recipe or os.environ.get("NEXTPIXEL_TRAIN_RECIPE")
     if path is not None:
-        sources.append(Dict(_read(path), source=str(path), use_commands_as_keys=False))
+        layers.append((path, _read(Path(path))))
+        recipe = recipe or layers[0][1].get("recipe")
+    if recipe is not None:
+        found = read_recipe(recipe)
+        layers.append((f"recipe {recipe}", _as_text({"model": found.family, **found.options})))
+    for source, options in layers:
+        kept = {name: value for name, value in options.items() if not (has_length and name in LENGTHS)}
+        has_length |= any(name in LENGTHS for name in options)
+        sources.append(Dict(kept, source=source, use_commands_as_keys=False))
     return sources
 
 
-def _config_path(arguments: Sequence[str]) -> Path | None:
+def _value_of(flag: str, arguments: Sequence[str]) -> str | None:
+    """What follows a flag, which is looked at before the options are read."""
     for index, argument in enumerate(arguments):
         if argument == "--":
             return None
-        if argument.startswith("--config="):
-            return Path(argument.removeprefix("--config="))
-        if argument == "--config" and index + 1 < len(arguments):
-            return Path(arguments[index + 1])
+        if argument.startswith(f"{flag}="):
+            return argument.removeprefix(f"{flag}=")
+        if argument == flag and index + 1 < len(arguments):
+            return arguments[index + 1]
     return None
 
 
@@ -47,5 +69,9 @@ def _read(path: Path) -> dict[str, Any]:
     for name, value in options.items():
         if isinstance(value, dict):
             raise NextpixelError(f"--config {path} has a section [{name}]; write its options without a section")
-    # As text, so that options are read just as flags are.
+    return _as_text(options)
+
+
+def _as_text(options: dict[str, Any]) -> dict[str, Any]:
+    """Values as text, so that options are read just as flags are."""
     return {name: value if isinstance(value, bool) else str(value) for name, value in options.items()}

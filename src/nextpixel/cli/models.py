@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from nextpixel.models.registry import FAMILIES
 from nextpixel.models.registry import models as names
+from nextpixel.shipped import read_config, shipped
 
 
 def models() -> None:
-    """List the model families, for --model."""
+    """List the model families, for --model, and the trained models that come along, for RUN."""
+    print("families, for `train --model`:")
     for name in names():
-        print(f"{name:20} {FAMILIES[name].summary}")
+        print(f"  {name:28}{FAMILIES[name].summary}")
+    print("trained models that come along, for RUN:")
+    for name in shipped():
+        config = read_config(name)
+        description, record = config["model"], config["record"]
+        shape = " x ".join(map(str, description["image_shape"]))
+        print(f"  {name:28}{description['family']}, {shape}, {record['protocol']}; {record['validation']}")

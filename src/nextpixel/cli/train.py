@@ -73,6 +73,7 @@ def train(
     background_of: Path | None = None,
     mutation: float | None = None,
     resume: Annotated[bool, Parameter(negative="")] = False,
+    recipe: str | None = None,
     config: Path | None = None,  # noqa: ARG001 - read before the options are: see nextpixel.cli.config
     model_options: ModelOptions = ModelOptions(),
     images: DataOptions = DataOptions(),
@@ -103,6 +104,7 @@ def train(
             or given their default, are the run's.
         mutation: The part of the sub-pixels that is replaced, with --background-of; 0.2 if it is left out.
         resume: Go on from the checkpoint in the run folder, if there is one.
+        recipe: Named options that are known to work, see `nextpixel recipes`; flags and --config win over them.
         config: TOML file of options, by their names here with underscores; flags win over it.
         model_options: Size of the model.
         images: How images are read.
@@ -134,6 +136,8 @@ def train(
 
     from nextpixel.models.build import build
     from nextpixel.models.set_condition import specification_for
+    from nextpixel.recipes import read_recipe
+    from nextpixel.training.hardware import hardware
     from nextpixel.training.loop import Interrupted
     from nextpixel.training.loop import train as run
     from nextpixel.training.memory import keep_freed_memory
@@ -153,7 +157,9 @@ def train(
     network = build(model, image_shape=training.image_shape, levels=training.levels, condition=specification, **options)
     if given is not None:
         given.check_set(training, with_condition=False)
-    network.record = {"images": images.record(training)}
+    network.record = {"images": images.record(training), "hardware": hardware(settings.device)}
+    if recipe is not None:
+        network.record["recipe"] = read_recipe(recipe).told
     if begun is not None:
         network.load_state_dict(begun.state_dict())
         network.record["begun"] = ", ".join([str(start_from), *filter(None, [begun.record.get("trained")])])

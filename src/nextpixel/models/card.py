@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nextpixel.nn.conditions import Labels, Specification, Vector, named
 
 if TYPE_CHECKING:
     from nextpixel.models.base import ImageModel
+
+SAMPLES = "samples.png"
 
 
 def facts(model: ImageModel) -> list[tuple[str, str]]:
@@ -22,21 +24,49 @@ def facts(model: ImageModel) -> list[tuple[str, str]]:
         ),
         ("Options", ", ".join(f"{name} {value}" for name, value in model.options.items())),
         ("Parameters", f"{sum(parameter.numel() for parameter in model.parameters()):,}"),
+        ("Stored in", record.get("storage")),
         ("Data", record.get("data")),
-        ("Binarisation", record.get("binarisation")),
+        ("Protocol", record.get("protocol")),
+        ("Binarisation", None if "protocol" in record else record.get("binarisation")),
+        ("Recipe", record.get("recipe")),
         ("Command", f"`{record['command']}`" if "command" in record else None),
         ("Begun with", record.get("begun")),
-        ("Trained", record.get("trained")),
+        ("Settings", _settings(model.record.get("settings"))),
+        ("Trained", _trained(model.record)),
+        ("Hardware", record.get("hardware")),
         ("Validation", record.get("validation")),
+        ("Evaluated by", f"`{record['evaluated_by']}`" if "evaluated_by" in record else None),
+        ("Causality", record.get("causality")),
         ("Library", record.get("library")),
     ]
     return [(name, value) for name, value in known if value]
 
 
-def model_card(model: ImageModel) -> str:
-    """The card as Markdown."""
-    rows = "\n".join(f"| {name} | {value} |" for name, value in facts(model))
-    return f"""# {model.family}
+def _trained(record: dict[str, Any]) -> str | None:
+    """How long a model was trained, and when it was best."""
+    known = [record["trained"]] if "trained" in record else []
+    if validations := record.get("validations"):
+        known.append(f"best by validation at step {min(validations, key=lambda each: each['nats'])['step']:,}")
+    return "; ".join(known) or None
+
+
+def _settings(settings: object) -> str | None:
+    """How an exported model was trained, by option."""
+    if not isinstance(settings, dict):
+        return None
+    return ", ".join(f"{name} {value}" for name, value in settings.items() if value is not None)
+
+
+def model_card(model: ImageModel, *, pictured: bool = False) -> str:
+    """The card as Markdown.
+
+    Args:
+        model: the model.
+        pictured: whether the picture `SAMPLES` lies beside the card.
+    """
+    rows = "\n".join(f"| {name} | {_cell(value)} |" for name, value in facts(model))
+    name = model.record.get("name")
+    return f"""# {name or model.family}
 
 An exact-likelihood autoregressive model of images, made with nextpixel.
 
@@ -50,10 +80,25 @@ over all images of the set named.
 ```python
 import nextpixel as nx
 
-model = nx.load("this folder")
+model = nx.load("{name or "this folder"}")
 images = model.sample(16{_argument(model.condition)})
 ```
-"""
+{_sections(model.record, pictured)}"""
+
+
+def _cell(value: str) -> str:
+    """Text for a cell of a table: one line, and no bar that would end it."""
+    return " ".join(value.split()).replace("|", "\\|")
+
+
+def _sections(record: dict[str, Any], pictured: bool) -> str:
+    """What an exported model's card says beyond the table, each part under its heading."""
+    parts = {
+        "Samples": f"{record.get('samples', '')}\n\n![Samples]({SAMPLES})".lstrip() if pictured else None,
+        "Limits": record.get("limits"),
+        "Intended use": record.get("intended_use"),
+    }
+    return "".join(f"\n## {heading}\n\n{text}\n" for heading, text in parts.items() if text)
 
 
 def _argument(specification: Specification | None) -> str:

@@ -3,6 +3,8 @@
 Neither JSON nor safetensors notices a flipped bit, so the metadata of `model.safetensors` holds a SHA-256 over the
 description of the model and all its weights. It lies there and not in `config.json` because one file is replaced
 atomically and two are not: whatever moment a writer is killed at, the weights fit their digest.
+
+Weights may be stored in half precision, which `config.json` says as `storage`. They are computed with in float32.
 """
 
 from __future__ import annotations
@@ -23,25 +25,39 @@ from nextpixel.errors import ModelError
 from nextpixel.files import write_atomically
 from nextpixel.models.base import ImageModel
 from nextpixel.models.build import build
-from nextpixel.models.card import model_card
+from nextpixel.models.card import SAMPLES, model_card
 from nextpixel.nn.conditions import from_json, to_json
+from nextpixel.shipped import find_model
 
 FORMAT = 1
 LEAST_WEIGHTS_OF_A_LAYER = 4
-FLOATS = {torch.float16, torch.bfloat16, torch.float32, torch.float64}
+STORAGES = {
+    "float16": torch.float16,
+    "bfloat16": torch.bfloat16,
+    "float32": torch.float32,
+    "float64": torch.float64,
+}
+HALVES = {torch.float16, torch.bfloat16}
 
 
-def save(model: ImageModel, folder: Path) -> None:
+def save(model: ImageModel, folder: Path, *, storage: str | None = None) -> None:
     """Write a model folder; each file appears whole or not at all.
+
+    Args:
+        model: the model, which is not changed.
+        folder: where to write.
+        storage: the type in which the weights are stored, one of `STORAGES`; None for the model's own.
 
     Raises:
         ModelError: the folder cannot be written.
     """
     description = describe(model)
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    dtype = next(model.parameters()).dtype if storage is None else STORAGES[storage]
+    tensors = {name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in model.state_dict().items()}
     config = {
         "format": FORMAT,
         "library": nextpixel.__version__,
+        "storage": _name(dtype),
         "model": description,
         "record": model.record,
     }
@@ -51,7 +67,8 @@ def save(model: ImageModel, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / "model.safetensors", save_tensors(tensors, metadata))
         write_atomically(folder / "config.json", (json.dumps(config, indent=2) + "\n").encode())
-        write_atomically(folder / "README.md", model_card(model).encode())
+        card = model_card(model, pictured=(folder / SAMPLES).is_file())
+        write_atomically(folder / "README.md", card.encode())
     except OSError as error:
         raise ModelError(f"{folder} cannot be written ({error.strerror}); choose another folder") from error
 
@@ -59,10 +76,16 @@ def save(model: ImageModel, folder: Path) -> None:
 def load(folder: str | Path) -> ImageModel:
     """Load a model from a model folder or a training run's folder, in evaluation mode, on the CPU.
 
+    Args:
+        folder: the folder, or the name of a model that comes with the package, such as "nextpixel/digits-gated".
+
+    Returns:
+        The model; in float32 if its weights are stored in half precision, else as they are stored.
+
     Raises:
         ModelError: the folder is missing, not a model's, damaged, or of a newer version.
     """
-    folder = Path(folder)
+    folder = find_model(folder)
     config_path, weights_path = folder / "config.json", folder / "model.safetensors"
     for path in (config_path, weights_path):
         try:
@@ -97,16 +120,26 @@ def load(folder: str | Path) -> ImageModel:
         with torch.device("meta"):
             expected = {name: tensor.shape for name, tensor in _build(description).state_dict().items()}
         dtypes = {tensor.dtype for tensor in tensors.values()}
-        if len(dtypes) != 1 or not dtypes <= FLOATS:
+        if len(dtypes) != 1 or not dtypes <= set(STORAGES.values()):
             raise ModelError(f"{weights_path} has weights of {', '.join(map(str, dtypes))}, not of one kind of floats")
+        (dtype,) = dtypes
+        if config.get("storage", _name(dtype)) != _name(dtype):
+            raise ModelError(
+                f"{config_path} says that weights are stored as {config['storage']!r}, and {weights_path.name} has "
+                f"{_name(dtype)}; copy the folder again"
+            )
         if expected != {name: tensor.shape for name, tensor in tensors.items()}:
             raise ModelError(f"{config_path} does not describe the weights beside it; copy the folder again")
         model = _build(description)
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError, OverflowError) as error:
         raise ModelError(f"{config_path} does not describe a model: {error}") from error
-    model.to(next(iter(tensors.values())).dtype).load_state_dict(tensors, strict=True)
+    model.to(torch.float32 if dtype in HALVES else dtype).load_state_dict(tensors, strict=True)
     model.record = config.get("record", {})
     return model.eval()
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
 
 
 def _build(description: dict[str, Any]) -> ImageModel:

@@ -1,0 +1,83 @@
+"""`nextpixel export`."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from nextpixel.cli.options import DataOptions
+
+
+def export(
+    run: Path,
+    *,
+    valid: str,
+    out: Path,
+    dtype: Annotated[Literal["float16", "bfloat16", "float32"], Parameter(negative="")] = "float16",
+    split: str | None = None,
+    vectors: Path | None = None,
+    outputs: int | None = None,
+    name: str | None = None,
+    hardware: str | None = None,
+    limits: str | None = None,
+    intended_use: str | None = None,
+    images: DataOptions = DataOptions(),
+) -> None:
+    """Write a small model folder to keep or to give away, with a full model card.
+
+    The folder holds the weights in half precision (config.json, model.safetensors), samples.png, and the card
+    README.md: data, protocol, command, training, hardware, exact likelihood of the validation images with its standard
+    error, samples, the result of `nextpixel check`, limits and intended use. No checkpoint and no names of folders. The
+    stored weights are evaluated: where they change the likelihood by more than 0.01 %, nothing is written.
+
+    Args:
+        run: Run or model folder.
+        valid: Images that the model was not trained on; see `nextpixel --help`.
+        out: A new or an empty folder.
+        dtype: How the weights are stored. All commands compute with them in float32.
+        split: train, valid, test or all; by default valid where the data has one, else all.
+        vectors: File of the images' vectors, for a model conditioned on vectors; see `nextpixel train --help`.
+        outputs: Check so many output sub-pixels, as `nextpixel check` does, instead of all.
+        name: What the card calls the model; by default the name of the folder.
+        hardware: What the run was trained on, where it does not say so itself.
+        limits: Sentences for the card, added to the limits that hold for every model.
+        intended_use: Sentences for the card, instead of the usual ones.
+        images: How images are read.
+    """
+    import shlex
+
+    from nextpixel.cli.options import load_model, open_for, stored_options
+    from nextpixel.cli.output import bar
+    from nextpixel.export import Card
+    from nextpixel.export import export as write
+    from nextpixel.files import check_new_folder
+
+    check_new_folder(out)
+    model = load_model(run)
+    found = open_for(model, valid, images, None if split in (None, "all") else split, vectors=vectors)
+    if split is None and "valid" in found.splits:
+        found, split = found.split("valid"), "valid"
+    name = name or out.resolve().name
+    words = ["nextpixel", "evaluate", name, Path(valid).name if Path(valid).is_absolute() else valid]
+    words += ["--split", split or "all"]
+    # What the record of the model says anyway need not be said again.
+    words += [] if images == stored_options(model, DataOptions()) else _flags(images)
+    words += [] if vectors is None else ["--vectors", vectors.name]
+    card = Card(name=name, evaluated_by=shlex.join(words), hardware=hardware, limits=limits, intended_use=intended_use)
+    done = write(run, out, found, card, storage=dtype, outputs=outputs, progress=bar)
+    print(f"{found.name}: {done.likelihood}; storing in {dtype} changed the nats by {done.change:+.4%}")
+    print(done.report)
+    print(f"model folder, {done.size:,} bytes: {out}")
+
+
+def _flags(options: DataOptions) -> list[str]:
+    """The options of a command that are not the defaults, as one writes them."""
+    words: list[str] = []
+    for field in fields(DataOptions):
+        value = getattr(options, field.name)
+        if value != field.default:
+            words += [f"--{field.name.replace('_', '-')}", *([] if value is True else [str(value)])]
+    return words

@@ -1,0 +1,84 @@
+"""`nextpixel quickstart`."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from pathlib import Path
+
+from nextpixel.errors import NextpixelError
+
+MODEL = "nextpixel/digits-gated"
+LARGER = "nextpixel/mnist-gated"
+PICTURES = 64
+
+
+def quickstart(*, out: Path = Path("quickstart")) -> None:
+    """See what a model can do: no training, no data to get, no network, some seconds.
+
+    Takes the model of scikit-learn's digits that comes along (8 x 8 pixels, 17 grey levels), draws digits, completes
+    and scores some that it was not trained on, compresses them and gets them back. Every command is printed before it
+    is run, as you can run it yourself.
+
+    Args:
+        out: A new or an empty folder for what is made.
+    """
+    from nextpixel.cli.app import run
+    from nextpixel.data import open_images
+    from nextpixel.files import check_new_folder
+    from nextpixel.pictures.output import write_images
+    from nextpixel.shipped import shipped
+
+    check_new_folder(out)
+    digits = out / "digits"
+    images = open_images("digits", split="test")[:PICTURES]
+    write_images(images, 17, digits)
+    print(f"{PICTURES} digits that the model was not trained on, from scikit-learn: {digits}")
+    # Pictures have 256 levels until they are read otherwise.
+    levels = ["--levels", "17"]
+    commands = [
+        ["sample", MODEL, "--count", "64", "--seed", "0", "--out", out / "samples.png"],
+        [
+            "complete",
+            MODEL,
+            digits,
+            *levels,
+            "--known",
+            "top",
+            "--limit",
+            "8",
+            "--seed",
+            "0",
+            "--out",
+            out / "completed",
+        ],
+        ["score", MODEL, digits, *levels, "--out", out / "scores.csv"],
+        ["compress", MODEL, digits, "--out", out / "digits.npx"],
+        ["decompress", MODEL, out / "digits.npx", "--out", out / "decompressed"],
+    ]
+    if LARGER in shipped():
+        commands.insert(1, ["sample", LARGER, "--count", "16", "--seed", "0", "--out", out / "mnist.png"])
+    for command in commands:
+        words = list(map(str, command))
+        print(f"\n$ {shlex.join(['nextpixel', *words])}", flush=True)
+        if run(words) != 0:
+            raise NextpixelError(f"this command failed, which ends the quickstart; {out} holds what there is so far")
+    _compare(digits, out / "decompressed")
+    print(f"\nLook at {out / 'samples.png'} and {out / 'completed' / 'completions.png'}. Now with your own images:")
+    print("$ nextpixel train FOLDER --out runs/mine --resize 32x32 --mode rgb --minutes 60")
+
+
+def _compare(before: Path, after: Path) -> None:
+    """Hold the pictures against those that were compressed and decompressed, and remove the latter."""
+    import numpy as np
+    from PIL import Image
+
+    names = sorted(path.name for path in before.iterdir())
+    same = names == sorted(path.name for path in after.iterdir()) and all(
+        np.array_equal(np.array(Image.open(before / name)), np.array(Image.open(after / name))) for name in names
+    )
+    if not same:
+        raise NextpixelError(f"{after} differs from {before}: the compression is not to be trusted")
+    # So that the command which made it can be run again.
+    shutil.rmtree(after)
+    print(f"the {len(names)} pictures were those in {before}, pixel for pixel; {after} is removed again")

@@ -1,0 +1,54 @@
+"""`nextpixel recipes`."""
+
+from __future__ import annotations
+
+WIDTH = 160
+"""Columns of the table where it does not go to a terminal."""
+
+
+def recipes(name: str | None = None) -> None:
+    """List the recipes for `train --recipe`, or tell all of one.
+
+    Args:
+        name: A recipe, of which everything is told: the data and where they come from, and its options.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from nextpixel.recipes import read_recipe
+    from nextpixel.recipes import recipes as names
+
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console.width = WIDTH
+    if name is None:
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+        for heading in ("name", "model", "data", "expected", "cost"):
+            table.add_column(heading, no_wrap=heading in ("name", "model"))
+        for each in map(read_recipe, names()):
+            table.add_row(each.name, each.family, each.data, each.expected, each.cost)
+        console.print(table)
+        return
+    found = read_recipe(name)
+    about = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    for heading, value in (
+        ("Recipe", found.told),
+        ("Model", found.family),
+        ("Data", found.data),
+        ("Get them", found.source),
+        ("Expected", found.expected),
+        ("Cost", found.cost),
+        ("Options", " ".join(map(_flag, found.options, found.options.values()))),
+    ):
+        about.add_row(heading, value)
+    console.print(about)
+
+
+def _flag(name: str, value: object) -> str:
+    """An option as one writes it for `train`; the name of the data stands by itself."""
+    if name == "data":
+        return str(value)
+    name = name.replace("_", "-")
+    if isinstance(value, bool):
+        return f"--{name}" if value else f"--no-{name}"
+    return f"--{name} {value}"

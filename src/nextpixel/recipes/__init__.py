@@ -1,0 +1,94 @@
+"""Recipes: named, versioned options of `nextpixel train`, each a TOML file beside this one. No PyTorch here.
+
+A recipe says what it trains, on which data and where those come from, with which options, what to expect of it and what
+it costs. Its version changes whenever its options do, since a record that names both says how a model was trained.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from nextpixel.errors import TrainingError
+
+HERE = Path(__file__).parent
+NOT_MEASURED = "not measured"
+
+Option = str | int | float | bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A recipe.
+
+    Attributes:
+        name: what `train --recipe` calls it; the name of its file.
+        version: counts the changes of its options, from 1.
+        family: of the model; see `nextpixel models`.
+        data: the images it is for, and their protocol.
+        source: where the images come from, and the command to train with it.
+        image_shape: `[C, H, W]` of the images.
+        levels: levels of the images once they are read as the options say.
+        expected: its result, with what it was measured on, or "not measured".
+        cost: what it took, or takes.
+        paper_size: whether it is as large as the paper's, which needs GPUs and was not run.
+        options: of `train`, by name with underscores.
+    """
+
+    name: str
+    version: int
+    family: str
+    data: str
+    source: str
+    image_shape: list[int]
+    levels: int
+    expected: str
+    cost: str
+    paper_size: bool = False
+    options: dict[str, Option] = field(default_factory=dict)
+
+    @property
+    def told(self) -> str:
+        """Name and version, for a model's record."""
+        return f"{self.name}, version {self.version}"
+
+
+def recipes() -> list[str]:
+    """The names of the recipes, in alphabetical order."""
+    return sorted(path.stem for path in HERE.glob("*.toml"))
+
+
+def read_recipe(name: str) -> Recipe:
+    """The recipe of a name.
+
+    Raises:
+        TrainingError: there is none of that name.
+    """
+    if name not in recipes():
+        raise TrainingError(f"there is no recipe {name!r}; `nextpixel recipes` lists them: {', '.join(recipes())}")
+    with (HERE / f"{name}.toml").open("rb") as file:
+        return parse(name, tomllib.load(file))
+
+
+def parse(name: str, entries: dict[str, Any]) -> Recipe:
+    """A recipe from the entries of its file, each of which must be known and of the right kind.
+
+    Raises:
+        TrainingError: an entry is unknown, missing, or of another kind; or the options hold another model or data.
+    """
+    kinds = {each.name: str(each.type) for each in fields(Recipe) if each.name != "name"}
+    types = {"str": str, "int": int, "bool": bool, "list[int]": list, "dict[str, Option]": dict}
+    unknown = sorted(set(entries) - set(kinds))
+    missing = sorted(set(kinds) - set(entries) - {"paper_size", "options"})
+    wrong = sorted(key for key in set(kinds) & set(entries) if type(entries[key]) is not types[kinds[key]])
+    for what, found in (("the unknown entry", unknown), ("no entry", missing), ("a wrong kind of", wrong)):
+        if found:
+            raise TrainingError(f"the recipe {name} has {what} {found[0]!r}; its entries are {', '.join(kinds)}")
+    for option, value in entries.get("options", {}).items():
+        if not isinstance(value, Option):
+            raise TrainingError(f"the recipe {name} has a list or a table as option {option!r}; give one value")
+        if option in ("model", "recipe", "config", "out", "resume"):
+            raise TrainingError(f"the recipe {name} cannot have the option {option!r}")
+    return Recipe(name=name, **entries)

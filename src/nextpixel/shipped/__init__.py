@@ -1,0 +1,53 @@
+"""The models that come with the package, each a model folder beside this file. No PyTorch here.
+
+`nextpixel/NAME` names one wherever a run or model folder is asked for. A folder of that path that really exists comes
+first, as a path comes before the name of a data set.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from nextpixel.errors import ModelError
+
+PREFIX = "nextpixel"
+HERE = Path(__file__).parent
+
+
+def shipped() -> list[str]:
+    """The names of the models that come with the package, such as `nextpixel/digits-gated`, in alphabetical order."""
+    return sorted(f"{PREFIX}/{path.parent.name}" for path in HERE.glob("*/config.json"))
+
+
+def find_model(run: str | Path) -> Path:
+    """The folder that a user means: the one of this path, or the one in the package if there is none.
+
+    Raises:
+        ModelError: it has the form of a name in the package, and is neither there nor here.
+    """
+    path = Path(run)
+    if len(path.parts) != 2 or path.parts[0] != PREFIX:
+        return path
+    try:
+        if path.exists():
+            return path
+    except (OSError, ValueError):
+        return path
+    if path.as_posix() not in shipped():
+        raise ModelError(
+            f"{path.as_posix()} is neither a folder nor a model that comes with nextpixel; "
+            f"those are {', '.join(shipped()) or 'none'}"
+        )
+    return HERE / path.name
+
+
+def read_config(name: str) -> dict[str, Any]:
+    """What `config.json` of a shipped model says, without loading the model.
+
+    Raises:
+        ModelError: there is no such model.
+    """
+    config: dict[str, Any] = json.loads((find_model(name) / "config.json").read_text(encoding="utf-8"))
+    return config

@@ -1,0 +1,69 @@
+"""The examples, in small: each runs from end to end and writes what it says."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+import nextpixel as nx
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+SMALL = {
+    "archive": "--count 8",
+    "completion": "--images 2 --draws 2 --candidates 2",
+    "demo": "--minutes 0.02",
+    "own_folder": "--steps 3",
+    "production_line": "--steps 3 --count 60",
+    "variations": "--minutes 0.02",
+    "vq_prior": "--steps 3 --features 8 --layers 2",
+}
+PICTURES = {
+    "archive": "digits.npx",
+    "completion": "completions.png",
+    "demo": "samples.png",
+    "own_folder": "samples.png",
+    "production_line": "strangest",
+    "variations": "variations.png",
+    "vq_prior": "samples.png",
+}
+
+
+def run_example(name, words, monkeypatch):
+    path = EXAMPLES / f"{name}.py"
+    specification = importlib.util.spec_from_file_location(f"example_{name}", path)
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    monkeypatch.setattr(sys, "argv", [str(path), *words])
+    module.main()
+
+
+@pytest.fixture(autouse=True)
+def own_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("NEXTPIXEL_CACHE", str(tmp_path / "cache"))
+
+
+def test_every_example_is_tested():
+    assert sorted(path.stem for path in EXAMPLES.glob("*.py")) == sorted(SMALL)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_it_runs_and_writes_what_it_says(name, monkeypatch, tmp_path, capsys):
+    out = tmp_path / "out"
+    run_example(name, [*SMALL[name].split(), "--out", str(out)], monkeypatch)
+    assert (out / PICTURES[name]).exists()
+    assert str(out / PICTURES[name]) in capsys.readouterr().out or name == "archive"
+
+
+def test_the_prior_takes_codes_of_any_encoder(monkeypatch, tmp_path):
+    import numpy as np
+
+    codes = np.random.default_rng(0).integers(0, 200, (40, 3, 5))
+    codes[0, 0, 0] = 199
+    np.savez(tmp_path / "codes.npz", codes=codes)
+    words = ["--codes", str(tmp_path / "codes.npz"), "--steps", "2", "--features", "8", "--layers", "2"]
+    run_example("vq_prior", [*words, "--out", str(tmp_path / "out")], monkeypatch)
+    with np.load(tmp_path / "out" / "drawn.npz") as drawn:
+        assert drawn["codes"].shape == (64, 3, 5) and drawn["codes"].max() < 200
+    assert nx.load(tmp_path / "out" / "run").levels == 200
