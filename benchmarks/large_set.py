@@ -27,13 +27,7 @@ KINDS = ("VmRSS", "RssAnon", "RssFile")
 SMALL = "--features 16 --layers 2 --batch-size 16 --levels 2 --grids 0 --valid-fraction 0.0001 --device cpu"
 WINDOWS = 9
 WARM_UP, END = 0.25, 0.95
-QUIET = {
-    **os.environ,
-    "OMP_NUM_THREADS": "1",
-    # The allocator keeps what a step frees; else resident memory swings with every step, whatever the set.
-    "MALLOC_TRIM_THRESHOLD_": str(2**40),
-    "MALLOC_MMAP_THRESHOLD_": str(2**30),
-}
+QUIET = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 class Repeated:
