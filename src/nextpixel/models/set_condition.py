@@ -71,7 +71,7 @@ def _values(images: ImageSet, name: str, condition: Condition) -> Tensor:
 def _matched(images: ImageSet, condition: Labels) -> Tensor:
     """The labels of a set in the numbers of the model."""
     labels = _labels(images, f"; this model needs one of its classes for each: {condition.listed}")
-    present = labels.unique().tolist()
+    present: list[int] = torch.unique(labels).tolist()
     if condition.names is None or images.label_names is None:
         if present and present[-1] >= condition.count:
             raise InputError(f"{images.name} has a class {present[-1]}; the model's classes are {condition.listed}")
