@@ -94,7 +94,7 @@ def section(task: dict[str, Any], ours: dict[str, dict[str, Any]]) -> list[str]:
     """What there is for one task: our figures and the published ones, all of one protocol."""
     rows = [ours_row(name, config, task["unit"]) for name, config in ours.items()]
     rows += [
-        f"| {each['model']} | {each['value']} | | test set | | {WITNESSES[each['witness']]} |"
+        f"| {each['model']} | {each['value']} | | {task.get('images', 'test set')} | | {WITNESSES[each['witness']]} |"
         for each in task["figures"]
     ]
     return [f"## {task['title']}\n", f"{task['protocol']}\n", table(rows, task["unit"])] if rows else []
