@@ -36,6 +36,7 @@ docs: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/peak.py
 	$(BIN)/python benchmarks/families.py
 	$(BIN)/python benchmarks/recurrence.py
 	$(BIN)/python benchmarks/sampling.py

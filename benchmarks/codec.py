@@ -19,7 +19,7 @@ from nextpixel.codec.fixed_point import fixed_point
 from nextpixel.codec.images import shares_of
 from nextpixel.data.decode import to_image
 from nextpixel.scoring.references import has_jpeg_xl, lossless_size, sheet_bits_per_dim
-from training import processor
+from timing import processor
 
 
 @torch.no_grad()

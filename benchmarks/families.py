@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
-from collections.abc import Callable
 
 import torch
 
 import nextpixel as nx
-from training import processor
+from timing import alternately, processor, ratio, training_step
 
 MODELS = {
     "pixelcnn, 9 x 32": ("pixelcnn", {"features": 32, "layers": 9}),
@@ -24,18 +22,6 @@ MODELS = {
     "diagonal-bilstm, 1 x 32": ("diagonal-bilstm", {"features": 32, "layers": 1}),
     "diagonal-bilstm, 7 x 16": ("diagonal-bilstm", {"features": 16, "layers": 7}),
 }
-
-
-def make_step(model: nx.ImageModel, images: torch.Tensor) -> Callable[[], None]:
-    """A step of the optimiser."""
-    optimizer = torch.optim.AdamW(model.parameters())
-
-    def step() -> None:
-        optimizer.zero_grad()
-        (-model.log_prob(images).mean()).backward()
-        optimizer.step()
-
-    return step
 
 
 def main() -> None:
@@ -56,14 +42,8 @@ def main() -> None:
         )
         for name, (family, options) in MODELS.items()
     }
-    steps = {name: make_step(model, images) for name, model in models.items()}
-    times: dict[str, list[float]] = {name: [] for name in models}
-    for turn in range(arguments.turns + 1):
-        for name, step in steps.items():
-            start = time.perf_counter()
-            step()
-            if turn:
-                times[name].append(time.perf_counter() - start)
+    steps = {name: training_step(model, model.log_prob, images, bfloat16=False) for name, model in models.items()}
+    times = alternately(steps, arguments.turns)
     reference = next(iter(times.values()))
     print(
         f"{processor()}; {arguments.threads} thread(s); torch {torch.__version__}; {arguments.batch_size} images a step"
@@ -75,9 +55,9 @@ def main() -> None:
         seen = float((model.promised_context().sum(1)[1:] / past.sum(1)[1:]).mean())
         parameters = sum(parameter.numel() for parameter in model.parameters())
         middle = statistics.median(times[name])
-        ratio = statistics.median(own / base for own, base in zip(times[name], reference, strict=True))
         speed = arguments.batch_size / middle
-        print(f"{name:32}{parameters:11,}{seen:7.0%}{1000 * middle:11.0f}{speed:10.0f}{ratio:7.2f}")
+        relative = ratio(times[name], reference)
+        print(f"{name:32}{parameters:11,}{seen:7.0%}{1000 * middle:11.0f}{speed:10.0f}{relative:7.2f}")
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 import nextpixel as nx
 from nextpixel.nn.diagonal_lstm import DiagonalBiLSTM
 from nextpixel.nn.row_lstm import RowLSTM
-from training import processor
+from timing import processor
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 import naive_lstm

@@ -18,7 +18,7 @@ from collections.abc import Callable
 import torch
 
 import nextpixel as nx
-from training import processor
+from timing import processor
 
 GATED = ("gated-pixelcnn", (1, 28, 28), 2, {"features": 64, "layers": 8})
 CASES = [

@@ -10,15 +10,13 @@ the median step time and the median of the ratios taken turn by turn.
 from __future__ import annotations
 
 import argparse
-import platform
 import statistics
-import time
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 
 import nextpixel as nx
+from timing import alternately, processor, ratio, training_step
 
 
 def make_step(
@@ -43,25 +41,8 @@ def make_step(
             inputs.contiguous(memory_format=torch.contiguous_format), context
         )
     images = torch.randint(arguments.levels, (arguments.batch_size, *shape), dtype=torch.uint8)
-    optimizer = torch.optim.AdamW(model.parameters())
     objective = torch.compile(model.log_prob) if compiled else model.log_prob
-
-    def step() -> None:
-        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
-            loss = -objective(images).mean()
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-
-    return step
-
-
-def processor() -> str:
-    """The processor's name, and whether it has AMX."""
-    info = Path("/proc/cpuinfo")
-    names = [line.split(":")[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-    name = names[0] if names else platform.processor()
-    return f"{name}, {'with' if torch.cpu.get_capabilities().get('amx_bf16') else 'without'} AMX bfloat16"
+    return training_step(model, objective, images, bfloat16=bfloat16)
 
 
 def main() -> None:
@@ -85,20 +66,13 @@ def main() -> None:
         "bfloat16, channels last": make_step(arguments, channels_last=True, bfloat16=True, compiled=False),
         "bfloat16, channels last, compiled": make_step(arguments, channels_last=True, bfloat16=True, compiled=True),
     }
-    for step in variants.values():
-        step()
-        step()
-    times: dict[str, list[float]] = {name: [] for name in variants}
-    for _ in range(arguments.turns):
-        for name, step in variants.items():
-            start = time.perf_counter()
-            step()
-            times[name].append(time.perf_counter() - start)
+    times = alternately(variants, arguments.turns, warm_up=2)
     print(f"{'':36}{'ms a step':>10}{'images/s':>10}{'ratio':>8}")
     for name, each in times.items():
-        ratio = statistics.median(base / own for base, own in zip(times["float32"], each, strict=True))
         middle = statistics.median(each)
-        print(f"{name:36}{1000 * middle:10.0f}{arguments.batch_size / middle:10.0f}{ratio:8.2f}")
+        print(
+            f"{name:36}{1000 * middle:10.0f}{arguments.batch_size / middle:10.0f}{ratio(times['float32'], each):8.2f}"
+        )
 
 
 if __name__ == "__main__":

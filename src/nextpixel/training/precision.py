@@ -30,11 +30,16 @@ def device_for(settings: TrainingSettings) -> torch.device:
 def use_bfloat16(settings: TrainingSettings, device: torch.device) -> bool:
     """Whether to run the network under bfloat16 autocast.
 
-    `auto` does so where the hardware multiplies bfloat16 matrices faster than float32 ones: CPUs with AMX, and CUDA
-    devices that support it natively. The weights, the optimiser and the loss are float32 in any case.
+    `auto` does so where the hardware multiplies bfloat16 matrices faster than float32 ones: CPUs with AMX or the
+    bfloat16 instructions of AVX-512, and CUDA devices that support it natively. It asks what the hardware can do and
+    measures nothing, so that a run that is resumed on the same machine always decides as before. The weights, the
+    optimiser and the loss are float32 in any case.
     """
     if settings.precision != "auto":
         return settings.precision == "bfloat16"
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return device.type == "cpu" and bool(torch.cpu.get_capabilities().get("amx_bf16"))
+    if device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    able = torch.cpu.get_capabilities()
+    return any(able.get(each) for each in ("amx_bf16", "avx512_bf16"))
