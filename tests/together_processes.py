@@ -1,4 +1,4 @@
-"""What each of several processes runs in `test_processes.py`."""
+"""What each of several processes runs in `test_several_processes.py`."""
 
 import tempfile
 from pathlib import Path

@@ -137,7 +137,6 @@ def train(
     from nextpixel.models.build import build
     from nextpixel.models.set_condition import specification_for
     from nextpixel.recipes import read_recipe
-    from nextpixel.training.hardware import hardware
     from nextpixel.training.loop import Interrupted
     from nextpixel.training.loop import train as run
     from nextpixel.training.memory import keep_freed_memory
@@ -157,7 +156,7 @@ def train(
     network = build(model, image_shape=training.image_shape, levels=training.levels, condition=specification, **options)
     if given is not None:
         given.check_set(training, with_condition=False)
-    network.record = {"images": images.record(training), "hardware": hardware(settings.device)}
+    network.record = {"images": images.record(training)}
     if recipe is not None:
         network.record["recipe"] = read_recipe(recipe).told
     if begun is not None:

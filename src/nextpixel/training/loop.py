@@ -34,6 +34,7 @@ from nextpixel.pictures.grid import grid, save_picture
 from nextpixel.processes import current, everywhere
 from nextpixel.scoring.likelihood import Likelihood, evaluate, log_probs
 from nextpixel.training.batch_size import with_batch_size
+from nextpixel.training.hardware import hardware
 from nextpixel.training.objective import last_adds_up, make_objective
 from nextpixel.training.optimization import make_average, make_optimizer
 from nextpixel.training.precision import device_for, use_bfloat16
@@ -149,6 +150,7 @@ class Run:
             **({"mutation": images.mutation} if images.mutation else {}),
             **({"command": command} if command else {}),
             "library": f"nextpixel {nextpixel.__version__}",
+            "hardware": hardware(settings.device),
         }
 
     @property
