@@ -35,23 +35,23 @@ def step_of(run: Path) -> int:
         return 0
 
 
-def holder(run: Path) -> str:
-    """Who trains in the folder."""
-    lock = RunFolder(run).lock
-    return lock.read_text(encoding="utf-8") if lock.exists() else ""
+def age(run: Path) -> int:
+    """When the last checkpoint was written, in the file system's clock; 0 where there is none."""
+    path = RunFolder(run).checkpoint
+    return path.stat().st_mtime_ns if path.exists() else 0
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--model", default="gated-pixelcnn")
-    parser.add_argument("--steps", type=int, default=1500)
-    parser.add_argument("--longest", type=float, default=2.0, help="seconds until it is killed, at most")
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--longest", type=float, default=1.0, help="seconds until it is killed, at most")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     words = f"train digits --model {arguments.model} --features 16 --layers 3 --dropout 0.1 --batch-size 8"
     words += f" --steps {arguments.steps} --validations 30 --valid-images 50 --grids 5 --grid-images 4"
-    words += " --checkpoint-minutes 0.01 --resume"
+    words += " --checkpoint-minutes 0.005 --resume"
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     generator = random.Random(arguments.seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -66,9 +66,10 @@ def main() -> None:
             process = subprocess.Popen(
                 command(parts), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
             )
-            # Most of them while it trains, some while it starts.
+            # Most of them after a checkpoint of this process, some while it starts.
             training = generator.random() < 0.9
-            while training and process.poll() is None and str(process.pid) not in holder(parts):
+            before = age(parts)
+            while training and process.poll() is None and age(parts) == before:
                 time.sleep(0.01)
             lives, start = generator.uniform(0, arguments.longest), time.monotonic()
             while process.poll() is None and time.monotonic() - start < lives:

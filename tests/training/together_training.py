@@ -15,11 +15,9 @@ from nextpixel.training import loop
 from nextpixel.training.loop import Interrupted, Run, train
 from nextpixel.training.settings import TrainingSettings
 
-SETTINGS = {
-    **{"steps": 8, "batch_size": 7, "warmup": 3, "grids": 1, "grid_images": 3, "validations": 2},
-    # In bfloat16 the gradients of the parts of a batch are rounded before they are added up.
-    "precision": "float32",
-}
+# In bfloat16 the gradients of the parts of a batch are rounded before they are added up.
+FLOAT32 = {"precision": "float32"}
+SETTINGS = {"steps": 8, "batch_size": 7, "warmup": 3, "grids": 1, "grid_images": 3, "validations": 2} | FLOAT32
 
 
 def build(family, **options):
