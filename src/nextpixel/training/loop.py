@@ -83,6 +83,7 @@ def train(
 
     Raises:
         TrainingError: the run cannot start, or its loss is no longer finite.
+        ProcessError: another process of the run is gone.
         Interrupted: Ctrl-C or SIGTERM; the checkpoint is written.
     """
     folder, first = RunFolder(out), current().first
@@ -207,7 +208,8 @@ class Run:
 
         Raises:
             Interrupted: after writing a checkpoint.
-            TrainingError: the loss is not finite, or another process of the run is gone.
+            TrainingError: the loss is not finite.
+            ProcessError: another process of the run is gone.
         """
         try:
             self._go()
