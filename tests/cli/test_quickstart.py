@@ -1,8 +1,10 @@
 import shlex
+import sys
 
 import pytest
 
 from nextpixel.cli.app import run
+from nextpixel.cli.quickstart import program
 
 
 @pytest.fixture
@@ -35,3 +37,12 @@ def test_it_writes_over_nothing(tmp_path, monkeypatch, capsys):
     assert run(["quickstart"]) == 2
     assert "quickstart" in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "quickstart").iterdir()] == ["mine.txt"]
+
+
+def test_where_it_is_not_on_the_path_its_commands_are_printed_as_it_was_called(monkeypatch, tmp_path):
+    place = str(tmp_path / "bin" / "nextpixel")
+    monkeypatch.setattr(sys, "argv", [place, "quickstart"])
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert program() == place
+    monkeypatch.setattr(sys, "argv", ["pytest"])
+    assert program() == "nextpixel"

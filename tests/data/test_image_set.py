@@ -96,6 +96,25 @@ def test_subsets_of_subsets_keep_labels_with_images():
     assert part.label_names == digits.label_names
 
 
+@given(st.floats(0.01, 0.9))
+def test_what_is_held_out_and_what_is_left_are_the_set(fraction):
+    digits = open_images("digits", split="train")
+    left, held_out = digits.hold_out(fraction)
+    assert len(held_out) == round(fraction * 1437) and len(left) + len(held_out) == 1437
+    assert torch.equal(torch.cat([left.labels, held_out.labels]).bincount(), digits.labels.bincount())
+    assert digits.hold_out(fraction)[1].fingerprint == held_out.fingerprint
+    pixels = torch.cat([left[:], held_out[:]]).flatten(1)
+    assert torch.equal(pixels.unique(dim=0), digits[:].flatten(1).unique(dim=0))
+
+
+@pytest.mark.parametrize("fraction", [0, 1, -0.5, float("nan")])
+def test_what_cannot_be_held_out_is_refused(images, fraction):
+    with pytest.raises(DataError, match="between 0 and 1"):
+        images.hold_out(fraction)
+    with pytest.raises(DataError, match="too few"):
+        images.subset([3]).hold_out(0.5)
+
+
 def test_fingerprints_tell_content_apart(tmp_path, images):
     np.save(tmp_path / "same.npy", PIXELS)
     assert open_images(tmp_path / "same.npy").fingerprint == images.fingerprint == images.subset(range(11)).fingerprint

@@ -28,7 +28,8 @@ def evaluate(
     Args:
         run: Run or model folder.
         data: Images; see `nextpixel --help`.
-        split: train, valid, test or all; by default test where the data has one, else all.
+        split: train, valid, test or all; by default test where the data has one, else all. Where the run held images
+            of this very data back for validation, valid are those.
         vectors: File of the images' vectors, for a model conditioned on vectors; see `nextpixel train --help`.
         json: Print one JSON object.
         images: How images are read.

@@ -38,7 +38,8 @@ def export(
         valid: Images that the model was not trained on; see `nextpixel --help`.
         out: A new or an empty folder.
         dtype: How the weights are stored. All commands compute with them in float32.
-        split: train, valid, test or all; by default valid where the data has one, else all.
+        split: train, valid, test or all; by default valid where the data has one, or the run held one out of the same
+            images; else all.
         vectors: File of the images' vectors, for a model conditioned on vectors; see `nextpixel train --help`.
         outputs: Check so many output sub-pixels, as `nextpixel check` does, instead of all.
         name: What the card calls the model; by default the name of the folder.
@@ -49,7 +50,7 @@ def export(
     """
     import shlex
 
-    from nextpixel.cli.options import load_model, open_for, stored_options
+    from nextpixel.cli.options import held_out_of, load_model, open_for, part_of, stored_options
     from nextpixel.cli.output import bar
     from nextpixel.export import Card
     from nextpixel.export import export as write
@@ -58,8 +59,8 @@ def export(
     check_new_folder(out)
     model = load_model(run)
     found = open_for(model, valid, images, None if split in (None, "all") else split, vectors=vectors)
-    if split is None and "valid" in found.splits:
-        found, split = found.split("valid"), "valid"
+    if split is None and ("valid" in found.splits or held_out_of(model, found) is not None):
+        found, split = part_of(model, found, "valid"), "valid"
     name = name or out.resolve().name
     words = ["nextpixel", "evaluate", name, Path(valid).name if Path(valid).is_absolute() else valid]
     words += ["--split", split or "all"]

@@ -118,7 +118,7 @@ def open_for(
         model: the model.
         source: images, as `nextpixel.open_images` takes them.
         options: how they are read.
-        split: only this split.
+        split: only this split; see `part_of`.
         vectors: file of the images' vectors, if they are not with the images.
         own_condition: whether a conditional model is to take its conditions from the labels and vectors of the images.
 
@@ -127,11 +127,36 @@ def open_for(
     """
     from nextpixel.models.set_condition import conditioned
 
-    images = stored_options(model, options).open(source, split, vectors=vectors)
+    images = part_of(model, stored_options(model, options).open(source, vectors=vectors), split)
     if model.needs_condition and own_condition:
         images = conditioned(images, model.condition)
     model.check_set(images, with_condition=own_condition)
     return images
+
+
+def part_of(model: ImageModel, images: ImageSet, split: str | None) -> ImageSet:
+    """A split of images, all where it is None.
+
+    Where a run held a part of its images back for validation, `train` and `valid` of the same images are those parts.
+
+    Raises:
+        DataError: there is no such split.
+    """
+    if split is None:
+        return images
+    if split in ("train", "valid") and (parts := held_out_of(model, images)) is not None:
+        return parts[split == "valid"]
+    return images.split(split)
+
+
+def held_out_of(model: ImageModel, images: ImageSet) -> tuple[ImageSet, ImageSet] | None:
+    """Into what the run of a model divided images for training and validation; None if it did not divide just these."""
+    known = model.record.get("held_out")
+    if known is None or "valid" in images.splits:
+        return None
+    whole = images.split("train") if "train" in images.splits else images
+    same = whole.with_condition(None).fingerprint == known["fingerprint"]
+    return whole.hold_out(known["fraction"]) if same else None
 
 
 def test_part(images: ImageSet, split: str | None) -> tuple[ImageSet, str]:

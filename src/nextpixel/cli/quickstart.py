@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
+import sys
 from pathlib import Path
 
 from nextpixel.errors import NextpixelError
@@ -30,6 +31,7 @@ def quickstart(*, out: Path = Path("quickstart")) -> None:
     from nextpixel.shipped import shipped
 
     check_new_folder(out)
+    nextpixel = program()
     digits = out / "digits"
     images = open_images("digits", split="test")[:PICTURES]
     write_images(images, 17, digits)
@@ -60,12 +62,18 @@ def quickstart(*, out: Path = Path("quickstart")) -> None:
         commands.insert(1, ["sample", LARGER, "--count", "16", "--seed", "0", "--out", out / "mnist.png"])
     for command in commands:
         words = list(map(str, command))
-        print(f"\n$ {shlex.join(['nextpixel', *words])}", flush=True)
+        print(f"\n$ {shlex.join([nextpixel, *words])}", flush=True)
         if run(words) != 0:
             raise NextpixelError(f"this command failed, which ends the quickstart; {out} holds what there is so far")
     _compare(digits, out / "decompressed")
     print(f"\nLook at {out / 'samples.png'} and {out / 'completed' / 'completions.png'}. Now with your own images:")
-    print("$ nextpixel train FOLDER --out runs/mine --resize 32x32 --mode rgb --minutes 60")
+    print(f"$ {shlex.quote(nextpixel)} train FOLDER --out runs/mine --resize 32x32 --mode rgb --minutes 60")
+
+
+def program() -> str:
+    """What a user types to run nextpixel: where the environment is not activated, the path that was typed this time."""
+    typed = Path(sys.argv[0])
+    return str(typed) if typed.stem == "nextpixel" and shutil.which("nextpixel") is None else "nextpixel"
 
 
 def _compare(before: Path, after: Path) -> None:

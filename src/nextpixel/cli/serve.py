@@ -57,6 +57,8 @@ def serve(*runs: Path, host: str = "127.0.0.1", port: int = 8000, token: str | N
         limit_concurrency=512,
     )
     uvicorn.Server(config).run(sockets=[listening])
+    # It ends only when it is interrupted, and does not always say so by an exception.
+    raise KeyboardInterrupt
 
 
 def _names(runs: Sequence[Path]) -> list[str]:

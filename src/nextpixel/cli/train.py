@@ -6,7 +6,7 @@ import shlex
 import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -130,7 +130,7 @@ def train(
         if model_options != ModelOptions() or condition or (model, order) != ("gated-pixelcnn", "top"):
             raise TrainingError("--background-of takes the model of the run; leave out the options of the model")
         foreground, images, settings = _foreground(background_of, images, settings)
-    training, validation = _sets(data, valid, valid_fraction, images, vectors, valid_vectors)
+    training, validation, held_out = _sets(data, valid, valid_fraction, images, vectors, valid_vectors)
 
     import torch
 
@@ -157,6 +157,8 @@ def train(
     if given is not None:
         given.check_set(training, with_condition=False)
     network.record = {"images": images.record(training)}
+    if held_out is not None:
+        network.record["held_out"] = held_out
     if recipe is not None:
         network.record["recipe"] = read_recipe(recipe).told
     if begun is not None:
@@ -208,10 +210,9 @@ def _sets(
     options: DataOptions,
     vectors: Path | None,
     valid_vectors: Path | None,
-) -> tuple[ImageSet, ImageSet]:
-    """The training and the validation images."""
-    import numpy as np
-
+) -> tuple[ImageSet, ImageSet, dict[str, Any] | None]:
+    """The training and the validation images, and what the latter were held out of, as `part_of` finds them again."""
+    held_out = None
     if valid is None and valid_vectors is not None:
         raise DataError(f"--valid-vectors {valid_vectors} belong to the images of --valid, which is missing; add it")
     whole = options.open(data, vectors=vectors)
@@ -228,18 +229,11 @@ def _sets(
     else:
         if not 0 < fraction < 1:
             raise TrainingError(f"--valid-fraction must be between 0 and 1, not {fraction}")
-        held_out = max(1, round(fraction * len(training)))
-        if held_out >= len(training):
-            raise DataError(f"{data} has {len(training)} training image(s), too few to hold out validation images")
-        # Not by the run's seed: runs of different seeds are then compared on the same images.
-        order = np.random.default_rng(0).permutation(len(training))
-        training, validation = (
-            training.subset(np.sort(order[held_out:])),
-            training.subset(np.sort(order[:held_out])),
-        )
+        held_out = {"fraction": fraction, "fingerprint": training.fingerprint}
+        training, validation = training.hold_out(fraction)
     if validation.image_shape != training.image_shape or validation.levels != training.levels:
         raise DataError(
             f"validation images are {validation.image_shape} with {validation.levels} levels, training images "
             f"{training.image_shape} with {training.levels}; both must be alike"
         )
-    return training, validation
+    return training, validation, held_out

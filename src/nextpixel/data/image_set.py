@@ -203,6 +203,26 @@ class ImageSet:
         positions = self._positions(indices)
         return ImageSet(self._table, self._tone, self._rows[positions], {}, self.condition_of(positions))
 
+    def hold_out(self, fraction: float) -> tuple[ImageSet, ImageSet]:
+        """Divides the set in two, the second for validation; always in the same way, so that runs can be compared.
+
+        Args:
+            fraction: The part that is held out, rounded to whole images, of which it is at least one.
+
+        Returns:
+            The images to train on and those held out, both in the order they have here.
+
+        Raises:
+            DataError: If that leaves no image to train on, or the fraction is not between 0 and 1.
+        """
+        if not 0 < fraction < 1:
+            raise DataError(f"the part of the images to hold out is {fraction} and must be between 0 and 1.")
+        count = max(1, round(fraction * len(self)))
+        if count >= len(self):
+            raise DataError(f"{self.name} has {len(self)} image(s), too few to hold out validation images: add more.")
+        order = np.random.default_rng(0).permutation(len(self))
+        return self.subset(np.sort(order[count:])), self.subset(np.sort(order[:count]))
+
     def with_condition(self, condition: Values | None) -> ImageSet:
         """Returns the set with a condition for each image, which training and scoring hand to the model.
 

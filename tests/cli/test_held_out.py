@@ -1,0 +1,68 @@
+"""The images that `nextpixel train` held back, found again by the commands."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+import nextpixel as nx
+from nextpixel.cli.app import run
+
+QUICK = ["--features", "6", "--layers", "2", "--steps", "3", "--batch-size", "4", "--grids", "0", "--validations", "1"]
+QUICK += ["--valid-fraction", "0.3"]
+
+
+@pytest.fixture(params=[(), ("labels",), ("vectors",)], ids=["plain", "labels", "vectors"])
+def trained(request, tmp_path):
+    """Labelled images of 4 x 4 with 3 levels in a file, and a run that was trained on a part of them."""
+    generator = np.random.default_rng(0)
+    images = generator.integers(0, 3, (24, 4, 4)).astype(np.uint8)
+    data, folder = tmp_path / "patches.npz", tmp_path / "run"
+    np.savez(data, images=images, labels=np.arange(24) % 2, vectors=generator.random((24, 3)).astype("f"), levels=3)
+    given = ["--condition", *request.param] if request.param else []
+    assert run(["train", str(data), "--out", str(folder), *given, *QUICK]) == 0
+    return data, folder
+
+
+def told(capsys, *words):
+    capsys.readouterr()
+    assert run([*map(str, words), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_valid_are_the_images_that_the_run_was_validated_on(trained, capsys):
+    data, folder = trained
+    valid = told(capsys, "evaluate", folder, data, "--split", "valid")
+    training = told(capsys, "evaluate", folder, data, "--split", "train")
+    everything = told(capsys, "evaluate", folder, data)
+    assert (valid["images"], training["images"], everything["images"]) == (7, 17, 24)
+    assert valid["nats"] == pytest.approx(nx.load(folder).record["likelihood"]["nats"], abs=1e-4)
+    assert 7 * valid["nats"] + 17 * training["nats"] == pytest.approx(24 * everything["nats"])
+
+
+def test_export_evaluates_those(trained, capsys, tmp_path, monkeypatch):
+    data, folder = trained
+    monkeypatch.chdir(tmp_path)
+    assert run(["export", str(folder), "--valid", str(data), "--out", "small"]) == 0
+    card = (tmp_path / "small" / "README.md").read_text()
+    assert "7 images" in card and "`nextpixel evaluate small patches.npz --split valid`" in card
+    figure = re.search(r"[\d.]+ ± [\d.]+ nats", card)[0]
+    capsys.readouterr()
+    assert run(["evaluate", "small", "patches.npz", "--split", "valid"]) == 0
+    assert figure in capsys.readouterr().out
+
+
+def test_of_other_images_nothing_was_held_back(trained, capsys, tmp_path):
+    _, folder = trained
+    other = tmp_path / "other.npz"
+    generator = np.random.default_rng(1)
+    np.savez(
+        other,
+        images=generator.integers(0, 3, (24, 4, 4)).astype(np.uint8),
+        labels=np.arange(24) % 2,
+        vectors=generator.random((24, 3)).astype("f"),
+        levels=3,
+    )
+    assert run(["evaluate", str(folder), str(other), "--split", "valid"]) == 2
+    assert "no split 'valid'" in capsys.readouterr().err
