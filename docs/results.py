@@ -6,12 +6,14 @@ of others from `published.toml`; what to expect of a recipe from the recipes.
 
 from __future__ import annotations
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Any
 
+from nextpixel.models.card import CURVE
 from nextpixel.recipes import read_recipe, recipes
-from nextpixel.shipped import read_config, shipped
+from nextpixel.shipped import find_model, read_config, shipped
 
 HERE = Path(__file__).parent
 PAGE = HERE / "results.md"
@@ -130,7 +132,8 @@ def ours_row(name: str, config: dict[str, Any], unit: str) -> str:
 
 def learning(models: dict[str, dict[str, Any]]) -> list[str]:
     """How the likelihood fell in training, from the logs of the runs; empty where no model has one."""
-    rows = []
+    rows: list[str] = []
+    curves: list[str] = []
     for name, config in models.items():
         log = config["record"].get("validations", [])
         if not log:
@@ -138,13 +141,20 @@ def learning(models: dict[str, dict[str, Any]]) -> list[str]:
         places = sorted({round(number * (len(log) - 1) / (POINTS - 1)) for number in range(POINTS)})
         told = ", ".join(f"{log[at]['seconds'] / 60:.0f} min {log[at]['nats']:.2f}" for at in places)
         rows.append(f"| `{name}` | {told} |")
+        curves.append(name)
     if not rows:
         return []
     return [
         "## In the course of training\n",
         "From the logs of the runs: nats of the images that the run validated on, which may be a part of all.\n",
         "| model | minutes and nats |\n|---|---|\n" + "\n".join(rows) + "\n",
+        *(f"![{name}: bits/dim of validation against steps]({curve(name)})\n" for name in curves),
     ]
+
+
+def curve(name: str) -> str:
+    """Where the learning curve of a shipped model lies, seen from the page."""
+    return os.path.relpath(find_model(name) / CURVE, HERE)
 
 
 if __name__ == "__main__":

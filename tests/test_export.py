@@ -73,6 +73,7 @@ def test_the_card_says_everything_and_no_names_of_folders(tmp_path, valid):
         str(done.likelihood),
         "causality holds: 16 of 16 outputs",
         "![Samples](samples.png)",
+        "![Validation in the course of training](curve.png)",
         "Only noise.",
         "\nNone.\n",
         "| Protocol | 3 levels |",
@@ -98,10 +99,12 @@ def test_an_autoencoder_says_that_its_figure_is_no_density(tmp_path, valid):
 
 def test_what_was_exported_can_be_exported_again(tmp_path, valid):
     saved("gated-pixelcnn", tmp_path / "run")
+    for step in (10, 20):
+        RunFolder(tmp_path / "run").log({"step": step, "seconds": step / 10, "valid_nats": 30.0 - step})
     first = export(tmp_path / "run", tmp_path / "one", valid, CARD, storage="float32", outputs=2)
     second = export(tmp_path / "one", tmp_path / "two", valid, CARD, storage="float32", outputs=2)
     assert second.likelihood == first.likelihood and second.change == 0
-    for name in ("model.safetensors", "config.json", "README.md", "samples.png"):
+    for name in ("model.safetensors", "config.json", "README.md", "samples.png", "curve.png"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 

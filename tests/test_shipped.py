@@ -46,12 +46,11 @@ def test_its_card_is_whole(name):
         *("Evaluated by", "Causality"),
     ):
         assert f"\n| {heading} | " in card
-    for heading in ("Samples", "Limits", "Intended use"):
+    for heading in ("Samples", "In the course of training", "Limits", "Intended use"):
         assert f"\n## {heading}\n" in card
     assert "causality holds" in card and "stepwise equals parallel" in card
-    assert (find_model(name) / "samples.png").is_file()
     assert sorted(path.name for path in find_model(name).iterdir()) == [
-        *("README.md", "config.json", "model.safetensors", "samples.png")
+        *("README.md", "config.json", "curve.png", "model.safetensors", "samples.png")
     ]
 
 

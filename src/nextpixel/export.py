@@ -19,9 +19,10 @@ from torch import Tensor
 
 from nextpixel.errors import ModelError
 from nextpixel.files import check_new_folder, whole_folder
-from nextpixel.models.card import SAMPLES
+from nextpixel.models.card import CURVE, SAMPLES
 from nextpixel.models.files import load, save
 from nextpixel.nn.conditions import Labels
+from nextpixel.pictures.curve import learning_curve
 from nextpixel.pictures.grid import grid, save_picture
 from nextpixel.scoring.likelihood import Likelihood, evaluate, log_probs
 from nextpixel.shipped import find_model
@@ -140,7 +141,17 @@ def export(
         with progress("drawing", count * sub_pixels) as advance:
             images = model.sample(count, condition, generator=generator, advance=advance)
         save_picture(grid(images, model.levels, columns=COLUMNS), folder / SAMPLES)
-        metrics = read_metrics(RunFolder(find_model(run)).metrics)
+        validations = [
+            {"step": line["step"], "seconds": line["seconds"], "nats": line["valid_nats"]}
+            for line in read_metrics(RunFolder(find_model(run)).metrics)
+            if "valid_nats" in line and "seconds" in line
+        ] or model.record.get("validations", [])
+        if validations:
+            per_dim = 1 / (sub_pixels * math.log(2))
+            learning_curve(
+                [{"step": each["step"], "valid_bits_per_dim": per_dim * each["nats"]} for each in validations],
+                folder / CURVE,
+            )
         model.record |= {
             "name": card.name,
             "storage": f"{storage}, which changes the nats by {change:+.4%} against float32"
@@ -151,11 +162,7 @@ def export(
             "validation": f"{valid.name}: {after}",
             "likelihood": asdict(after),
             "quantiles": nats.quantile(torch.linspace(0, 1, QUANTILES, dtype=nats.dtype)).tolist(),
-            "validations": [
-                {"step": line["step"], "seconds": line["seconds"], "nats": line["valid_nats"]}
-                for line in metrics
-                if "valid_nats" in line and "seconds" in line
-            ],
+            "validations": validations,
             "causality": "; ".join(f"{report}\nstepwise equals parallel to {difference:.0e} nats".splitlines()),
             "samples": f"{told}, drawn with seed {SEED} at temperature 1, not chosen.",
             "limits": _limits(model, card.limits),

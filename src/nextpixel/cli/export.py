@@ -28,10 +28,11 @@ def export(
 ) -> None:
     """Write a small model folder to keep or to give away, with a full model card.
 
-    The folder holds the weights in half precision (config.json, model.safetensors), samples.png, and the card
-    README.md: data, protocol, command, training, hardware, exact likelihood of the validation images with its standard
-    error, samples, the result of `nextpixel check`, limits and intended use. No checkpoint and no names of folders. The
-    stored weights are evaluated: where they change the likelihood by more than 0.01 %, nothing is written.
+    The folder holds the weights in half precision (config.json, model.safetensors), samples.png, curve.png where the
+    run logged validations, and the card README.md: data, protocol, command, training, hardware, exact likelihood of the
+    validation images with its standard error, samples, the result of `nextpixel check`, limits and intended use. No
+    checkpoint and no names of folders. The stored weights are evaluated: where they change the likelihood by more than
+    0.01 %, nothing is written.
 
     Args:
         run: Run or model folder.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from nextpixel.nn.conditions import Labels, Specification, Vector, named
@@ -9,7 +10,7 @@ from nextpixel.nn.conditions import Labels, Specification, Vector, named
 if TYPE_CHECKING:
     from nextpixel.models.base import ImageModel
 
-SAMPLES = "samples.png"
+SAMPLES, CURVE = "samples.png", "curve.png"
 
 
 def facts(model: ImageModel) -> list[tuple[str, str]]:
@@ -57,12 +58,12 @@ def _settings(settings: object) -> str | None:
     return ", ".join(f"{name} {value}" for name, value in settings.items() if value is not None)
 
 
-def model_card(model: ImageModel, *, pictured: bool = False) -> str:
+def model_card(model: ImageModel, *, pictures: Collection[str] = ()) -> str:
     """The card as Markdown.
 
     Args:
         model: the model.
-        pictured: whether the picture `SAMPLES` lies beside the card.
+        pictures: which of the pictures `SAMPLES` and `CURVE` lie beside the card.
     """
     rows = "\n".join(f"| {name} | {_cell(value)} |" for name, value in facts(model))
     name = model.record.get("name")
@@ -83,7 +84,7 @@ import nextpixel as nx
 model = nx.load("{name or "this folder"}")
 images = model.sample(16{_argument(model.condition)})
 ```
-{_sections(model.record, pictured)}"""
+{_sections(model.record, pictures)}"""
 
 
 def _cell(value: str) -> str:
@@ -91,10 +92,11 @@ def _cell(value: str) -> str:
     return " ".join(value.split()).replace("|", "\\|")
 
 
-def _sections(record: dict[str, Any], pictured: bool) -> str:
+def _sections(record: dict[str, Any], pictures: Collection[str]) -> str:
     """What an exported model's card says beyond the table, each part under its heading."""
     parts = {
-        "Samples": f"{record.get('samples', '')}\n\n![Samples]({SAMPLES})".lstrip() if pictured else None,
+        "Samples": f"{record.get('samples', '')}\n\n![Samples]({SAMPLES})".lstrip() if SAMPLES in pictures else None,
+        "In the course of training": f"![Validation in the course of training]({CURVE})" if CURVE in pictures else None,
         "Limits": record.get("limits"),
         "Intended use": record.get("intended_use"),
     }

@@ -25,7 +25,7 @@ from nextpixel.errors import ModelError
 from nextpixel.files import write_atomically
 from nextpixel.models.base import ImageModel
 from nextpixel.models.build import build
-from nextpixel.models.card import SAMPLES, model_card
+from nextpixel.models.card import CURVE, SAMPLES, model_card
 from nextpixel.nn.conditions import from_json, to_json
 from nextpixel.shipped import find_model
 
@@ -67,7 +67,8 @@ def save(model: ImageModel, folder: Path, *, storage: str | None = None) -> None
         folder.mkdir(parents=True, exist_ok=True)
         write_atomically(folder / "model.safetensors", save_tensors(tensors, metadata))
         write_atomically(folder / "config.json", (json.dumps(config, indent=2) + "\n").encode())
-        card = model_card(model, pictured=(folder / SAMPLES).is_file())
+        pictures = [name for name in (SAMPLES, CURVE) if (folder / name).is_file()]
+        card = model_card(model, pictures=pictures)
         write_atomically(folder / "README.md", card.encode())
     except OSError as error:
         raise ModelError(f"{folder} cannot be written ({error.strerror}); choose another folder") from error
