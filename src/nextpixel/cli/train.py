@@ -36,6 +36,8 @@ class ModelOptions:
         residual: Whether the input of a block is added to its output.
         skips: Whether every layer feeds the head.
         dropout: Probability of zeroing a feature in training.
+        level_features: Learned features of each level, which the model sees besides its number; 0 for none. Some 16
+            help much where single levels mean something: scans such as MNIST with 256 levels, codes.
         scales: Number of sizes of a multiscale model.
         factor: How many times smaller each size of a multiscale model is than the next.
         inner: Family of the models inside a multiscale model.
@@ -51,6 +53,7 @@ class ModelOptions:
     residual: bool | None = None
     skips: bool | None = None
     dropout: float | None = None
+    level_features: int | None = None
     scales: int | None = None
     factor: int | None = None
     inner: str | None = None

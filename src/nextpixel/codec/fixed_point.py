@@ -24,6 +24,7 @@ from nextpixel.models.base import ImageModel
 from nextpixel.modes import evaluating
 from nextpixel.nn.conditioning import ConditionBias, Context
 from nextpixel.nn.conditions import Labels
+from nextpixel.nn.image_maps import ImageMaps
 from nextpixel.nn.steps.feature_row import FeatureRow
 
 MOST_RANGE_BITS = 12
@@ -40,12 +41,12 @@ class IntegerStepper(ABC):
     A row is gone through either whole, where its values are known, or sub-pixel by sub-pixel; the bits are the same.
 
     Args:
-        image: the current row of the images.
-        levels: values that a sub-pixel can take.
+        image: the current row of the images' maps.
+        table: what stands for each level there; see `ImageMaps.integers`.
     """
 
-    def __init__(self, image: FeatureRow, levels: int) -> None:
-        self.image, self.levels = image, levels
+    def __init__(self, image: FeatureRow, table: Tensor) -> None:
+        self.image, self.table = image, table.to(image.buffer)
 
     @abstractmethod
     def start_row(self, row: int) -> None:
@@ -53,7 +54,7 @@ class IntegerStepper(ABC):
 
     def whole_row(self, values: Tensor) -> Tensor:
         """Go through a row of known values, integers `[B, C, W]`; the logits, integers `[W, B, C, levels]`."""
-        self.image.places.copy_(values.transpose(1, 2)).mul_(2).sub_(self.levels - 1)
+        self.image.places.copy_(self.table[values.long().transpose(1, 2)].flatten(2))
         return self._whole_row()
 
     @abstractmethod
@@ -66,7 +67,7 @@ class IntegerStepper(ABC):
 
     def tell(self, column: int, colour: int, values: Tensor) -> None:
         """Give the value of the sub-pixel, integers `[B]`."""
-        self.image.own[column][colour][:, 0] = 2 * values - (self.levels - 1)
+        self.image.own[column][colour].copy_(self.table[values.long()])
 
 
 class Twin(ABC):
@@ -80,12 +81,19 @@ class Twin(ABC):
     Attributes:
         levels: values that a sub-pixel can take.
         image_shape: `(C, H, W)` of the model's own images; the twin takes any height and width.
+        image_groups: colour groups of the image's maps.
+        image_table: what stands for each level there; see `ImageMaps.integers`.
+        image_steps: how many steps of it make 1.
+        image_largest: the largest absolute integer in it.
         images_at_once: how many go through the twin together.
         least_bits: the smallest number of fraction bits that any weight has.
     """
 
     def __init__(self, model: Any, ranges: Sequence[int], limit: float) -> None:
         self.levels, self.image_shape, self.limit = model.levels, model.image_shape, limit
+        maps: ImageMaps = model.image_maps
+        self.image_groups, self.image_table, self.image_steps = maps.groups, maps.integers(), maps.steps
+        self.image_largest = int(self.image_table.abs().max())
         self.images_at_once: int = model.images_at_once
         self.classes = _classes(model)
         self.least_bits = 64

@@ -31,7 +31,7 @@ class GatedTwin(Twin):
         super().__init__(model, ranges, limit)
         layers = [layer for layer in model.layers if isinstance(layer, GatedLayer)]
         # The first layer sees the image, in both stacks, the others what the one before has made of it.
-        image = (self.levels - 1, self.levels - 1)
+        image = (self.image_largest, self.image_steps)
         horizontal = [image, *((largest, ONE) for largest in self.largest[1 : 2 * len(layers) : 2])]
         vertical = [image, *[(ONE, ONE)] * len(layers)]
         self.layers = [
@@ -48,7 +48,7 @@ class GatedTwin(Twin):
             self.skips = self.sum(parts, bias)
         read = self.largest[-2] if self.skips else self.largest[2 * len(layers) - 1]
         self.readout = ReadoutTwin(self, model.readout, read, self.largest[-1], F.elu)
-        self.groups, self.image_groups = groups, layers[0].inputs
+        self.groups = groups
 
     @staticmethod
     def activations(model: GatedPixelCNN) -> int:
@@ -58,7 +58,7 @@ class GatedTwin(Twin):
     @staticmethod
     def measure(model: GatedPixelCNN, inputs: Tensor, context: Context | None) -> list[float]:
         """See `Twin`."""
-        vertical = horizontal = inputs
+        vertical = horizontal = model.image_maps(inputs)
         skips: Tensor | None = None
         found: list[float] = []
         for layer in (each for each in model.layers if isinstance(each, GatedLayer)):
@@ -121,7 +121,7 @@ class _Stepper(IntegerStepper):
     def __init__(self, twin: GatedTwin, batch: int, width: int, labels: Tensor, like: Tensor) -> None:
         layers, p = twin.layers, twin.groups.channels
         reaches = [layer.horizontal.weights[0].shape[3] - 1 for layer in layers]
-        super().__init__(FeatureRow(like, batch, width, twin.image_groups, reaches[0]), twin.levels)
+        super().__init__(FeatureRow(like, batch, width, twin.image_groups, reaches[0]), twin.image_table)
         rows = [self.image, *(FeatureRow(like, batch, width, twin.groups, reach) for reach in (*reaches[1:], 0))]
         self.gated = like.new_zeros(width, batch, len(layers) * p)
         self.now = like.new_zeros(batch, len(layers) * p)

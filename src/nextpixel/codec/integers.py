@@ -41,7 +41,7 @@ class Part(NamedTuple):
     Attributes:
         weight: float64 `[outputs, ...]`.
         largest: the largest absolute integer among these inputs.
-        steps: how many integer steps of these inputs make 1: `ONE` for activations, levels - 1 for an image.
+        steps: how many integer steps of these inputs make 1: `ONE` for activations, `ImageMaps.steps` for an image.
     """
 
     weight: Tensor

@@ -16,7 +16,6 @@ from nextpixel.codec.integers import Part
 from nextpixel.codec.readout_twin import ReadoutTwin
 from nextpixel.models.pixelcnn import PixelCNN
 from nextpixel.nn.conditioning import Context
-from nextpixel.nn.masks import ChannelGroups
 from nextpixel.nn.residual import ResidualBlock
 from nextpixel.nn.steps.feature_row import FeatureRow
 
@@ -33,9 +32,7 @@ class PixelCNNTwin(Twin):
         blocks = [block for block in model.blocks if isinstance(block, ResidualBlock)]
         first = model.first
         self.maps, self.hidden = blocks[0].maps, blocks[0].hidden
-        channels = self.image_shape[0]
-        self.image_groups = ChannelGroups.split(channels, channels)
-        image = Part(first.visible_weight.double(), self.levels - 1, self.levels - 1)
+        image = Part(first.visible_weight.double(), self.image_largest, self.image_steps)
         self.first = self.sum([image], first.bias)
         self.residual = blocks[0].residual
         self.blocks = [
@@ -64,7 +61,7 @@ class PixelCNNTwin(Twin):
     @staticmethod
     def measure(model: PixelCNN, inputs: Tensor, context: Context | None) -> list[float]:
         """See `Twin`."""
-        maps = model.first(inputs)
+        maps = model.first(model.image_maps(inputs))
         found = [float(maps.abs().max())]
         skips: Tensor | None = None
         for block in (each for each in model.blocks if isinstance(each, ResidualBlock)):
@@ -101,7 +98,7 @@ class _Stepper(IntegerStepper):
     def __init__(self, twin: PixelCNNTwin, batch: int, width: int, labels: Tensor, like: Tensor) -> None:
         self.twin = twin
         reach = twin.first.weights[0].shape[3] // 2
-        super().__init__(FeatureRow(like, batch, width, twin.image_groups, reach), twin.levels)
+        super().__init__(FeatureRow(like, batch, width, twin.image_groups, reach), twin.image_table)
         self.first = ConvolutionTwinStep(twin.first, "A", self.image, twin.maps, twin.largest[0], labels, like)
         self.cores = []
         for block in twin.blocks:

@@ -48,6 +48,7 @@ class Autoencoder(GatedPixelCNN):
         head_features: of the decoder.
         skips: of the decoder.
         dropout: of the decoder.
+        level_features: of the decoder.
         plain: whether to train an autoencoder by squared error beside it.
         condition: None, or what it is anyway: `Vector(code_size)`, the code.
 
@@ -69,6 +70,7 @@ class Autoencoder(GatedPixelCNN):
         head_features: int | None = None,
         skips: bool = True,
         dropout: float = 0.0,
+        level_features: int = 0,
         plain: bool = True,
         condition: Specification | None = None,
     ) -> None:
@@ -85,6 +87,7 @@ class Autoencoder(GatedPixelCNN):
             head_features,
             skips,
             dropout,
+            level_features,
             Vector(code_size),
         )
         self.options = {"code_size": code_size, **self.options, "plain": switch("plain", plain)}

@@ -11,8 +11,9 @@ twice.
 
 Deviations from the paper: the head's nonlinearity is ELU, because with few features a colour all of whose ReLUs are
 off would not see what it should; skip connections from every layer to the head (optional, `skips`), which the paper
-does not draw; dropout on the gated features (optional); the first kernel's size is its own option; features are
-divided among the colours R, G, B in the horizontal stack only, because the vertical one sees finished rows, whole.
+does not draw; dropout on the gated features (optional); learned features of the levels as further inputs (optional,
+`level_features`); the first kernel's size is its own option; features are divided among the colours R, G, B in the
+horizontal stack only, because the vertical one sees finished rows, whole.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from nextpixel.nn.conditioning import Context
 from nextpixel.nn.conditions import Specification
 from nextpixel.nn.context import RowReach, raster_context
 from nextpixel.nn.gated import GatedLayer
+from nextpixel.nn.image_maps import ImageMaps
 from nextpixel.nn.masks import ChannelGroups
 from nextpixel.nn.readout import Readout
 from nextpixel.nn.recompute import call
@@ -46,6 +48,8 @@ class GatedPixelCNN(RasterModel):
         head_features: maps between the two convolutions of the head; None for as many as `features`.
         skips: whether every layer feeds the head, instead of the last alone.
         dropout: probability of zeroing a gated feature of the horizontal stack in training.
+        level_features: learned features of each level, which the first layer sees besides its number (see
+            `nextpixel.nn.image_maps`); 0 for none, as in the paper.
         condition: what the images depend on; every layer sees it, in both stacks.
 
     Raises:
@@ -65,6 +69,7 @@ class GatedPixelCNN(RasterModel):
         head_features: int | None = None,
         skips: bool = True,
         dropout: float = 0.0,
+        level_features: int = 0,
         condition: Specification | None = None,
     ) -> None:
         options = {
@@ -78,14 +83,17 @@ class GatedPixelCNN(RasterModel):
             "skips": switch("skips", skips),
             "dropout": probability("dropout", dropout),
         }
+        if integer("level_features", level_features, 0, MOST_FEATURES):
+            # Left out where there are none, so that the fingerprints of models without, which files carry, stay.
+            options["level_features"] = level_features
         super().__init__(image_shape, levels, options, condition, features)
         channels = self.image_shape[0]
         self.reach = first_kernel_size // 2 + (layers - 1) * (kernel_size // 2)
-        image = ChannelGroups.split(channels, channels)
+        self.image_maps = ImageMaps(channels, self.levels, level_features)
         groups = ChannelGroups.split(features, channels)
         self.layers = nn.ModuleList(
             GatedLayer(
-                groups if index else image,
+                groups if index else self.image_maps.groups,
                 groups,
                 kernel_size if index else first_kernel_size,
                 first=index == 0,
@@ -99,7 +107,7 @@ class GatedPixelCNN(RasterModel):
         self.readout = Readout(groups, head_features or features, channels, self.head.parameters, F.elu)
 
     def _network(self, inputs: Tensor, context: Context | None) -> Tensor:
-        vertical = horizontal = inputs
+        vertical = horizontal = self.image_maps(inputs)
         skips: Tensor | None = None
         for layer in self.layers:
             vertical, horizontal, skip = call(
@@ -112,7 +120,7 @@ class GatedPixelCNN(RasterModel):
 
     def _stepper(self, batch: int, context: Context | None) -> Stepper:
         layers = [layer for layer in self.layers if isinstance(layer, GatedLayer)]
-        return GatedStepper(layers, self.readout, self.image_shape[2], batch, context)
+        return GatedStepper(layers, self.image_maps, self.readout, self.image_shape[2], batch, context)
 
     def promised_context(self) -> Tensor:
         """The past within `reach`: see the module's docstring."""

@@ -9,8 +9,8 @@ n blocks of reach k a pixel sees, u rows up, at most some k*u columns to the rig
 at any depth. (The Gated PixelCNN's two stacks mend that.) `promised_context` promises what the architecture gives, and
 `nextpixel.check_causality` tells how much of the past that is.
 
-Deviations from the paper: skip connections and dropout are options; a kernel has no taps below or, in its centre row,
-to the right of its centre, instead of zeros there.
+Deviations from the paper: skip connections, dropout and features of the levels are options; a kernel has no taps below
+or, in its centre row, to the right of its centre, instead of zeros there.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ their row. It is carried through all layers and dropped before the head. No feat
 row, and all it contains is past for the rows below.
 
 Deviations from the paper: that column; biases of the forget gates start at 1; cells outside the map hold the learned
-initial state on all sides; skip connections and dropout are options.
+initial state on all sides; skip connections, dropout and features of the levels are options.
 """
 
 from __future__ import annotations
@@ -96,6 +96,7 @@ class DiagonalBiLSTMModel(ResidualNetwork):
         residual: bool = True,
         skips: bool = False,
         dropout: float = 0.0,
+        level_features: int = 0,
         condition: Specification | None = None,
     ) -> None:
         super().__init__(
@@ -108,6 +109,7 @@ class DiagonalBiLSTMModel(ResidualNetwork):
             residual=residual,
             skips=skips,
             dropout=dropout,
+            level_features=level_features,
             condition=condition,
         )
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from nextpixel.models.raster_model import RasterModel
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.conditions import Specification
+from nextpixel.nn.image_maps import ImageMaps
 from nextpixel.nn.masked_conv import MaskedConv2d
 from nextpixel.nn.masks import ChannelGroups
 from nextpixel.nn.readout import Readout
@@ -42,6 +43,8 @@ class ResidualNetwork(RasterModel):
         residual: whether a block's input is added to its output.
         skips: whether every block feeds the head, instead of the last alone.
         dropout: probability of zeroing one of the h features in training.
+        level_features: learned features of each level, which the first layer sees besides its number (see
+            `nextpixel.nn.image_maps`); 0 for none, as in the paper.
         condition: what the images depend on; the core of every block sees it.
 
     Raises:
@@ -63,6 +66,7 @@ class ResidualNetwork(RasterModel):
         residual: bool = True,
         skips: bool = False,
         dropout: float = 0.0,
+        level_features: int = 0,
         condition: Specification | None = None,
     ) -> None:
         options = {
@@ -77,13 +81,17 @@ class ResidualNetwork(RasterModel):
             "skips": switch("skips", skips),
             "dropout": probability("dropout", dropout),
         }
+        if integer("level_features", level_features, 0, MOST_FEATURES):
+            # Left out where there are none, so that the fingerprints of models without, which files carry, stay.
+            options["level_features"] = level_features
         chosen = {name: each for name, each in options.items() if name not in self.fixed}
         super().__init__(image_shape, levels, chosen, condition, features)
         channels = self.image_shape[0]
         reach = first_kernel_size // 2
         hidden = ChannelGroups.split(features, channels)
         maps = ChannelGroups.split(2 * features, channels)
-        self.first = MaskedConv2d(ChannelGroups.split(channels, channels), maps, "A", rows_above=reach, reach=reach)
+        self.image_maps = ImageMaps(channels, self.levels, level_features)
+        self.first = MaskedConv2d(self.image_maps.groups, maps, "A", rows_above=reach, reach=reach)
         self.blocks = nn.ModuleList(
             ResidualBlock(
                 self._core(maps, hidden),
@@ -113,11 +121,11 @@ class ResidualNetwork(RasterModel):
         """Factor on the initial weights of the convolution after a core, beyond what keeps the variance."""
 
     def _network(self, inputs: Tensor, context: Context | None) -> Tensor:
-        parameters: Tensor = self.readout(self._features(inputs, context))
+        parameters: Tensor = self.readout(self._features(self.image_maps(inputs), context))
         return parameters
 
     def _features(self, inputs: Tensor, context: Context | None) -> Tensor:
-        """The maps that the head reads, `[B, 2h, H, W]`."""
+        """The maps that the head reads, `[B, 2h, H, W]`, from those of the image."""
         maps = self.first(inputs)
         skips: Tensor | None = None
         for block in self.blocks:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from torch import Tensor
 
 from nextpixel.models.residual_network import ResidualNetwork
-from nextpixel.nn.masks import ChannelGroups
 from nextpixel.nn.residual import ResidualBlock
 from nextpixel.nn.steps.convolutions import MaskedConvStep
 from nextpixel.nn.steps.feature_row import FeatureRow
@@ -37,10 +36,9 @@ class ResidualStepper(Stepper):
         like, width = model.readout.hidden.weight, model.image_shape[2] + beyond
         blocks = [block for block in model.blocks if isinstance(block, ResidualBlock)]
         maps, reach = blocks[0].maps, model.reach_in_row
-        channels = model.image_shape[0]
         first = model.first
-        image = FeatureRow(like, batch, width, ChannelGroups.split(channels, channels), first.reach)
-        super().__init__(image, ReadoutStep(model.readout, batch))
+        image = FeatureRow(like, batch, width, model.image_maps.groups, first.reach)
+        super().__init__(image, model.image_maps, ReadoutStep(model.readout, batch))
         self.rows = [FeatureRow(like, batch, width, maps, reach) for _ in range(len(blocks) + 1)]
         self.first = MaskedConvStep(first.visible_weight, "A", self.image, maps, RowOffset(first.bias))
         skips = like.new_zeros(batch, maps.channels)
@@ -67,7 +65,7 @@ class ResidualStepper(Stepper):
 
     def known_row(self, values: Tensor) -> None:
         """See `Stepper`."""
-        self.image.places.copy_(values.transpose(1, 2))
+        self.fill(values)
         self.rows[0].places.copy_(self.first.whole_row().transpose(0, 1))
         for block in self.blocks:
             block.whole_row()

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.gated import GatedLayer
+from nextpixel.nn.image_maps import ImageMaps
 from nextpixel.nn.readout import Readout
 from nextpixel.nn.steps.feature_row import FeatureRow
 from nextpixel.nn.steps.gated import GatedStep
@@ -21,6 +22,7 @@ class GatedStepper(Stepper):
 
     Args:
         layers: the gated layers.
+        maps: how the image enters the first of them.
         readout: the head.
         width: of the images.
         batch: B.
@@ -28,12 +30,18 @@ class GatedStepper(Stepper):
     """
 
     def __init__(
-        self, layers: Sequence[GatedLayer], readout: Readout, width: int, batch: int, context: Context | None
+        self,
+        layers: Sequence[GatedLayer],
+        maps: ImageMaps,
+        readout: Readout,
+        width: int,
+        batch: int,
+        context: Context | None,
     ) -> None:
         like = readout.hidden.weight
-        groups, image = layers[0].features, layers[0].inputs
+        groups = layers[0].features
         reaches = [layer.horizontal.mask.shape[3] - 1 for layer in layers]
-        super().__init__(FeatureRow(like, batch, width, image, reaches[0]), ReadoutStep(readout, batch))
+        super().__init__(FeatureRow(like, batch, width, maps.groups, reaches[0]), maps, ReadoutStep(readout, batch))
         rows = [self.image, *(FeatureRow(like, batch, width, groups, reach) for reach in (*reaches[1:], 0))]
         # The gated features of all layers, each after a one: the skips are then one product.
         gated = like.new_zeros(batch, len(layers), 1 + groups.channels)
@@ -61,7 +69,7 @@ class GatedStepper(Stepper):
     def known_row(self, values: Tensor) -> None:
         """See `Stepper`."""
         # The vertical stack, which is all that goes on to the rows below, sees nothing but the image.
-        self.image.places.copy_(values.transpose(1, 2))
+        self.fill(values)
 
 
 def _skips(layers: Sequence[GatedLayer]) -> list[Tensor]:

@@ -12,6 +12,7 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor
 
+from nextpixel.nn.image_maps import ImageMaps
 from nextpixel.nn.steps.feature_row import FeatureRow
 from nextpixel.nn.steps.readout import ReadoutStep
 
@@ -20,13 +21,13 @@ class Stepper(ABC):
     """A model in the middle of a batch of images.
 
     Args:
-        image: the current row of the images.
+        image: the current row of the images' maps.
+        maps: which maps these are.
         readout: the head.
     """
 
-    def __init__(self, image: FeatureRow, readout: ReadoutStep) -> None:
-        self.image, self.readout = image, readout
-        self.values = [[own[:, 0] for own in place] for place in image.own]
+    def __init__(self, image: FeatureRow, maps: ImageMaps, readout: ReadoutStep) -> None:
+        self.image, self.maps, self.readout = image, maps, readout
 
     @abstractmethod
     def start_row(self, row: int) -> None:
@@ -55,7 +56,11 @@ class Stepper(ABC):
 
     def tell(self, column: int, colour: int, values: Tensor) -> None:
         """Give the value of the sub-pixel, `[B]` floats in [-1, 1] as the network takes them."""
-        self.values[column][colour].copy_(values)
+        self.image.own[column][colour].copy_(self.maps.of(values[:, None]))
+
+    def fill(self, values: Tensor) -> None:
+        """Give all values of the row, `[B, C, W]` in [-1, 1]."""
+        self.image.places.copy_(self.maps.of(values.transpose(1, 2)))
 
     def end_row(self) -> None:  # noqa: B027 - most models have nothing to do here
         """Do what remains when all values of the row are known."""
