@@ -49,6 +49,7 @@ def test_every_model_is_causal_at_any_depth(variant, shape, layers):
         {"kernel_size": 5},
         {"first_kernel_size": 3},
         {"head_features": 7},
+        {"level_features": 3},
     ],
     ids=str,
 )
@@ -234,6 +235,13 @@ def test_mask_b_in_the_first_layer_is_found(shape):
     assert report.leaks == [(site, site) for site in sites(shape)]
     assert all(isinstance(site, Site) for pair in report.leaks for site in pair)
     assert report.blind == [] and not report.mixes_images
+
+
+def test_features_of_levels_that_pass_the_mask_are_found():
+    model = tiny(GATED, (1, 3, 4), 5, level_features=2)
+    model.layers[0].horizontal.mask[:, 2, -1, -1] = 1
+    report = nx.check_causality(model)
+    assert not report.ok and report.leaks == [(site, site) for site in sites((1, 3, 4))]
 
 
 def test_mask_b_in_the_first_layer_shows_step_by_step_too():

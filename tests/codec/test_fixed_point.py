@@ -14,6 +14,7 @@ from tiny_models import few, noise, seeded, sharper, tiny
 
 FAMILIES = ["gated-pixelcnn", "pixelcnn"]
 OPTIONS = [{}, {"skips": False}, {"skips": True}, {"residual": False}, {"kernel_size": 5}, {"condition": nx.Labels(3)}]
+OPTIONS += [{"level_features": 3}]
 
 
 def made(family, shape, levels, **options):
@@ -67,8 +68,9 @@ def test_threads_and_memory_layout_change_nothing(family, threads):
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("levels", [2, 256])
-def test_the_twin_costs_hardly_more_than_the_model(family, levels):
-    model = tiny(family, (3, 8, 8), levels, layers=4).eval()
+@pytest.mark.parametrize("level_features", [0, 3])
+def test_the_twin_costs_hardly_more_than_the_model(family, levels, level_features):
+    model = tiny(family, (3, 8, 8), levels, layers=4, level_features=level_features).eval()
     images = model.sample(20, generator=seeded())
     twin = fixed_point(model, calibrate(model, images))
     with torch.no_grad():

@@ -12,6 +12,7 @@ from nextpixel.models.raster_model import RasterModel
 from tiny_models import SHAPES, few, has_option, noise, seeded, sharper, tiny
 
 OPTIONS = [{}, {"skips": False}, {"skips": True}, {"residual": False}, {"kernel_size": 5}, {"first_kernel_size": 3}]
+OPTIONS += [{"level_features": 3}]
 
 
 def test_every_registered_model_has_a_stepper(family):
@@ -66,8 +67,9 @@ def test_what_is_predicted_step_by_step_is_what_a_pass_predicts(variant, option,
 
 
 @pytest.mark.parametrize("shape", [(1, 5, 7), (3, 4, 3)])
-def test_rows_that_are_known_may_be_told_at_once(variant, shape):
-    model = raster(variant, shape, 4).double().eval()
+@pytest.mark.parametrize("level_features", [0, 3])
+def test_rows_that_are_known_may_be_told_at_once(variant, shape, level_features):
+    model = raster(variant, shape, 4, level_features=level_features).double().eval()
     images = noise(model, 3)
     with torch.no_grad():
         context = model._context(model.random_condition(3, seeded()))

@@ -193,6 +193,7 @@ def test_every_weight_learns(variant, shape):
         {"head_features": 5},
         {"kernel_size": 5},
         {"first_kernel_size": 3},
+        {"level_features": 3},
     ],
 )
 def test_every_weight_learns_with_other_options(family, option):
