@@ -29,8 +29,8 @@ from nextpixel.training.loop import train
 from nextpixel.training.settings import TrainingSettings
 
 SETTINGS = {field.name for field in dataclasses.fields(TrainingSettings)}
-HELD_OUT = 20
-"""One in so many images is held out where a set has no split for validation."""
+HELD_OUT = 0.05
+"""The part of the images that is held out where a set has no split for validation."""
 
 
 def main() -> None:
@@ -90,9 +90,7 @@ def sets(options: argparse.Namespace) -> tuple[ImageSet, ImageSet]:
     elif "valid" in whole.splits:
         valid = whole.split("valid")
     else:
-        places = range(len(training))
-        valid = training.subset([place for place in places if place % HELD_OUT == 0])
-        training = training.subset([place for place in places if place % HELD_OUT])
+        training, valid = training.hold_out(HELD_OUT)
     return first(training, options.train_images), first(valid, options.valid_images)
 
 

@@ -1,8 +1,9 @@
 """A prior over the codes of a vector-quantising autoencoder (VQ-VAE): a model of integer maps instead of pixels.
 
 An encoder turns each image into a small map of integers, the numbers of entries of its code book. A model of those maps
-draws new ones, which the decoder turns into images. Any encoder will do: give its codes as an .npz with `codes`,
-integers [N, H, W] in 0..K-1 with K up to 256; new codes are written as an .npz with `codes` likewise.
+draws new ones, which the decoder turns into images. The entries have no order, so the model learns features of each
+(`level_features`) besides taking their numbers for a brightness. Any encoder will do: give its codes as an .npz with
+`codes`, integers [N, H, W] in 0..K-1 with K up to 256; new codes are written as an .npz with `codes` likewise.
 
 Without --codes, a tiny encoder is made here: k-means over the 2 x 2 patches of scikit-learn's digits, so a digit is
 a map of 4 x 4 numbers, and the decoder puts the mean patches back.
@@ -62,6 +63,7 @@ def main() -> None:
     parser.add_argument("--model", default="gated-pixelcnn")
     parser.add_argument("--features", type=int, default=64)
     parser.add_argument("--layers", type=int, default=4)
+    parser.add_argument("--level-features", type=int, default=16, help="learned features of each entry; 0 for none")
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--out", type=Path, default=Path("runs/vq-prior"), help="replaced if it exists")
     arguments = parser.parse_args()
@@ -81,8 +83,7 @@ def main() -> None:
     path = arguments.out / "images.npz"
     np.savez_compressed(path, images=codes.astype(np.uint8), levels=entries)
     images = nx.open_images(path)
-    order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
-    valid, training = (images.subset(part) for part in order.tensor_split([max(1, len(images) // 10)]))
+    training, valid = images.hold_out(0.1)
     print(f"{len(images):,} maps of {codes.shape[1]} x {codes.shape[2]} codes, {entries} entries in the code book")
 
     torch.manual_seed(0)
@@ -92,6 +93,7 @@ def main() -> None:
         levels=entries,
         features=arguments.features,
         layers=arguments.layers,
+        level_features=arguments.level_features,
         dropout=0.3,
     )
     settings = TrainingSettings(steps=arguments.steps, batch_size=32, learning_rate=2e-3, grids=0)
