@@ -10,7 +10,7 @@ from pathlib import Path
 from nextpixel.errors import NextpixelError
 
 MODEL = "nextpixel/digits-gated"
-LARGER = "nextpixel/mnist-gated"
+OF_CLASSES = "nextpixel/mnist-256-gated-classes"
 PICTURES = 64
 
 
@@ -18,8 +18,8 @@ def quickstart(*, out: Path = Path("quickstart")) -> None:
     """See what a model can do: no training, no data to get, no network, some seconds.
 
     Takes the model of scikit-learn's digits that comes along (8 x 8 pixels, 17 grey levels), draws digits, completes
-    and scores some that it was not trained on, compresses them and gets them back. Every command is printed before it
-    is run, as you can run it yourself.
+    and scores some that it was not trained on, compresses them and gets them back; and draws MNIST's digits of each
+    class. Every command is printed before it is run, as you can run it yourself.
 
     Args:
         out: A new or an empty folder for what is made.
@@ -28,7 +28,6 @@ def quickstart(*, out: Path = Path("quickstart")) -> None:
     from nextpixel.data import open_images
     from nextpixel.files import check_new_folder
     from nextpixel.pictures.output import write_images
-    from nextpixel.shipped import shipped
 
     check_new_folder(out)
     nextpixel = program()
@@ -40,6 +39,7 @@ def quickstart(*, out: Path = Path("quickstart")) -> None:
     levels = ["--levels", "17"]
     commands = [
         ["sample", MODEL, "--count", "64", "--seed", "0", "--out", out / "samples.png"],
+        ["sample", OF_CLASSES, "--label", "all", "--count", "8", "--seed", "0", "--out", out / "classes.png"],
         [
             "complete",
             MODEL,
@@ -58,15 +58,14 @@ def quickstart(*, out: Path = Path("quickstart")) -> None:
         ["compress", MODEL, digits, "--out", out / "digits.npx"],
         ["decompress", MODEL, out / "digits.npx", "--out", out / "decompressed"],
     ]
-    if LARGER in shipped():
-        commands.insert(1, ["sample", LARGER, "--count", "16", "--seed", "0", "--out", out / "mnist.png"])
     for command in commands:
         words = list(map(str, command))
         print(f"\n$ {shlex.join([nextpixel, *words])}", flush=True)
         if run(words) != 0:
             raise NextpixelError(f"this command failed, which ends the quickstart; {out} holds what there is so far")
     _compare(digits, out / "decompressed")
-    print(f"\nLook at {out / 'samples.png'} and {out / 'completed' / 'completions.png'}. Now with your own images:")
+    pictures = ", ".join(str(out / name) for name in ("samples.png", "classes.png", "completed/completions.png"))
+    print(f"\nLook at {pictures}. Now with your own images:")
     print(f"$ {shlex.quote(nextpixel)} train FOLDER --out runs/mine --resize 32x32 --mode rgb --minutes 60")
 
 
