@@ -122,7 +122,9 @@ def ours_row(name: str, config: dict[str, Any], unit: str) -> str:
         told += ", reconstructions from codes" if model["family"] == "autoencoder" else ", given its condition"
     layers = model["options"].get("layers")
     told += f", {layers} layers" if layers else ""
-    training = f"{record['data']}; {record.get('trained', 'not recorded')}; {record['hardware']}"
+    training = f"{record['data']}; {record.get('trained', 'not recorded')}"
+    training += f", begun with {record['begun']}" if "begun" in record else ""
+    training += f"; {record['hardware']}"
     source = f"ours; {record['protocol']}"
     return (
         f"| {told} | **{figure}** | {record['parameters']:,} | {own['images']:,} validation images | {training} | "

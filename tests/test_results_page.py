@@ -72,6 +72,12 @@ HOMES = [
 ]
 
 
+def test_what_a_training_began_with_counts(results):
+    begun = config("mnist", 256)
+    begun["record"] |= {"trained": "3 steps", "begun": "first, 50 steps"}
+    assert "; 3 steps, begun with first, 50 steps; an abacus |" in results.ours_row("nextpixel/it", begun, "nats")
+
+
 @pytest.mark.parametrize(("shipped", "section"), HOMES)
 def test_a_model_stands_with_the_figures_of_its_protocol(results, monkeypatch, shipped, section):
     monkeypatch.setattr(results, "shipped", lambda: ["nextpixel/it"])
