@@ -14,7 +14,7 @@ import nextpixel as nx
 from nextpixel.training import loop
 from nextpixel.training.checkpoint import read_checkpoint
 from nextpixel.training.loop import Interrupted, train
-from nextpixel.training.run_folder import RunFolder, read_metrics
+from nextpixel.training.run_folder import RunFolder, read_metrics, read_settings
 from nextpixel.training.settings import TrainingSettings
 
 SETTINGS = {"steps": 24, "batch_size": 7, "warmup": 3, "grids": 2, "grid_images": 2, "validations": 3}
@@ -253,6 +253,7 @@ def test_a_run_is_not_resumed_with_another_model_or_other_images(tiny, shapes, t
 def test_a_run_can_be_made_longer(tiny, shapes, tmp_path):
     run(tiny(), shapes, tmp_path / "run")
     run(tiny(), shapes, tmp_path / "run", resume=True, steps=30)
+    assert read_settings(tmp_path / "run")["steps"] == 30
     assert read_checkpoint(tmp_path / "run" / "checkpoint.pt")["step"] == 30
 
 

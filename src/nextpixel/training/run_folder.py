@@ -108,7 +108,7 @@ class RunFolder:
         try:
             self._remove_leftovers()
             (self.path / "samples").mkdir(parents=True, exist_ok=True)
-            write_atomically(self.settings, (json.dumps(description, indent=2) + "\n").encode())
+            self._write_settings(description)
             write_atomically(self.metrics, b"")
         except OSError as error:
             raise TrainingError(f"{self.path} cannot be written ({error.strerror}); choose another folder") from error
@@ -147,7 +147,7 @@ class RunFolder:
         write_checkpoint(self.checkpoint, self.previous, state)
 
     def resume(self, description: dict[str, Any], step: int) -> None:
-        """Check that a run is the one described, and forget the figures of steps after `step`.
+        """Check that a run is the one described, but for what may change, and forget the figures of steps after `step`.
 
         Raises:
             TrainingError: the run was started with other settings, another model or other data.
@@ -171,9 +171,13 @@ class RunFolder:
         lines = [json.dumps(line) + "\n" for line in read_metrics(self.metrics) if line["step"] <= step]
         try:
             self._remove_leftovers()
+            self._write_settings(description)
             write_atomically(self.metrics, "".join(lines).encode())
         except OSError as error:
             raise TrainingError(f"{self.path} cannot be written ({error.strerror}); make it writable") from error
+
+    def _write_settings(self, description: dict[str, Any]) -> None:
+        write_atomically(self.settings, (json.dumps(description, indent=2) + "\n").encode())
 
     def _remove_leftovers(self) -> None:
         """Delete the parts of files that a killed process was writing."""
