@@ -117,3 +117,9 @@ def test_the_figures_of_a_record_agree_with_each_other(name):
     own = config["record"]["likelihood"]
     dimensions = math.prod(config["model"]["image_shape"])
     assert math.isclose(own["nats"], own["bits_per_dim"] * dimensions * math.log(2))
+
+
+def test_the_list_of_models_keeps_names_apart_from_what_they_are(capsys):
+    assert run(["models"]) == 0
+    first_words = {line.split()[0] for line in capsys.readouterr().out.splitlines() if line.startswith("  ")}
+    assert first_words == {*nx.models(), *shipped()}

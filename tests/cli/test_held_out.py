@@ -13,13 +13,18 @@ QUICK = ["--features", "6", "--layers", "2", "--steps", "3", "--batch-size", "4"
 QUICK += ["--valid-fraction", "0.3"]
 
 
+def patches(path, seed):
+    """A file of labelled images of 4 x 4 with 3 levels."""
+    generator = np.random.default_rng(seed)
+    images = generator.integers(0, 3, (24, 4, 4)).astype(np.uint8)
+    np.savez(path, images=images, labels=np.arange(24) % 2, vectors=generator.random((24, 3)).astype("f"), levels=3)
+    return path
+
+
 @pytest.fixture(params=[(), ("labels",), ("vectors",)], ids=["plain", "labels", "vectors"])
 def trained(request, tmp_path):
-    """Labelled images of 4 x 4 with 3 levels in a file, and a run that was trained on a part of them."""
-    generator = np.random.default_rng(0)
-    images = generator.integers(0, 3, (24, 4, 4)).astype(np.uint8)
-    data, folder = tmp_path / "patches.npz", tmp_path / "run"
-    np.savez(data, images=images, labels=np.arange(24) % 2, vectors=generator.random((24, 3)).astype("f"), levels=3)
+    """A file of images, and a run that was trained on a part of them."""
+    data, folder = patches(tmp_path / "patches.npz", seed=0), tmp_path / "run"
     given = ["--condition", *request.param] if request.param else []
     assert run(["train", str(data), "--out", str(folder), *given, *QUICK]) == 0
     return data, folder
@@ -55,14 +60,6 @@ def test_export_evaluates_those(trained, capsys, tmp_path, monkeypatch):
 
 def test_of_other_images_nothing_was_held_back(trained, capsys, tmp_path):
     _, folder = trained
-    other = tmp_path / "other.npz"
-    generator = np.random.default_rng(1)
-    np.savez(
-        other,
-        images=generator.integers(0, 3, (24, 4, 4)).astype(np.uint8),
-        labels=np.arange(24) % 2,
-        vectors=generator.random((24, 3)).astype("f"),
-        levels=3,
-    )
+    other = patches(tmp_path / "other.npz", seed=1)
     assert run(["evaluate", str(folder), str(other), "--split", "valid"]) == 2
     assert "no split 'valid'" in capsys.readouterr().err

@@ -51,7 +51,7 @@ def export(
     """
     import shlex
 
-    from nextpixel.cli.options import held_out_of, load_model, open_for, part_of, stored_options
+    from nextpixel.cli.options import load_model, open_for, stored_options, valid_part
     from nextpixel.cli.output import bar
     from nextpixel.export import Card
     from nextpixel.export import export as write
@@ -59,12 +59,11 @@ def export(
 
     check_new_folder(out)
     model = load_model(run)
-    found = open_for(model, valid, images, None if split in (None, "all") else split, vectors=vectors)
-    if split is None and ("valid" in found.splits or held_out_of(model, found) is not None):
-        found, split = part_of(model, found, "valid"), "valid"
+    found = open_for(model, valid, images, None if split == "all" else split, vectors=vectors)
+    found, split = valid_part(model, found, split)
     name = name or out.resolve().name
     words = ["nextpixel", "evaluate", name, Path(valid).name if Path(valid).is_absolute() else valid]
-    words += ["--split", split or "all"]
+    words += ["--split", split]
     # What the record of the model says anyway need not be said again.
     words += [] if images == stored_options(model, DataOptions()) else _flags(images)
     words += [] if vectors is None else ["--vectors", vectors.name]

@@ -9,12 +9,13 @@ from nextpixel.shipped import read_config, shipped
 
 def models() -> None:
     """List the model families, for --model, and the trained models that come along, for RUN."""
+    width = 2 + max(map(len, [*names(), *shipped()]))
     print("families, for `train --model`:")
     for name in names():
-        print(f"  {name:28}{FAMILIES[name].summary}")
+        print(f"  {name:{width}}{FAMILIES[name].summary}")
     print("trained models that come along, for RUN:")
     for name in shipped():
         config = read_config(name)
         description, record = config["model"], config["record"]
         shape = " x ".join(map(str, description["image_shape"]))
-        print(f"  {name:28}{description['family']}, {shape}, {record['protocol']}; {record['validation']}")
+        print(f"  {name:{width}}{description['family']}, {shape}, {record['protocol']}; {record['validation']}")

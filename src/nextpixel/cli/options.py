@@ -39,7 +39,7 @@ class DataOptions:
     drop_alpha: Annotated[bool, Parameter(negative="")] = False
     binarize_seed: int = 0
 
-    def open(self, source: str, split: str | None = None, *, vectors: Path | None = None) -> ImageSet:
+    def open(self, source: str, *, vectors: Path | None = None) -> ImageSet:
         """Open images with these options, and tell what was skipped or done to them.
 
         Raises:
@@ -48,7 +48,7 @@ class DataOptions:
         from nextpixel.data import open_images
 
         wishes = self.wishes()
-        images = current().machine_by_machine(lambda: open_images(source, split=split, vectors=vectors, **wishes))
+        images = current().machine_by_machine(lambda: open_images(source, vectors=vectors, **wishes))
         tell(images)
         return images
 
@@ -163,6 +163,19 @@ def test_part(images: ImageSet, split: str | None) -> tuple[ImageSet, str]:
     """The test split of images where no part was asked for and they have one; and the name of the part they are."""
     if split is None and "test" in images.splits:
         return images.split("test"), "test"
+    return images, split or "all"
+
+
+def valid_part(model: ImageModel, images: ImageSet, split: str | None) -> tuple[ImageSet, str]:
+    """The validation images where no part was asked for and there are some; and the name of the part they are.
+
+    Those are the split `valid`, or what the run of a model held back of the same images.
+    """
+    if split is None:
+        if "valid" in images.splits:
+            return images.split("valid"), "valid"
+        if (parts := held_out_of(model, images)) is not None:
+            return parts[1], "valid"
     return images, split or "all"
 
 
