@@ -60,6 +60,10 @@ def test_export_evaluates_those(trained, capsys, tmp_path, monkeypatch):
 
 def test_of_other_images_nothing_was_held_back(trained, capsys, tmp_path):
     _, folder = trained
-    other = patches(tmp_path / "other.npz", seed=1)
-    assert run(["evaluate", str(folder), str(other), "--split", "valid"]) == 2
-    assert "no split 'valid'" in capsys.readouterr().err
+    other, out = patches(tmp_path / "other.npz", seed=1), tmp_path / "small"
+    for words in (["evaluate", folder, other, "--split", "valid"], ["export", folder, "--valid", other, "--out", out]):
+        assert run([*map(str, words)]) == 2
+        assert "other.npz is not the set of images" in " ".join(capsys.readouterr().err.split())
+    assert not out.exists()
+    assert run(["export", str(folder), "--valid", str(other), "--out", str(out), "--split", "all"]) == 0
+    assert "24 images" in (out / "README.md").read_text()

@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,3 +47,10 @@ def test_learning_rate_rises_then_falls_to_zero():
     assert np.isclose(learning_rate(settings, 9, 0), 0.01)
     assert np.isclose(learning_rate(settings, 500, 0.5), 0.005)
     assert learning_rate(settings, 1000, 1.0) == 0
+
+
+def test_short_runs_warm_up_for_a_tenth_of_them_only():
+    settings = TrainingSettings(learning_rate=0.01, warmup=200)
+    assert learning_rate(settings, 0, 0.0) < 0.0001
+    assert learning_rate(settings, 1, 0.05) == pytest.approx(0.005, rel=0.01)
+    assert learning_rate(settings, 5, 0.5) == pytest.approx(0.005)

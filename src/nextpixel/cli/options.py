@@ -141,11 +141,15 @@ def part_of(model: ImageModel, images: ImageSet, split: str | None) -> ImageSet:
 
     Raises:
         DataError: there is no such split.
+        InputError: the run held a part of other images back.
     """
     if split is None:
         return images
-    if split in ("train", "valid") and (parts := held_out_of(model, images)) is not None:
-        return parts[split == "valid"]
+    if split in ("train", "valid"):
+        if (parts := held_out_of(model, images)) is not None:
+            return parts[split == "valid"]
+        if split not in images.splits and "held_out" in model.record:
+            raise InputError(f"{_unlike(images)}; give those images as they were")
     return images.split(split)
 
 
@@ -170,13 +174,28 @@ def valid_part(model: ImageModel, images: ImageSet, split: str | None) -> tuple[
     """The validation images where no part was asked for and there are some; and the name of the part they are.
 
     Those are the split `valid`, or what the run of a model held back of the same images.
+
+    Raises:
+        InputError: the run held a part of other images back; these may be among those that it was trained on.
     """
     if split is None:
         if "valid" in images.splits:
             return images.split("valid"), "valid"
         if (parts := held_out_of(model, images)) is not None:
             return parts[1], "valid"
+        if "held_out" in model.record:
+            raise InputError(
+                f"{_unlike(images)}; give those images as they were, or, if the model was trained on none of these, "
+                "--split all"
+            )
     return images, split or "all"
+
+
+def _unlike(images: ImageSet) -> str:
+    """What is wrong with images of which a run held no part back."""
+    return (
+        f"{images.name} is not the set of images of which the run held a part back for validation, or has changed since"
+    )
 
 
 def stored_options(model: ImageModel, options: DataOptions) -> DataOptions:

@@ -63,7 +63,7 @@ def find_named(name: str, cache_folder: Path) -> Path:
         if place.is_dir():
             return place
     hint = "" if data else " (and NEXTPIXEL_DATA, which may name another folder, is not set)"
-    raise DataError(f"{name} is neither in {' nor in '.join(map(str, places))}{hint}: {REMEDIES[name]}.")
+    raise DataError(f"{name} is not in {' or in '.join(map(str, places))}{hint}: {REMEDIES[name]}.")
 
 
 def open_digits() -> ArraySource:

@@ -12,8 +12,11 @@ from nextpixel.training.settings import TrainingSettings
 
 
 def learning_rate(settings: TrainingSettings, step: int, progress: float) -> float:
-    """Linear warm-up by steps, times a cosine that falls from 1 to 0 as `progress` goes from 0 to 1."""
-    warm = min(1.0, (step + 1) / (settings.warmup + 1))
+    """Linear warm-up by steps, times a cosine that falls from 1 to 0 as `progress` goes from 0 to 1.
+
+    The warm-up ends with the first tenth of the run, if its steps are more than that: short runs learn too.
+    """
+    warm = min(1.0, max((step + 1) / (settings.warmup + 1), 10 * progress))
     return settings.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 

@@ -26,7 +26,7 @@ class TrainingSettings:
         accumulate: Take the images of a step in so many parts, one after another, to need less memory.
         checkpoint_activations: Compute the features of the layers twice instead of keeping them, to need less memory.
         learning_rate: Learning rate after the warm-up; it then falls to zero along a cosine.
-        warmup: Steps over which the learning rate rises to its full value.
+        warmup: Steps over which the learning rate rises to its full value; at most the first tenth of the run.
         optimizer: adamw, or rmsprop as in the PixelRNN paper.
         weight_decay: Decoupled weight decay (AdamW) or L2 penalty (RMSProp).
         clip: Largest norm of the gradient of the nats a sub-pixel; longer ones are scaled down to it.
