@@ -202,7 +202,8 @@ def test_an_opened_set_holds_no_names_until_they_are_asked_for(tmp_path):
     assert not isinstance(images._table.layout.names, tuple) and images.names == ("a.png", "b.png")
 
 
-names = st.text(st.characters(blacklist_characters="/\0\\"), min_size=1, max_size=8)
+# A zip cannot hold half a surrogate pair.
+names = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="/\0\\"), min_size=1, max_size=8)
 
 
 @few
