@@ -44,6 +44,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=600)
     parser.add_argument("--out", type=Path, default=Path("runs/own-folder"), help="replaced if it exists")
     arguments = parser.parse_args()
+    if any(given and given.resolve().is_relative_to(arguments.out.resolve()) for given in (arguments.folder,)):
+        parser.error(f"--out {arguments.out} is replaced, and what was given lies in it; choose another folder")
     shutil.rmtree(arguments.out, ignore_errors=True)
     folder = arguments.folder
     if folder is None:

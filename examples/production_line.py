@@ -78,6 +78,10 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--out", type=Path, default=Path("runs/production-line"), help="replaced if it exists")
     arguments = parser.parse_args()
+    if any(
+        given and given.resolve().is_relative_to(arguments.out.resolve()) for given in (arguments.good, arguments.bad)
+    ):
+        parser.error(f"--out {arguments.out} is replaced, and what was given lies in it; choose another folder")
     shutil.rmtree(arguments.out, ignore_errors=True)
     if (arguments.good is None) != (arguments.bad is None):
         parser.error("give both --good and --bad, or neither")

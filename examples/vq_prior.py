@@ -67,6 +67,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--out", type=Path, default=Path("runs/vq-prior"), help="replaced if it exists")
     arguments = parser.parse_args()
+    if any(given and given.resolve().is_relative_to(arguments.out.resolve()) for given in (arguments.codes,)):
+        parser.error(f"--out {arguments.out} is replaced, and what was given lies in it; choose another folder")
     shutil.rmtree(arguments.out, ignore_errors=True)
     arguments.out.mkdir(parents=True)
 
