@@ -212,7 +212,7 @@ def test_a_few_outputs_are_the_first_the_last_and_others():
 
 @pytest.mark.parametrize("outputs", [0, -1])
 def test_no_outputs_are_refused(outputs):
-    with pytest.raises(InputError, match=f"outputs must be at least 1, not {outputs}"):
+    with pytest.raises(InputError, match=f"outputs must be an integer of at least 1, not {outputs}"):
         nx.check_causality(tiny(GATED), outputs=outputs)
 
 

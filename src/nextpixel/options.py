@@ -1,30 +1,49 @@
-"""Checks of the options that models are built with: the right kind of number, in range, as a plain Python value."""
+"""Checks of options and other arguments: the right kind of number, in range, as a plain Python value."""
 
 from __future__ import annotations
 
 import math
 import operator
+from numbers import Real
 from typing import Any
 
-from nextpixel.errors import ModelError
+from nextpixel.errors import ModelError, NextpixelError
 
 MOST_LAYERS, MOST_FEATURES, MOST_SIDE, MOST_VALUES = 1000, 2**16, 2**20, 2**24
 """Far beyond what anyone can train, so that a description that comes from a file cannot ask for endless work."""
 
 
-def integer(name: str, value: Any, least: int, most: int) -> int:
+def integer(
+    name: str, value: Any, least: int, most: int | None = None, *, error: type[NextpixelError] = ModelError
+) -> int:
     """An integer in range, also from NumPy.
 
+    Args:
+        name: how the error names it.
+        value: what was given.
+        least: the smallest that is allowed.
+        most: the largest; None for any.
+        error: what is raised.
+
     Raises:
-        ModelError: it is not one.
+        NextpixelError: `error`, where it is not one.
     """
     try:
         number = int(operator.index(value))
     except TypeError:
         number = least - 1
-    if isinstance(value, bool) or not least <= number <= most:
-        raise ModelError(f"{name} must be an integer from {least} to {most}, not {value!r}")
+    if isinstance(value, bool) or number < least or (most is not None and number > most):
+        allowed = f"of at least {least}" if most is None else f"from {least} to {most}"
+        raise error(f"{name} must be an integer {allowed}, not {value!r}")
     return number
+
+
+def real(value: Any) -> float | None:
+    """A finite real number, also from NumPy, as a float; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return None
+    number = float(value)
+    return number if math.isfinite(number) else None
 
 
 def odd_size(name: str, value: Any) -> int:
@@ -48,9 +67,10 @@ def probability(name: str, value: Any) -> float:
     Raises:
         ModelError: it is not one.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not (math.isfinite(value) and 0 <= value < 1):
+    number = real(value)
+    if number is None or not 0 <= number < 1:
         raise ModelError(f"{name} must be at least 0 and below 1, not {value!r}")
-    return float(value)
+    return number
 
 
 def switch(name: str, value: Any) -> bool:

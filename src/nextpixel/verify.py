@@ -24,9 +24,10 @@ from torch import Tensor
 from nextpixel.batches import batches
 from nextpixel.errors import InputError
 from nextpixel.generation.walk import walk
-from nextpixel.models.base import ImageModel
+from nextpixel.models.base import ImageModel, check_model
 from nextpixel.modes import evaluating
 from nextpixel.nn.conditioning import Context
+from nextpixel.options import integer
 
 PAIRS_IN_A_REPORT = 5
 FLOATS_IN_A_BATCH = 2**17
@@ -113,11 +114,12 @@ def check_causality(
         A report with `ok`, `leaks` and `blind`.
 
     Raises:
-        InputError: `outputs` is less than 1.
+        InputError: `outputs` is less than 1, or the model is none.
     """
+    check_model(model)
     total = math.prod(model.image_shape)
-    if outputs is not None and outputs < 1:
-        raise InputError(f"outputs must be at least 1, not {outputs}")
+    if outputs is not None:
+        outputs = integer("outputs", outputs, 1, error=InputError)
     generator = torch.Generator().manual_seed(seed)
     chosen = _choose(total, outputs, generator)
     rank = model.order.flatten()

@@ -1,5 +1,6 @@
 import zlib
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -79,8 +80,10 @@ def test_one_image_can_be_had_alone(lanes):
     data = nx.compress(model, images, lanes=lanes)
     for number, image in enumerate(images):
         assert torch.equal(nx.decompress(model, data, only=number), image.to(torch.uint8))
-    with pytest.raises(InputError, match=r"images 0\.\.12, not 13"):
+    with pytest.raises(InputError, match="no image 13; it has 13, counted from 0"):
         nx.decompress(model, data, only=13)
+    with pytest.raises(InputError, match="no image 0; it has 0"):
+        nx.decompress(model, nx.compress(model, []), only=0)
 
 
 def test_arrays_are_as_good_as_tensors_and_the_mode_of_the_model_does_not_matter():
@@ -162,6 +165,16 @@ def test_labels_travel_with_the_images():
         nx.compress(model, images)
     with pytest.raises(InputError, match="no class 3"):
         nx.compress(model, images, 3)
+
+
+def test_a_set_is_as_good_as_its_images_and_labels(tmp_path):
+    images, labels = noise(model_of(), 4), torch.tensor([2, 0, 1, 1])
+    np.savez(tmp_path / "data.npz", images=images.movedim(1, -1).numpy(), labels=labels.numpy())
+    of_set = nx.open_images(tmp_path / "data.npz")
+    assert nx.compress(model_of(), of_set) == nx.compress(model_of(), images)
+    model = model_of(condition=nx.Labels(3))
+    assert nx.compress(model, of_set) == nx.compress(model, images, labels)
+    assert nx.compress(model, of_set, 2) == nx.compress(model, images, 2)
 
 
 def test_names_and_files_travel_too():

@@ -74,6 +74,25 @@ def test_at_least_one_sample_must_be_asked_for(family, count):
         tiny(family).sample(count)
 
 
+@pytest.mark.parametrize("generator", [3, "cpu", torch])
+def test_a_generator_must_be_one(family, generator):
+    with pytest.raises(InputError, match=r"generator must be a torch\.Generator of the CPU"):
+        tiny(family).sample(1, generator=generator)
+
+
+def test_numbers_may_come_from_numpy(family):
+    model = tiny(family)
+    drawn = model.sample(
+        np.int64(2),
+        temperature=np.float32(0.5),
+        top_k=np.int32(2),
+        top_p=np.float64(0.9),
+        generator=torch.Generator().manual_seed(0),
+    )
+    again = model.sample(2, temperature=0.5, top_k=2, top_p=0.9, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(drawn, again)
+
+
 BAD_MASKS = {
     "integers": (of(1, 2, 4), r"bool \[H, W\].*\(2, 4\), not torch.int64"),
     "one axis": (of(True, 4), r"\[4\]"),

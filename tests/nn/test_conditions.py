@@ -113,7 +113,7 @@ def test_many_classes_are_not_all_listed():
         (SINGLE[0], torch.tensor([True]), "labels must be integers"),
         (SINGLE[0], torch.tensor([[0]]), r"\[B\]"),
         (SINGLE[0], torch.tensor([0, 1]), "2 conditions 'labels' were given for 3 images"),
-        (SINGLE[0], "cat", "labels must be numbers"),
+        (SINGLE[0], "cat", "labels must be numbers in a tensor, an array or a list, not str"),
         (SINGLE[1], torch.zeros(3, 5), r"\[B, 4\], not \[3, 5\]"),
         (SINGLE[1], torch.full((3, 4), float("nan")), "not finite"),
         (SINGLE[1], torch.zeros(3, 4, dtype=torch.complex64), "real numbers"),

@@ -97,3 +97,24 @@ def test_batches_shrink_as_the_logits_grow(family):
     assert batch_size_for(tiny(family, (1, 2, 2), 2)) == 256
     large = tiny(family, (3, 64, 64), 256)
     assert 1 <= batch_size_for(large) < 10
+
+
+@pytest.mark.parametrize("function", [nx.evaluate, nx.score])
+def test_an_array_and_a_list_are_scored_as_a_tensor(model, function):
+    images = noise(model, 3)
+    as_text = str(function(model, images))
+    for same in (images.numpy(), images.numpy().astype(">u2"), images.numpy()[::-1].copy()[::-1], list(images.numpy())):
+        assert str(function(model, same)) == as_text
+
+
+@pytest.mark.parametrize("function", [nx.evaluate, nx.score])
+@pytest.mark.parametrize("images", [None, "folder", 3, np.zeros((3, 2, 4), np.uint8), np.zeros((1, 3, 2, 4))])
+def test_what_is_no_set_of_images_is_refused(model, function, images):
+    with pytest.raises(InputError, match="images must be"):
+        function(model, images)
+
+
+@pytest.mark.parametrize("function", [nx.evaluate, nx.score, nx.compress])
+def test_the_path_of_a_model_is_no_model(model, function):
+    with pytest.raises(InputError, match=r"a model is needed, not 'runs/mine'.*nextpixel\.load"):
+        function("runs/mine", noise(model, 3))

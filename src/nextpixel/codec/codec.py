@@ -32,11 +32,14 @@ from nextpixel.codec.container import (
 )
 from nextpixel.codec.fixed_point import calibrate, fixed_point, twin_class
 from nextpixel.codec.images import Shares, decode, encode, shares_of
+from nextpixel.data import ImageSet
 from nextpixel.errors import DataError, InputError, ModelError
-from nextpixel.models.base import ImageModel
+from nextpixel.models.base import ImageModel, check_model
 from nextpixel.models.files import describe, fingerprint
+from nextpixel.models.set_condition import conditioned
 from nextpixel.nn.conditions import Values, checked_values
-from nextpixel.options import MOST_SIDE
+from nextpixel.nn.tensors import as_tensor
+from nextpixel.options import MOST_SIDE, integer
 
 SUB_PIXELS_IN_A_BLOCK = 2**22
 CALIBRATION_TILES, CALIBRATION_SIDE = 64, 256
@@ -72,7 +75,7 @@ class Tile(NamedTuple):
 
 def compress(
     model: ImageModel,
-    images: Tensor | NDArray[Any] | Sequence[Tensor],
+    images: ImageSet | Tensor | NDArray[Any] | Sequence[Tensor],
     condition: Values | None = None,
     *,
     names: Sequence[str] | None = None,
@@ -84,8 +87,9 @@ def compress(
 
     Args:
         model: a Gated PixelCNN or a PixelCNN, without a condition or conditioned on labels.
-        images: one image, integers `[C, H, W]` in 0..levels-1; many, `[B, C, H, W]`; or a list of images of any sizes.
-        condition: for a conditional model a label for each image, or one for all.
+        images: one image, integers `[C, H, W]` in 0..levels-1; many, `[B, C, H, W]`; a list of images of any sizes; or
+            a set.
+        condition: for a conditional model a label for each image, or one for all; None takes those of a set.
         names: of the images, kept with them.
         embed: files of the model's folder, to come along in the result.
         lanes: how many tiles are decoded beside each other: decoding many at once is faster, and each lane costs some 5
@@ -100,8 +104,12 @@ def compress(
         ModelError: the model cannot compress.
     """
     model = _plain(model)
-    if lanes is not None and (not isinstance(lanes, int) or isinstance(lanes, bool) or lanes < 1):
-        raise InputError(f"lanes must be an integer of at least 1, not {lanes!r}")
+    if lanes is not None:
+        lanes = integer("lanes", lanes, 1, error=InputError)
+    if isinstance(images, ImageSet):
+        if condition is None and model.needs_condition:
+            condition = conditioned(images, model.condition).condition
+        images = images[:]
     if not isinstance(images, Tensor | np.ndarray | Sequence) or getattr(images, "ndim", 1) == 0:
         raise InputError(f"images must be a tensor, an array, or a list of them, not {type(images).__name__}")
     one_image = isinstance(images, Tensor | np.ndarray) and images.ndim == 3
@@ -177,13 +185,12 @@ def decompress(
     """
     if not isinstance(data, bytes | bytearray | memoryview):
         raise InputError(f"the data must be bytes, not {type(data).__name__}")
-    if not isinstance(most_sub_pixels, int) or most_sub_pixels < 1:
-        raise InputError(f"most_sub_pixels must be an integer of at least 1, not {most_sub_pixels!r}")
-    if only is not None and (not isinstance(only, int) or isinstance(only, bool)):
-        raise InputError(f"only must be the number of an image, not {only!r}")
+    most_sub_pixels = integer("most_sub_pixels", most_sub_pixels, 1, error=InputError)
     contents = read(bytes(data), most_sub_pixels)
-    if only is not None and not 0 <= only < len(contents.shapes):
-        raise InputError(f"the file has images 0..{len(contents.shapes) - 1}, not {only}")
+    if only is not None:
+        only = integer("only, the number of an image,", only, 0, error=InputError)
+        if only >= len(contents.shapes):
+            raise InputError(f"the file has no image {only}; it has {len(contents.shapes)}, counted from 0")
     pictures = unpack(model, contents, only=only, most_sub_pixels=most_sub_pixels, advance=advance)
     if only is not None:
         return pictures[only]
@@ -272,6 +279,7 @@ def _plain(model: ImageModel) -> ImageModel:
     Raises:
         ModelError: it cannot compress.
     """
+    check_model(model)
     model = getattr(model, "_orig_mod", model)
     twin_class(model)
     return model if model.device.type == "cpu" else copy.deepcopy(model).cpu()
@@ -291,11 +299,7 @@ def _checked(model: ImageModel, images: list[Tensor]) -> list[Tensor]:
     """The images as uint8 `[C, H, W]` on the CPU."""
     checked = []
     for image in images:
-        # NumPy knows every integer, byte order and direction of memory, PyTorch does not.
-        try:
-            pixels = image.detach().cpu().numpy() if isinstance(image, Tensor) else np.asarray(image)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise InputError(f"images must be integers [C, H, W] or [B, C, H, W] ({error})") from error
+        pixels = as_tensor(image, "images").detach().cpu().numpy()
         if pixels.dtype.kind not in "iu" or pixels.ndim != 3:
             raise InputError(f"images must be integers [C, H, W] or [B, C, H, W], not {pixels.dtype} {pixels.ndim}-d")
         channels, height, width = pixels.shape

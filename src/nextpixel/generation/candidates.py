@@ -24,6 +24,7 @@ from nextpixel.errors import InputError
 from nextpixel.generation.walk import walk
 from nextpixel.modes import evaluating
 from nextpixel.nn.distributions import AS_IT_IS, Taste
+from nextpixel.options import integer
 
 if TYPE_CHECKING:
     from nextpixel.models.base import ImageModel
@@ -68,8 +69,7 @@ def choose_candidates(
     Raises:
         InputError: the number is less than 1.
     """
-    if not isinstance(candidates, int) or isinstance(candidates, bool) or candidates < 1:
-        raise InputError(f"candidates must be an integer of at least 1, not {candidates!r}")
+    candidates = integer("candidates", candidates, 1, error=InputError)
     size = max(1, model.images_at_once // candidates)
     draws = _Draws(candidates, taste, generator, advance)
     parts = [

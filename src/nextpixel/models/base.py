@@ -22,6 +22,7 @@ from nextpixel.generation.walk import FLOATS_AT_ONCE, MOST_AT_ONCE, walk, walk_b
 from nextpixel.nn.conditioning import Conditioning, Context, ContextSizes
 from nextpixel.nn.conditions import Specification, Values, checked_values, named, random_values
 from nextpixel.nn.distributions import Categorical, Head, Taste
+from nextpixel.nn.tensors import as_tensor
 from nextpixel.options import MOST_SIDE, integer
 
 if TYPE_CHECKING:
@@ -209,8 +210,7 @@ class ImageModel(nn.Module, ABC):
         Raises:
             InputError: an argument is out of range.
         """
-        if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-            raise InputError(f"count must be an integer of at least 1, not {count!r}")
+        count = integer("count", count, 1, error=InputError)
         blank = torch.zeros((count, *self.image_shape), dtype=torch.uint8)
         known = torch.zeros((count, *self.image_shape[1:]), dtype=torch.bool)
         return self.complete(
@@ -264,6 +264,8 @@ class ImageModel(nn.Module, ABC):
             InputError: an argument does not fit the model.
         """
         taste = Taste(temperature, top_k, top_p)
+        if generator is not None and not (isinstance(generator, torch.Generator) and generator.device.type == "cpu"):
+            raise InputError(f"generator must be a torch.Generator of the CPU, not {generator!r}")
         if candidates != 1 and watch is not None:
             raise InputError("watch shows one completion of each image; leave it out, or candidates")
         images, known, values = self._to_complete(images, known, condition)
@@ -277,10 +279,7 @@ class ImageModel(nn.Module, ABC):
         self, images: Tensor, known: Tensor, condition: Values | None
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """The arguments of `complete` as `walk` takes them, if they fit the model."""
-        try:
-            images, known = torch.as_tensor(images), torch.as_tensor(known)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise InputError(f"images and known must be tensors or arrays ({error})") from error
+        images, known = as_tensor(images, "images"), as_tensor(known, "known")
         self._check_shape(images)
         if known.dtype != torch.bool or known.ndim not in (2, 3) or known.shape[-2:] != images.shape[-2:]:
             raise InputError(
@@ -304,7 +303,7 @@ class ImageModel(nn.Module, ABC):
         """
         if self.conditioning is not None:
             some = next(iter(condition.values())) if isinstance(condition, dict) else condition
-            self.conditioning.fit(self._values(condition, len(torch.as_tensor(some))))
+            self.conditioning.fit(self._values(condition, len(as_tensor(some, "conditions"))))
 
     @property
     def companion(self) -> nn.Module | None:
@@ -385,7 +384,7 @@ class ImageModel(nn.Module, ABC):
 
     def _checked(self, images: Tensor) -> Tensor:
         """The images on the model's device, if they fit the model."""
-        images = torch.as_tensor(images)
+        images = as_tensor(images, "images")
         self._check_shape(images)
         # Looking at the values would break a compiled graph, and the loss would show the fault.
         if images.numel() and not torch.compiler.is_compiling():
@@ -429,3 +428,13 @@ class ImageModel(nn.Module, ABC):
             raise InputError(
                 f"images must have the shape [B, {', '.join(map(str, self.image_shape))}], not {list(images.shape)}"
             )
+
+
+def check_model(model: Any) -> None:
+    """Refuse what is no model, such as the path of one.
+
+    Raises:
+        InputError: with the remedy.
+    """
+    if not isinstance(getattr(model, "_orig_mod", model), ImageModel):
+        raise InputError(f"a model is needed, not {model!r:.80}; make one with nextpixel.load or nextpixel.build")

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from nextpixel.errors import InputError, ModelError
+from nextpixel.nn.tensors import as_tensor
 from nextpixel.options import MOST_FEATURES, MOST_SIDE, MOST_VALUES, integer
 
 LISTED = 20
@@ -99,7 +100,7 @@ class Labels(Condition):
         return f"a label for each image, one of the classes {self.listed}"
 
     def checked(self, value: Any) -> Tensor:  # noqa: D102
-        labels = _tensor(value, "labels")
+        labels = as_tensor(value, "labels")
         if labels.dtype.is_floating_point or labels.dtype.is_complex or labels.dtype == torch.bool:
             raise InputError(f"labels must be integers, not {labels.dtype}")
         labels = labels.long().reshape(1) if labels.ndim == 0 else labels.long()
@@ -258,15 +259,8 @@ def from_json(description: Any) -> Specification | None:
         raise ModelError(f"the description of a condition cannot be read: {description!r}") from error
 
 
-def _tensor(value: Any, what: str) -> Tensor:
-    try:
-        return torch.as_tensor(value)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"{what} must be numbers, not {type(value).__name__}") from error
-
-
 def _floats(value: Any, shape: tuple[int, ...], what: str) -> Tensor:
-    numbers = _tensor(value, what)
+    numbers = as_tensor(value, what)
     if numbers.dtype.is_complex or numbers.dtype == torch.bool:
         raise InputError(f"{what} must be real numbers, not {numbers.dtype}")
     if numbers.ndim == len(shape):

@@ -7,7 +7,6 @@ arXiv 1601.06759; both are `Categorical`.
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from torch import Tensor
 from nextpixel.errors import InputError
 from nextpixel.nn.chosen_level import log_softmax_at
 from nextpixel.nn.half import widened
+from nextpixel.options import integer, real
 
 
 class Head(ABC):
@@ -75,14 +75,14 @@ class Taste:
     top_p: float | None = None
 
     def __post_init__(self) -> None:
-        temperature, top_k, top_p = self.temperature, self.top_k, self.top_p
-        is_number = isinstance(temperature, int | float) and not isinstance(temperature, bool)
-        if not is_number or not (math.isfinite(temperature) and temperature >= 0):
-            raise InputError(f"temperature must be a number, 0 or more, not {temperature!r}")
-        if top_k is not None and (not isinstance(top_k, int) or isinstance(top_k, bool) or top_k < 1):
-            raise InputError(f"top_k must be an integer of at least 1, not {top_k!r}")
-        if top_p is not None and (not isinstance(top_p, int | float) or not 0 < top_p <= 1):
-            raise InputError(f"top_p must be more than 0 and at most 1, not {top_p!r}")
+        temperature = real(self.temperature)
+        if temperature is None or temperature < 0:
+            raise InputError(f"temperature must be a number, 0 or more, not {self.temperature!r}")
+        if self.top_k is not None:
+            integer("top_k", self.top_k, 1, error=InputError)
+        top_p = 1.0 if self.top_p is None else real(self.top_p)
+        if top_p is None or not 0 < top_p <= 1:
+            raise InputError(f"top_p must be more than 0 and at most 1, not {self.top_p!r}")
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Probabilities of the levels, `[B, levels]` in float64, by which they are drawn; not for temperature 0."""

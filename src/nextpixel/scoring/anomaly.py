@@ -26,15 +26,16 @@ from torch import Tensor
 
 from nextpixel.data.decode import to_image
 from nextpixel.errors import InputError
+from nextpixel.models.base import check_model
 from nextpixel.modes import evaluating
 from nextpixel.nn.conditions import Labels, Values
 from nextpixel.processes import current
 from nextpixel.scoring.calibration import Calibration
+from nextpixel.scoring.images import Images
 from nextpixel.scoring.posterior import batches_to_score, posterior
 from nextpixel.scoring.references import Format, has_jpeg_xl, quick_size
 
 if TYPE_CHECKING:
-    from nextpixel.data import ImageSet
     from nextpixel.models.base import ImageModel
 
 SCORES = ("nats", "typicality", "complexity", "ratio")
@@ -108,11 +109,11 @@ class Judge(NamedTuple):
 
 def score(
     model: ImageModel,
-    images: ImageSet | Tensor,
+    images: Images,
     condition: Values | None = None,
     *,
     background: ImageModel | None = None,
-    normal: ImageSet | Tensor | None = None,
+    normal: Images | None = None,
     by: str | None = None,
     false_alarms: float | None = None,
     advance: Callable[[int], None] | None = None,
@@ -121,7 +122,7 @@ def score(
 
     Args:
         model: the model.
-        images: a set, or integers `[N, C, H, W]`.
+        images: a set, or integers `[N, C, H, W]` as a tensor or an array.
         condition: one an image or one for all. Without it, a model of labels gives the likelihood whatever the class,
             and the class; other conditional models take the conditions of the set.
         background: a background model, for the ratio.
@@ -139,6 +140,9 @@ def score(
     Raises:
         InputError: the images do not fit the model, or an argument is out of range.
     """
+    check_model(model)
+    if background is not None:
+        check_model(background)
     knows = [each is not None for each in (condition, getattr(images, "condition", None))]
     if normal is not None and isinstance(model.condition, Labels):
         of_normal = _for_all(model, condition) is not None or getattr(normal, "condition", None) is not None
@@ -151,7 +155,7 @@ def score(
 
 def calibrated(
     judge: Judge,
-    normal: ImageSet | Tensor | None,
+    normal: Images | None,
     condition: Values | None = None,
     *,
     by: str | None = None,
@@ -205,7 +209,7 @@ def _for_all(model: ImageModel, condition: Values | None) -> Values | None:
 @torch.no_grad()
 def score_batches(
     judge: Judge,
-    images: ImageSet | Tensor,
+    images: Images,
     condition: Values | None = None,
     *,
     advance: Callable[[int], None] | None = None,

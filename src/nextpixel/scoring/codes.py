@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -11,19 +10,17 @@ from torch import Tensor
 from nextpixel.batches import batches
 from nextpixel.models.autoencoder import Autoencoder
 from nextpixel.modes import evaluating
+from nextpixel.scoring.images import Images, as_images
 from nextpixel.scoring.likelihood import batch_size_for
-
-if TYPE_CHECKING:
-    from nextpixel.data import ImageSet
 
 
 @torch.no_grad()
-def codes(model: Autoencoder, images: ImageSet | Tensor, *, advance: Callable[[int], None] | None = None) -> Tensor:
+def codes(model: Autoencoder, images: Images, *, advance: Callable[[int], None] | None = None) -> Tensor:
     """The codes that an autoencoder gives to images, in evaluation mode.
 
     Args:
         model: the autoencoder.
-        images: a set, or integers `[N, C, H, W]`.
+        images: a set, or integers `[N, C, H, W]` as a tensor or an array.
         advance: called with the number of images after each batch.
 
     Returns:
@@ -32,6 +29,7 @@ def codes(model: Autoencoder, images: ImageSet | Tensor, *, advance: Callable[[i
     Raises:
         InputError: the images do not fit the model.
     """
+    images = as_images(images)
     if not isinstance(images, Tensor):
         model.check_set(images)
     found = []

@@ -7,12 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from torch import Tensor
-
+from nextpixel.scoring.images import Images
 from nextpixel.scoring.likelihood import Likelihood, log_probs
 
 if TYPE_CHECKING:
-    from nextpixel.data import ImageSet
     from nextpixel.models.base import ImageModel
 
 CERTAIN = 1.96
@@ -52,7 +50,7 @@ class Comparison:
 def compare(
     first: ImageModel,
     second: ImageModel,
-    images: ImageSet | Tensor,
+    images: Images,
     *,
     advance: Callable[[int], None] | None = None,
 ) -> Comparison:
@@ -61,7 +59,7 @@ def compare(
     Args:
         first: a model.
         second: another one, of images of the same shape and levels; either may be conditional.
-        images: a set, or integers `[N, C, H, W]`.
+        images: a set, or integers `[N, C, H, W]` as a tensor or an array.
         advance: called with numbers of images done, twice as many in all.
 
     Raises:

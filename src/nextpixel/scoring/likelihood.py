@@ -12,10 +12,13 @@ from torch import Tensor
 
 from nextpixel.batches import divided
 from nextpixel.errors import InputError
+from nextpixel.models.base import check_model
 from nextpixel.models.set_condition import conditioned
 from nextpixel.modes import evaluating
 from nextpixel.nn.conditions import Values, checked_values
+from nextpixel.options import integer
 from nextpixel.processes import current
+from nextpixel.scoring.images import Images, as_images
 
 if TYPE_CHECKING:
     from nextpixel.data import ImageSet
@@ -66,7 +69,7 @@ def batch_size_for(model: ImageModel) -> int:
 @torch.no_grad()
 def log_probs(
     model: ImageModel,
-    images: ImageSet | Tensor,
+    images: Images,
     condition: Values | None = None,
     *,
     batch_size: int | None = None,
@@ -76,7 +79,7 @@ def log_probs(
 
     Args:
         model: the model.
-        images: a set, or integers `[N, C, H, W]`.
+        images: a set, or integers `[N, C, H, W]` as a tensor or an array.
         condition: one an image, for a conditional model; None takes those of the set.
         batch_size: images at once; None chooses by memory.
         advance: called with the number of images after each batch.
@@ -87,6 +90,8 @@ def log_probs(
     Raises:
         InputError: there are no images, or they do not fit the model.
     """
+    check_model(model)
+    images = as_images(images)
     if condition is None and not isinstance(images, Tensor):
         images = conditioned(images, model.condition if model.needs_condition else None)
     found = batches_of(model, images, condition, batch_size=batch_size)
@@ -120,7 +125,7 @@ class Batch(NamedTuple):
 
 def batches_of(
     model: ImageModel,
-    images: ImageSet | Tensor,
+    images: Images,
     condition: Values | None = None,
     *,
     batch_size: int | None = None,
@@ -130,7 +135,7 @@ def batches_of(
 
     Args:
         model: the model.
-        images: a set, or integers `[N, C, H, W]`.
+        images: a set, or integers `[N, C, H, W]` as a tensor or an array.
         condition: one an image or one for all; None takes those that are attached to the set.
         batch_size: images at once; None chooses by memory.
         with_condition: whether a model that needs a condition is to be given one.
@@ -138,8 +143,11 @@ def batches_of(
     Raises:
         InputError: there are no images, or they do not fit the model.
     """
-    if batch_size is not None and batch_size < 1:
-        raise InputError(f"batch_size must be at least 1, not {batch_size}")
+    if batch_size is not None:
+        batch_size = integer("batch_size", batch_size, 1, error=InputError)
+    images = as_images(images)
+    if isinstance(images, Tensor) and images.ndim != 4:
+        raise InputError(f"images must be integers [N, C, H, W], not {list(images.shape)}")
     if len(images) == 0:
         raise InputError("there are no images to evaluate")
     if not isinstance(images, Tensor):
@@ -152,7 +160,7 @@ def batches_of(
 
 def evaluate(
     model: ImageModel,
-    images: ImageSet | Tensor,
+    images: Images,
     condition: Values | None = None,
     *,
     batch_size: int | None = None,

@@ -12,23 +12,21 @@ from torch import Tensor
 from nextpixel.modes import evaluating
 from nextpixel.nn.conditions import Labels, Values
 from nextpixel.processes import current
+from nextpixel.scoring.images import Images
 from nextpixel.scoring.likelihood import Batch
 from nextpixel.scoring.posterior import batches_to_score, posterior
 
 if TYPE_CHECKING:
-    from nextpixel.data import ImageSet
     from nextpixel.models.base import ImageModel
 
 
 @torch.no_grad()
-def bit_maps(
-    model: ImageModel, images: ImageSet | Tensor, condition: Values | None = None
-) -> Iterator[tuple[Tensor, Tensor]]:
+def bit_maps(model: ImageModel, images: Images, condition: Values | None = None) -> Iterator[tuple[Tensor, Tensor]]:
     """For some images at a time, in order: the images, and the bits that each pixel takes.
 
     Args:
         model: the model.
-        images: a set, or integers `[N, C, H, W]`.
+        images: a set, or integers `[N, C, H, W]` as a tensor or an array.
         condition: see `nextpixel.score`; without it a model of labels predicts whatever the class.
 
     Yields:

@@ -19,12 +19,13 @@ import torch
 from torch import Tensor
 
 from nextpixel.errors import ModelError
+from nextpixel.models.base import check_model
 from nextpixel.models.set_condition import conditioned
 from nextpixel.nn.conditions import Labels, Values
+from nextpixel.scoring.images import Images, as_images
 from nextpixel.scoring.likelihood import Batch, batches_of
 
 if TYPE_CHECKING:
-    from nextpixel.data import ImageSet
     from nextpixel.models.base import ImageModel
 
 
@@ -40,18 +41,20 @@ class Posterior(NamedTuple):
     map: Tensor
 
 
-def batches_to_score(model: ImageModel, images: ImageSet | Tensor, condition: Values | None = None) -> list[Batch]:
+def batches_to_score(model: ImageModel, images: Images, condition: Values | None = None) -> list[Batch]:
     """The images of a set as `batches_of` gives them, whose class may be unknown.
 
     Args:
         model: the model.
-        images: a set, or integers `[N, C, H, W]`.
+        images: a set, or integers `[N, C, H, W]` as a tensor or an array.
         condition: one an image or one for all. None takes those attached to the set; if there are none, a model of
             labels is given none, and any other conditional model the set's own.
 
     Raises:
         InputError: the images do not fit the model.
     """
+    check_model(model)
+    images = as_images(images)
     unknown = isinstance(model.condition, Labels) and condition is None and getattr(images, "condition", None) is None
     if not unknown and condition is None and not isinstance(images, Tensor):
         images = conditioned(images, model.condition if model.needs_condition else None)

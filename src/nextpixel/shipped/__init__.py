@@ -27,7 +27,10 @@ def find_model(run: str | Path) -> Path:
     Raises:
         ModelError: it has the form of a name in the package, and is neither there nor here.
     """
-    path = Path(run)
+    try:
+        path = Path(run)
+    except TypeError as error:
+        raise ModelError(f"the name of a model or of its folder is needed, not {run!r}") from error
     if len(path.parts) != 2 or path.parts[0] != PREFIX:
         return path
     try:

@@ -1,0 +1,22 @@
+"""The images that are scored, whatever holds them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nextpixel.data import ImageSet
+from nextpixel.nn.tensors import as_tensor
+
+Images = ImageSet | Tensor | NDArray[Any]
+
+
+def as_images(images: Any) -> ImageSet | Tensor:
+    """A set as it is; tensors, arrays and lists of them as a tensor.
+
+    Raises:
+        InputError: it is something else.
+    """
+    return images if isinstance(images, ImageSet) else as_tensor(images, "images")
