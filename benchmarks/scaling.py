@@ -1,7 +1,7 @@
-"""What training would take on GPUs, on paper: a formula, and the counts of the real models that go into it.
+"""What training takes on GPUs, on paper: a formula, and the counts of the real models that go into it.
 
-Nothing here is measured on a GPU. The arithmetic and the calls of PyTorch are counted on the models themselves
-(`benchmarks/arithmetic.py`); the rates of the machine are assumptions, all of them options.
+The arithmetic and the calls of PyTorch are counted on the models themselves (`benchmarks/arithmetic.py`); the rates of
+the machine are assumptions, all of them options. `benchmarks/gpu.py` measures on one GPU what is foretold here.
 
     arithmetic  A = F b / (u P)                 F useful FLOP an image, b images a GPU, u utilisation, P peak
     calls       L = n t                         n calls of PyTorch a step, t microseconds each
@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--peak", type=float, default=989e12, help="dense bfloat16 FLOP/s of a GPU (H100 SXM)")
     parser.add_argument("--utilisation", type=float, default=0.3, help="part of the peak that convolutions reach")
     parser.add_argument("--recurrent", type=float, default=0.05, help="part of it that a scan's small products reach")
-    parser.add_argument("--call", type=float, default=5e-6, help="seconds from one call of PyTorch to the next")
+    parser.add_argument("--call", type=float, default=25e-6, help="seconds from one call of PyTorch to the next")
     parser.add_argument("--nvlink", type=float, default=450e9, help="bytes/s a GPU within a machine")
     parser.add_argument("--network", type=float, default=50e9, help="bytes/s a GPU between machines (400 Gbit/s)")
     parser.add_argument("--batch-size", type=int, default=32, help="images a GPU")

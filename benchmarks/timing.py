@@ -41,7 +41,7 @@ def training_step(model: nn.Module, objective: Objective, images: Tensor, *, bfl
     optimizer, average = make_optimizer(model, settings), make_average(model, settings.ema)
 
     def step() -> None:
-        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=bfloat16):
             nats = -objective(images).mean()
         optimizer.zero_grad()
         (nats / images[0].numel()).backward()

@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from nextpixel.errors import ModelError
 from nextpixel.models.gated_pixelcnn import GatedPixelCNN
+from nextpixel.modes import in_full_float32
 from nextpixel.nn.conditioning import Upsampling
 from nextpixel.nn.conditions import Specification, Values, Vector, named
 from nextpixel.nn.initialisation import keep_deviation
@@ -94,6 +95,7 @@ class Autoencoder(GatedPixelCNN):
         self.encoder = Encoder(self.image_shape, features, code_size)
         self.plain = PlainAutoencoder(self.image_shape, features, code_size) if plain else None
 
+    @in_full_float32
     def encode(self, images: Tensor) -> Tensor:
         """The codes of images, which serve as the condition of all other methods.
 
@@ -109,6 +111,7 @@ class Autoencoder(GatedPixelCNN):
         codes: Tensor = self.encoder(self.normalised(self._checked(images)))
         return codes
 
+    @in_full_float32
     def reconstruct_plainly(self, images: Tensor) -> Tensor:
         """What the autoencoder that was trained by squared error makes of images.
 
@@ -145,6 +148,7 @@ class Autoencoder(GatedPixelCNN):
         """False: images are their own condition."""
         return False
 
+    @in_full_float32
     def _given(self, images: Tensor, condition: Values | None) -> dict[str, Tensor]:
         if condition is None:
             return dict.fromkeys(named(self.condition), self.encoder(self.normalised(images)))

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from nextpixel.errors import InputError, ModelError
 from nextpixel.generation.candidates import choose_candidates
 from nextpixel.generation.canvas import Canvas
-from nextpixel.generation.walk import FLOATS_AT_ONCE, MOST_AT_ONCE, walk, walk_by_passes
+from nextpixel.generation.walk import FLOATS_AT_ONCE, MOST_AT_ONCE, MOST_ON_A_GPU, walk, walk_by_passes
+from nextpixel.modes import in_full_float32
 from nextpixel.nn.conditioning import Conditioning, Context, ContextSizes
 from nextpixel.nn.conditions import Specification, Values, checked_values, named, random_values
 from nextpixel.nn.distributions import Categorical, Head, Taste
@@ -122,7 +123,8 @@ class ImageModel(nn.Module, ABC):
     def images_at_once(self) -> int:
         """How many images are drawn together, so that a row of all their features takes some 500 MB at most."""
         channels = sum(weight.shape[0] for weight in self.parameters() if weight.ndim > 1)
-        return max(1, min(MOST_AT_ONCE, FLOATS_AT_ONCE // (3 * channels * self.image_shape[2])))
+        most = MOST_AT_ONCE if self.device.type == "cpu" else MOST_ON_A_GPU
+        return max(1, min(most, FLOATS_AT_ONCE // (3 * channels * self.image_shape[2])))
 
     @abstractmethod
     def promised_context(self) -> Tensor:
@@ -352,6 +354,7 @@ class ImageModel(nn.Module, ABC):
         )
         return inputs.copy_(images).mul_(2 / (self.levels - 1)).sub_(1)
 
+    @in_full_float32
     def _predict(self, images: Tensor, context: Context | None) -> Tensor:
         return self._network(self.normalised(images), context)
 
@@ -364,6 +367,7 @@ class ImageModel(nn.Module, ABC):
         """The values of the conditions for images whose likelihood is asked for."""
         return self._values(condition, len(images))
 
+    @in_full_float32
     def _context(self, values: dict[str, Tensor]) -> Context | None:
         return None if self.conditioning is None else self.conditioning(values, next(self.parameters()).dtype)
 

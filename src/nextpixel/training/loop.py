@@ -29,6 +29,7 @@ from nextpixel.errors import NextpixelError, ProcessError, TrainingError
 from nextpixel.models.base import ImageModel
 from nextpixel.models.files import describe, load, save
 from nextpixel.models.set_condition import conditioned
+from nextpixel.modes import full_float32, repeatable
 from nextpixel.nn.conditions import Values
 from nextpixel.pictures.grid import grid, save_picture
 from nextpixel.processes import current, everywhere
@@ -92,8 +93,9 @@ def train(
         settings = with_batch_size(settings, model, images, out if resume else None)
         run = Run(model, images, valid, folder, settings, command, reporter if reporter and first else Reporter())
         run.begin(resume)
-        run.go()
-        return run.finish()
+        with full_float32(), repeatable():
+            run.go()
+            return run.finish()
 
 
 class Run:

@@ -1,0 +1,120 @@
+"""Training and sampling on a GPU, beside the formula of `benchmarks/scaling.py`.
+
+The arithmetic and the calls of a step are counted on the models (`benchmarks/arithmetic.py`); the peak is the best rate
+of a product of large square matrices in bfloat16, taken in turn with the steps.
+
+    python benchmarks/gpu.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Callable
+
+import torch
+
+import nextpixel as nx
+from arithmetic import count
+from peak import Case
+from scaling import PAPER, SMALL
+from timing import alternately, training_step
+
+SIDES = (4096, 8192)
+GREY, COLOUR = (1, 28, 28), (3, 32, 32)
+SAMPLED = ("gated-pixelcnn", "pixelcnn", "row-lstm", "diagonal-bilstm")
+
+
+def finished(run: Callable[[], object]) -> Callable[[], None]:
+    """The same, waiting until the GPU is done."""
+
+    def both() -> None:
+        run()
+        torch.cuda.synchronize()
+
+    return both
+
+
+def build(case: Case) -> nx.ImageModel:
+    """The model of a case on the GPU, as training has it."""
+    torch.manual_seed(0)
+    model = nx.build(case.family, image_shape=case.shape, levels=case.levels, **case.options)
+    return model.to("cuda", memory_format=torch.channels_last).train()
+
+
+def product(side: int) -> Callable[[], None]:
+    """A product of square matrices."""
+    one, other = (torch.randn(side, side, device="cuda", dtype=torch.bfloat16) for _ in range(2))
+    return finished(lambda: one @ other)
+
+
+def training(case: Case, turns: int, *, compiled: bool, call: float) -> None:
+    """Print a row for each way to train the model of a case."""
+    model = build(case)
+    work = count(model, 2)
+    images = torch.randint(case.levels, (case.batch, *case.shape), dtype=torch.uint8, device="cuda")
+    steps = {"bfloat16": training_step(model, model.log_prob, images, bfloat16=True)}
+    if compiled:
+        steps["compiled"] = training_step(model, torch.compile(model.log_prob), images, bfloat16=True)
+    else:
+        steps["float32"] = training_step(model, model.log_prob, images, bfloat16=False)
+    products = {f"product {side}": product(side) for side in SIDES}
+    torch.cuda.reset_peak_memory_stats()
+    times = alternately(products | {name: finished(step) for name, step in steps.items()}, turns, warm_up=2)
+    peak = max(2 * side**3 / min(times[f"product {side}"]) for side in SIDES)
+    memory = torch.cuda.max_memory_allocated() / 2**30
+    for name in steps:
+        middle = statistics.median(times[name])
+        print(
+            f"{case!s:52}{case.batch:6}  {name:9}{1000 * middle:9.1f}{case.batch / middle:10,.0f}"
+            f"{work.flop * case.batch / middle / peak:9.1%}{1e6 * middle / work.operations:10.2f}"
+            f"{1000 * work.operations * call:9.1f}{memory:8.1f}",
+            flush=True,
+        )
+
+
+@torch.no_grad()
+def sampling(turns: int) -> None:
+    """Print what drawing images takes, and one parallel pass of as many."""
+    print(f"\n{'sampling, 28 x 28':30}{'images':>8}{'pass, ms':>10}{'sample, ms':>12}{'images/s':>10}")
+    for family in SAMPLED:
+        model = build(Case(family, GREY, 2, 0, SMALL[family])).eval()
+        for number in (64, 1024):
+            images = torch.randint(2, (number, *GREY), dtype=torch.uint8, device="cuda")
+            runs = {
+                "pass": finished(lambda model=model, images=images: model.log_prob(images)),
+                "sample": finished(lambda model=model, number=number: model.sample(number)),
+            }
+            times = alternately(runs, turns)
+            one, drawn = (statistics.median(times[each]) for each in runs)
+            print(f"{family:30}{number:8}{1000 * one:10.1f}{1000 * drawn:12.0f}{number / drawn:10,.0f}", flush=True)
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--turns", type=int, default=7)
+    parser.add_argument("--batches", type=int, nargs="+", default=[32, 256], help="images a step, of small models")
+    parser.add_argument("--call", type=float, default=25e-6, help="the formula's seconds from one call to the next")
+    parser.add_argument("--compile", action="store_true", help="compiled steps in place of those in float32")
+    parser.add_argument("--families", nargs="+", default=list(SMALL), help="train only these")
+    parser.add_argument("--small-only", action="store_true", help="leave out the models of the papers' sizes")
+    parser.add_argument("--no-samples", action="store_true", help="leave sampling out")
+    arguments = parser.parse_args()
+    print(f"{torch.cuda.get_device_name()}; torch {torch.__version__}")
+    columns = {"batch": 6, "": 11, "ms a step": 9, "images/s": 10, "of peak": 9, "us a call": 10, "L, ms": 9, "GiB": 8}
+    print(" " * 52 + "".join(f"{name:>{width}}" for name, width in columns.items()))
+    cases = [Case(family, GREY, 2, batch, options) for family, options in SMALL.items() for batch in arguments.batches]
+    if not arguments.small_only:
+        cases += [Case(family, COLOUR, 256, 32, options) for family, options in PAPER.items()]
+    for case in cases:
+        if case.family not in arguments.families:
+            continue
+        training(case, arguments.turns, compiled=arguments.compile, call=arguments.call)
+        torch.cuda.empty_cache()
+    if not arguments.no_samples:
+        sampling(max(1, arguments.turns // 3))
+
+
+if __name__ == "__main__":
+    main()
