@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,9 @@ def learning_curve(metrics: Iterable[dict[str, Any]], path: Path) -> None:
     # The first steps are far above the rest, and would press it flat.
     values = sorted(line[key] for line in lines for key in ("train_bits_per_dim", "valid_bits_per_dim") if key in line)
     if values:
-        axes.set_ylim(values[0] * 0.95, values[int(0.97 * (len(values) - 1))] * 1.1)
+        low, high = values[0], values[math.ceil(0.97 * (len(values) - 1))]
+        margin = 0.1 * (high - low) or 0.05 * low
+        axes.set_ylim(low - margin, high + margin)
         axes.legend()
     axes.set_xlabel("step")
     axes.set_ylabel("bits/dim")
