@@ -84,10 +84,12 @@ class CausalityReport:
         if self.mixes_images:
             lines.append("images of a batch influence each other, so pairs above may also come from another image")
         lines += [f"the outputs do not depend on the condition {name!r}" for name in self.ignored]
+        seen, promised = f"{self.seen:.1%}", f"{self.promised:.1%}"
+        beyond = self.seen > self.promised and seen != promised
+        rest = "" if beyond or self.promised == 1 else "; the rest is out of the architecture's reach"
         lines.append(
-            f"context: an output depends on {self.seen:.1%} of what comes before it; "
-            f"the architecture promises {self.promised:.1%}"
-            + ("; the rest is out of the architecture's reach" if self.promised < 1 else "")
+            f"context: an output depends on {seen} of what comes before it; "
+            f"the architecture promises {'at least ' if beyond else ''}{promised}{rest}"
         )
         return "\n".join(lines)
 

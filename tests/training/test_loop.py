@@ -323,6 +323,11 @@ def test_an_unwritable_folder_is_said_at_once(tiny, shapes, tmp_path):
 def test_an_unknown_device_is_refused(tiny, shapes, tmp_path):
     with pytest.raises(nx.TrainingError, match="--device cpu"):
         run(tiny(), shapes, tmp_path / "run", device="abacus")
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(nx.TrainingError, match="--device cpu"):
+        run(tiny(), shapes, tmp_path / "empty", device="abacus")
+    assert list((tmp_path / "empty").iterdir()) == []
 
 
 @pytest.mark.parametrize("damage", [b'{"a": 1}\n', b"[1]\n", b"\xff\xfe\n"])

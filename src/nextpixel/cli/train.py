@@ -121,6 +121,7 @@ def train(
                 f"--out {out} lies inside {source}: its pictures would become data; choose another folder"
             )
     foreground = begun = None
+    family = model
     if mutation is not None and background_of is None:
         raise TrainingError("--mutation makes a background model; add --background-of RUN, or leave it out")
     rate = 0.2 if mutation is None else mutation
@@ -163,7 +164,10 @@ def train(
     if held_out is not None:
         network.record["held_out"] = held_out
     if recipe is not None:
-        network.record["recipe"] = read_recipe(recipe).told
+        given_model = {"model": family, "order": order}
+        used = {**given_model, **asdict(model_options), **asdict(images), **asdict(settings)}
+        usual = {"order": "top", **asdict(ModelOptions()), **asdict(DataOptions()), **asdict(TrainingSettings())}
+        network.record["recipe"] = read_recipe(recipe).told_of(used, usual)
     if begun is not None:
         network.load_state_dict(begun.state_dict())
         network.record["begun"] = ", ".join([str(start_from), *filter(None, [begun.record.get("trained")])])
@@ -216,6 +220,8 @@ def _sets(
 ) -> tuple[ImageSet, ImageSet, dict[str, Any] | None]:
     """The training and the validation images, and what the latter were held out of, as `part_of` finds them again."""
     held_out = None
+    if not 0 < fraction < 1:
+        raise TrainingError(f"--valid-fraction must be between 0 and 1, not {fraction}")
     if valid is None and valid_vectors is not None:
         raise DataError(f"--valid-vectors {valid_vectors} belong to the images of --valid, which is missing; add it")
     whole = options.open(data, vectors=vectors)
@@ -230,8 +236,6 @@ def _sets(
     elif "valid" in whole.splits:
         validation = whole.split("valid")
     else:
-        if not 0 < fraction < 1:
-            raise TrainingError(f"--valid-fraction must be between 0 and 1, not {fraction}")
         held_out = {"fraction": fraction, "fingerprint": training.fingerprint}
         training, validation = training.hold_out(fraction)
     if validation.image_shape != training.image_shape or validation.levels != training.levels:

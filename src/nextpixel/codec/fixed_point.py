@@ -167,7 +167,10 @@ def twin_class(model: ImageModel) -> type[Twin]:
 
     twins: dict[str, type[Twin]] = {"gated-pixelcnn": GatedTwin, "pixelcnn": PixelCNNTwin}
     if model.family not in twins:
-        raise ModelError(f"a {model.family} cannot compress yet: train a gated-pixelcnn or a pixelcnn")
+        remedy = "without --order" if model.family == "turned" else "instead"
+        raise ModelError(
+            f"models of the family {model.family} cannot compress: train a gated-pixelcnn or a pixelcnn {remedy}"
+        )
     _classes(model)
     if len(list(model.modules())) * model.image_shape[2] > MOST_PARTS_OF_A_ROW:
         raise ModelError(

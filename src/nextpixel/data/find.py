@@ -41,8 +41,8 @@ def find_source(source: Any, folder: Path) -> Source:
     if not isinstance(source, str | Path):
         if not is_dataset(source):
             raise DataError(
-                f"images cannot be read from a {type(source).__name__}: give a path, a name, an array, or a data set"
-                " with a length whose items are images or (image, label)."
+                f"images cannot be read from an object of the type {type(source).__name__}: give a path, a name, an "
+                "array, or a data set with a length whose items are images or (image, label)."
             )
         return open_dataset(source)
     if is_hub(source):

@@ -38,6 +38,9 @@ SMALLEST_SIDE = 4
 class Autoencoder(GatedPixelCNN):
     """A Gated PixelCNN whose condition is a code of the image, and the encoder that makes it.
 
+    **`log_prob(images)` is the likelihood of a reconstruction**, given numbers that were computed from the same image.
+    It is no density, and not to be compared with the likelihoods of other models; `log_prob(images, codes)` is exact.
+
     Args:
         image_shape: `(C, H, W)`.
         levels: values that a sub-pixel can take, 2 to 256.

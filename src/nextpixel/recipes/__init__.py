@@ -7,6 +7,7 @@ it costs. Its version changes whenever its options do, since a record that names
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from nextpixel.errors import TrainingError
 
 HERE = Path(__file__).parent
 NOT_MEASURED = "not measured"
+HARMLESS = ("device", "compile", "checkpoint_activations", "checkpoint_minutes", "grids", "grid_images")
+"""Options that do not change what is learned."""
 
 Option = str | int | float | bool
 
@@ -33,7 +36,7 @@ class Recipe:
         levels: levels of the images once they are read as the options say.
         expected: its result, with what it was measured on, or "not measured".
         cost: what it took, or takes.
-        paper_size: whether it is as large as the paper's, which needs GPUs and was not run.
+        paper_size: whether it is as large as the paper's; those were not run, and most need GPUs, as their costs say.
         options: of `train`, by name with underscores.
     """
 
@@ -51,8 +54,23 @@ class Recipe:
 
     @property
     def told(self) -> str:
-        """Name and version, for a model's record."""
+        """Name and version."""
         return f"{self.name}, version {self.version}"
+
+    def told_of(self, options: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
+        """Name and version, for a model's record, and in what it was not followed.
+
+        Args:
+            options: those of `train` that were used, by name with underscores.
+            defaults: what they are where nobody says otherwise.
+        """
+        wanted = {**defaults, "model": self.family, **self.options}
+        others = [
+            name
+            for name, value in options.items()
+            if name not in HARMLESS and value is not None and value != wanted[name]
+        ]
+        return self.told + (f", but for {', '.join(others)}" if others else "")
 
 
 def recipes() -> list[str]:

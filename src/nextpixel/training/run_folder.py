@@ -15,7 +15,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,7 @@ class RunFolder:
         Raises:
             TrainingError: another one does, the folder holds files that are not a run's, or it cannot be written.
         """
+        existed = self.path.exists()
         try:
             # A run that was killed before its first checkpoint starts again; anything else there is somebody's.
             others = {each.name for each in self.path.iterdir()} - {self.lock.name} if self.path.exists() else set()
@@ -74,7 +75,19 @@ class RunFolder:
             raise TrainingError(f"{self.path} cannot be written ({error.strerror}); choose another folder") from error
         with file:
             self._take(file)
-            yield
+            try:
+                yield
+            except BaseException:
+                with suppress(OSError):
+                    self._leave_nothing(existed)
+                raise
+
+    def _leave_nothing(self, existed: bool) -> None:
+        """Remove what a run that was refused leaves behind, which is the lock and the folder."""
+        if [each.name for each in self.path.iterdir()] == [self.lock.name]:
+            self.lock.unlink()
+            if not existed:
+                self.path.rmdir()
 
     def _take(self, file: FileIO) -> None:
         """Lock the file, and leave in it who did."""
