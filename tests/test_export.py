@@ -58,7 +58,7 @@ def test_it_is_the_same_model_in_half_the_bytes(family, tmp_path, valid, monkeyp
 def test_the_card_says_everything_and_no_names_of_folders(tmp_path, valid):
     saved("gated-pixelcnn", tmp_path / "run")
     run = RunFolder(tmp_path / "run")
-    run.settings.write_text(json.dumps({"training": {"steps": 30, "seed": 4, "minutes": None}}))
+    run.settings.write_text(json.dumps({"training": {"steps": 90, "seed": 4, "minutes": None, "batch_size": 8}}))
     for step, nats in ((10, 20.0), (20, 17.0), (30, 18.0)):
         run.log({"step": step, "seconds": step / 10, "valid_nats": nats})
         run.log({"step": step, "train_nats": 16.0})
@@ -68,7 +68,7 @@ def test_the_card_says_everything_and_no_names_of_folders(tmp_path, valid):
     assert text.startswith("# a/b\n") and "/home/me" not in text and "secret" not in text
     for part in (
         "`nextpixel train noise.npz --out one`",
-        "steps 30, seed 4",
+        "steps 90, seed 4",
         "best by validation at step 20",
         str(done.likelihood),
         "causality holds: 16 of 16 outputs",
@@ -78,6 +78,7 @@ def test_the_card_says_everything_and_no_names_of_folders(tmp_path, valid):
         "\nNone.\n",
         "| Protocol | 3 levels |",
         "| Hardware | not recorded |",
+        "| Trained | 30 steps of 8 images, 0.1 minutes, stopped before its end; best by validation at step 20 |",
         "`nextpixel evaluate a/b`",
         'nx.load("a/b")',
     ):

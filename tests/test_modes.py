@@ -15,13 +15,19 @@ def precision():
     return CUDNN.conv.fp32_precision
 
 
+@pytest.fixture(autouse=True)
+def usual():
+    """PyTorch's own setting."""
+    CUDNN.allow_tf32 = True
+    yield
+    CUDNN.allow_tf32 = True
+
+
 @pytest.fixture(params=["tf32", "ieee"])
 def before(request):
     """What a program that uses the library has set."""
-    usual = CUDNN.allow_tf32
     CUDNN.allow_tf32 = request.param == "tf32"
-    yield precision()
-    CUDNN.allow_tf32 = usual
+    return precision()
 
 
 def test_every_part_gets_its_own_mode_back():
@@ -44,13 +50,10 @@ def test_what_was_set_comes_back(before):
 
 
 def test_settings_of_the_newer_kind_come_back():
-    usual = CUDNN.rnn.fp32_precision
     CUDNN.rnn.fp32_precision = "ieee"
     with full_float32():
         assert precision() == "ieee"
     assert (precision(), CUDNN.rnn.fp32_precision) == ("tf32", "ieee")
-    CUDNN.rnn.fp32_precision = usual
-    assert CUDNN.allow_tf32
 
 
 def test_the_first_thread_to_leave_does_not_take_it_from_the_others(before):

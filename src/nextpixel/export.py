@@ -141,10 +141,17 @@ def export(
         with progress("drawing", count * sub_pixels) as advance:
             images = model.sample(count, condition, generator=generator, advance=advance)
         save_picture(grid(images, model.levels, columns=COLUMNS), folder / SAMPLES)
+        settings = read_settings(find_model(run))
+        metrics = [line for line in read_metrics(RunFolder(find_model(run)).metrics) if "seconds" in line]
+        if metrics and "trained" not in model.record:
+            model.record["trained"] = (
+                f"{metrics[-1]['step']:,} steps of {settings.get('batch_size', '?')} images, "
+                f"{metrics[-1]['seconds'] / 60:.1f} minutes, stopped before its end"
+            )
         validations = [
             {"step": line["step"], "seconds": line["seconds"], "nats": line["valid_nats"]}
-            for line in read_metrics(RunFolder(find_model(run)).metrics)
-            if "valid_nats" in line and "seconds" in line
+            for line in metrics
+            if "valid_nats" in line
         ] or model.record.get("validations", [])
         if validations:
             per_dim = 1 / (sub_pixels * math.log(2))
@@ -173,7 +180,7 @@ def export(
         model.record.setdefault("hardware", card.hardware or "not recorded")
         if card.evaluated_by is not None:
             model.record["evaluated_by"] = card.evaluated_by
-        if settings := read_settings(find_model(run)):
+        if settings:
             model.record["settings"] = settings
         if "command" in model.record:
             model.record["command"] = without_folders(model.record["command"])

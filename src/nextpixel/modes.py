@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 import torch
@@ -27,43 +27,58 @@ def evaluating(model: nn.Module) -> Iterator[None]:
             module.training = training
 
 
-class _Precision:
-    """How many are inside `full_float32`, and what cuDNN's convolutions and RNNs had before."""
+class Shared:
+    """A setting of the whole process: the first thread that needs it otherwise changes it, the last one restores it.
 
-    lock = threading.Lock()
-    inside = 0
-    before = ("", "")
+    Args:
+        change: changes it, and returns what restores it.
+    """
+
+    def __init__(self, change: Callable[[], Callable[[], None]]) -> None:
+        self.change = change
+        self.lock, self.users = threading.Lock(), 0
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Inside, it is as `change` makes it."""
+        with self.lock:
+            if not self.users:
+                self.restore = self.change()
+            self.users += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.users -= 1
+                if not self.users:
+                    self.restore()
 
 
-@contextmanager
-def full_float32() -> Iterator[None]:
-    """Convolve float32 maps in float32 on GPUs.
+def _without_tf32() -> Callable[[], None]:
+    # The types of PyTorch do not know these parts of the module.
+    cudnn: Any = torch.backends.cudnn
+    before = (cudnn.conv.fp32_precision, cudnn.rnn.fp32_precision)
+
+    def take(precision: tuple[str, str]) -> None:
+        # PyTorch has an older switch for both as well, and stumbles where it does not agree with them.
+        cudnn.allow_tf32 = "tf32" in precision
+        cudnn.conv.fp32_precision, cudnn.rnn.fp32_precision = precision
+
+    take(("ieee", "ieee"))
+    return functools.partial(take, before)
+
+
+_TF32 = Shared(_without_tf32)
+
+
+def full_float32() -> AbstractContextManager[None]:
+    """Inside, float32 maps are convolved in float32 on GPUs.
 
     By default PyTorch convolves them in TF32, which keeps 10 of float32's 23 bits. Likelihoods would differ from a
     CPU's in the fourth digit, and those of images drawn step by step from those of the same images scored at once.
     Products of matrices are in full float32 by default. The mode is cuDNN's and holds for all threads meanwhile.
     """
-    with _Precision.lock:
-        if not _Precision.inside:
-            _Precision.before = _set_precision(("ieee", "ieee"))
-        _Precision.inside += 1
-    try:
-        yield
-    finally:
-        with _Precision.lock:
-            _Precision.inside -= 1
-            if not _Precision.inside:
-                _set_precision(_Precision.before)
-
-
-def _set_precision(precision: tuple[str, str]) -> tuple[str, str]:
-    """Set those of convolutions and RNNs, and return what they were."""
-    cudnn: Any = torch.backends.cudnn  # whose types do not know of the parts
-    before = (cudnn.conv.fp32_precision, cudnn.rnn.fp32_precision)
-    # PyTorch has an older switch for both as well, and stumbles where it does not agree with them.
-    cudnn.allow_tf32 = "tf32" in precision
-    cudnn.conv.fp32_precision, cudnn.rnn.fp32_precision = precision
-    return before
+    return _TF32.held()
 
 
 @contextmanager

@@ -45,8 +45,17 @@ def test_models_lists_every_family(capsys):
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["train"], "--data"),
-        (["train", "digits"], "--out"),
+        (["train"], "train needs DATA; see nextpixel train --help"),
+        (["train", "--recipe", "mnist-256-gated"], "is for MNIST, 256 levels"),
+        (["train", "--recipe", "mnist"], "no recipe 'mnist'"),
+        (["train", "digits"], "train needs --out"),
+        (["train", "digits", "--out"], "--out requires an argument"),
+        (["compare", "nextpixel/mnist-gated"], "compare needs SECOND"),
+        (
+            ["compare", "nextpixel/mnist-gated", "nextpixel/digits-gated", "digits"],
+            "nextpixel/digits-gated of 1 x 8 x 8",
+        ),
+        (["train", "digits", "--out", "x", "--valid-fraction", "2"], "--valid-fraction"),
         (["train", "digits", "--out", "x", "--bogus", "1"], "--bogus"),
         (["train", "digits", "--out", "x", "--steps", "many"], "many"),
         (["train", "digits", "--out", "x", "--steps", "1", "--minutes", "1"], "minutes"),

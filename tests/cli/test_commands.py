@@ -269,6 +269,7 @@ def test_a_config_file_is_read_strictly(tmp_path, capsys, text, named):
         (["--scale", "0"], "scale"),
         (["--seed", "99999999999999999999"], "--seed"),
         (["--out", "full"], "holds files"),
+        (["--count", "9000000"], "9,000,000 images in one picture"),
     ],
 )
 def test_sample_checks_everything_before_it_starts(trained, tmp_path, monkeypatch, capsys, words, named):

@@ -92,6 +92,14 @@ def test_what_a_model_of_classes_cannot_do_is_refused(by_label, words, message, 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("words", [[], ["--label", "all"], ["--label", "cat", "--label", "dog"]])
+def test_pictures_are_compressed_as_of_one_class(by_label, words, tmp_path, capsys):
+    Image.fromarray(np.zeros((5, 4), np.uint8)).save(tmp_path / "a.png")
+    assert nextpixel("compress", by_label, tmp_path / "a.png", "--out", tmp_path / "a.npx", *words) == 2
+    said = capsys.readouterr().err
+    assert "or all" not in said and ("0 cat, 1 dog, 2 owl" in said or "give one --label" in said)
+
+
 def test_images_are_evaluated_and_completed_with_their_own_labels(by_label, pets, tmp_path, capsys):
     assert nextpixel("evaluate", by_label, pets) == 0
     model, images = nx.load(by_label), nx.open_images(pets, levels=2)
@@ -100,7 +108,7 @@ def test_images_are_evaluated_and_completed_with_their_own_labels(by_label, pets
     words = ["--known", "top", "--limit", 2, "--label", "owl", "--out", tmp_path / "b"]
     assert nextpixel("complete", by_label, pets, *words) == 0
     assert nextpixel("complete", by_label, pets, *words[:-1], tmp_path / "c", "--label", "cat") == 2
-    assert "give one label or vector" in capsys.readouterr().err
+    assert "give one --label, or one vector" in capsys.readouterr().err
     bare = tmp_path / "bare.npz"
     np.savez(bare, images=np.zeros((2, 5, 4), np.uint8))
     assert nextpixel("evaluate", by_label, bare) == 2

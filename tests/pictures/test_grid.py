@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from nextpixel.errors import InputError
-from nextpixel.pictures.grid import BACKGROUND, WANTED_WIDTH, beside, grid, save_picture, to_pil
+from nextpixel.pictures.grid import BACKGROUND, WANTED_WIDTH, beside, grid, layout, save_picture, to_pil
 from tiny_models import many
 
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
@@ -81,6 +81,14 @@ def test_a_grid_without_a_scale_is_of_a_size_to_look_at(count, height, width):
     least = math.ceil(math.sqrt(count)) * (width + 1)
     assert sheet.width <= max(1.6 * WANTED_WIDTH, least + 1)
     assert sheet.width >= min(WANTED_WIDTH / 2, least)
+
+
+def test_a_grid_too_large_to_be_opened_is_refused_before_it_is_made():
+    assert layout(10_000, (28, 28), columns=100).size == (2901, 2901)
+    with pytest.raises(InputError, match="100,000 images in one picture make 2,901 x 2,900,001 pixels"):
+        layout(100_000, (289, 289), columns=10, scale=1)
+    with pytest.raises(InputError, match="write a folder"):
+        grid(torch.zeros(1, 1, 1, 1, dtype=torch.uint8).expand(40_000, 1, 64, 64), 2)
 
 
 def test_pictures_stand_beside_each_other_under_their_titles():

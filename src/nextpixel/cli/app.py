@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import NoReturn
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, MissingArgumentError
 from rich.console import Console
 
 import nextpixel
@@ -80,7 +80,7 @@ def run(arguments: Sequence[str]) -> int:
         with _together(arguments):
             app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
-        return _leave_to_first(EXIT_USER) if launched_rank() else complain(str(error).strip().replace("\n", " "))
+        return _leave_to_first(EXIT_USER) if launched_rank() else complain(_told(error, arguments))
     except KeyboardInterrupt:
         complain("interrupted")
         return EXIT_INTERRUPTED
@@ -96,6 +96,22 @@ def run(arguments: Sequence[str]) -> int:
             raise
         return complain(f"{error.filename} cannot be used ({error.strerror}); choose another name or place")
     return 0
+
+
+def _told(error: CycloptsError, arguments: Sequence[str]) -> str:
+    """What is wrong with the arguments, in one sentence."""
+    from nextpixel.cli.config import recipe_of
+
+    missing = error.argument if isinstance(error, MissingArgumentError) else None
+    # Without a value after an option that is there, cyclopts says so well enough.
+    if missing is None or missing.name in arguments:
+        return str(error).strip().replace("\n", " ")
+    command = " ".join(error.command_chain or ())
+    name = missing.name.lstrip("-").upper() if missing.index is not None else missing.name
+    sentence = f"{command} needs {name}; see nextpixel {command} --help"
+    if (command, name) == ("train", "DATA") and (recipe := recipe_of(arguments)) is not None:
+        sentence += f". The recipe {recipe.name} is for {recipe.data}: {recipe.source}"
+    return sentence
 
 
 @contextmanager

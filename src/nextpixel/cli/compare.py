@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from nextpixel.cli.options import DataOptions, load_model, open_for, test_part
+from nextpixel.errors import InputError
 
 
 def compare(
@@ -41,6 +42,11 @@ def compare(
     from nextpixel.scoring.comparison import compare as compute
 
     models = load_model(first), load_model(second)
+    kinds = [f"{' x '.join(map(str, model.image_shape))} with {model.levels} levels" for model in models]
+    if kinds[0] != kinds[1]:
+        raise InputError(
+            f"{first} is of images of {kinds[0]}, {second} of {kinds[1]}; compare models of the same images"
+        )
     found = open_for(models[0], data, images, None if split == "all" else split, vectors=vectors, own_condition=False)
     found, split = test_part(found, split)
     with bar("comparing", 2 * len(found)) as advance:

@@ -65,7 +65,7 @@ def complete(
 
     import torch
 
-    from nextpixel.cli.output import bar, warn
+    from nextpixel.cli.output import bar, counted, warn
     from nextpixel.cli.sample import seeded
     from nextpixel.generation.candidates import choose_candidates
     from nextpixel.generation.known import known_mask, known_too_late
@@ -113,7 +113,8 @@ def complete(
     if late and candidates > 1:
         middle = float(effective.median())
         print(f"of {candidates} candidates, {middle:.1f} had a say (median); near 1, more of them would be better")
-    print(f"{len(drawn)} completions of {len(originals)} images: {out}; all in {out / 'completions.png'}")
+    what = f"{counted(len(drawn), 'completion')} of {counted(len(originals), 'image')}"
+    print(f"{what}: {out}; all in {out / 'completions.png'}")
 
 
 def _condition(
@@ -123,10 +124,7 @@ def _condition(
     import torch
 
     if options.are_given:
-        values = options.rows(model, 1)
-        if any(len(each) > 1 for each in values.values()):
-            raise InputError("give one label or vector; all images are completed with it")
-        return values
+        return options.one(model)
     if model.condition is not None and not model.needs_condition:
         raise InputError(
             "an autoencoder's code is made of the whole image, the part to be drawn included; give a code by --vector"

@@ -46,7 +46,7 @@ def compress(
     import time
 
     from nextpixel.cli.options import load_model
-    from nextpixel.cli.output import bar, warn
+    from nextpixel.cli.output import bar, counted, warn
     from nextpixel.codec.codec import compress as squeeze
     from nextpixel.codec.container import MOST_SUB_PIXELS
     from nextpixel.codec.pictures import read_pictures
@@ -58,9 +58,7 @@ def compress(
     if not images:
         raise InputError("name the pictures, or folders of them, after the run folder")
     model = load_model(run).cpu()
-    values = condition.rows(model, 1) if model.condition is not None or condition.are_given else None
-    if values is not None and any(len(each) > 1 for each in values.values()):
-        raise InputError("give one --label: all pictures are coded as of that class")
+    values = condition.one(model) if model.condition is not None or condition.are_given else None
     found = read_pictures(images, model.levels)
     for note in found.notes:
         warn(note)
@@ -77,7 +75,7 @@ def compress(
         warn(f"to decompress it, add --most-megapixels {math.ceil(total / 1e6)}")
     model_bytes = sum(map(len, (embed or {}).values()))
     print(
-        f"{len(found.images)} pictures, {len(data):,} bytes, {8 * len(data) / total:.4f} bits/dim"
+        f"{counted(len(found.images), 'picture')}, {len(data):,} bytes, {8 * len(data) / total:.4f} bits/dim"
         + (f" ({8 * (len(data) - model_bytes) / total:.4f} without the model)" if embed else "")
         + f", {total / 1e6 / max(seconds, 1e-9):.3f} MB/s: {out}"
     )

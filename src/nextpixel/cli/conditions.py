@@ -34,8 +34,24 @@ class ConditionOptions:
     vector: Path | None = None
     to: Path | None = None
 
-    def rows(self, model: ImageModel, images: int) -> dict[str, Tensor]:
+    def one(self, model: ImageModel) -> dict[str, Tensor]:
+        """The values of all conditions for what is of one class and has one vector, `[1, ...]` by name.
+
+        Raises:
+            InputError: an option is missing, superfluous, given several times, or does not fit the model.
+        """
+        values = self.rows(model, 1, several=False)
+        if any(len(each) > 1 for each in values.values()):
+            raise InputError("give one --label, or one vector; all pictures are taken to have it")
+        return values
+
+    def rows(self, model: ImageModel, images: int, *, several: bool = True) -> dict[str, Tensor]:
         """The values of all conditions for rows of so many images, `[rows * images, ...]` by name.
+
+        Args:
+            model: the model.
+            images: in a row.
+            several: whether several values are of use, for what is said where there is none.
 
         Raises:
             InputError: an option is missing, superfluous, or does not fit the model.
@@ -55,7 +71,7 @@ class ConditionOptions:
         choices: dict[str, Tensor] = {}
         for name, condition in conditions.items():
             if isinstance(condition, Labels):
-                choices[name] = self._labels(condition)[:, None].expand(-1, images)
+                choices[name] = self._labels(condition, several)[:, None].expand(-1, images)
             elif isinstance(condition, Vector):
                 choices[name] = self._vectors(condition, images)
         # Every choice of labels with every choice of vectors, a row each.
@@ -70,12 +86,13 @@ class ConditionOptions:
         """Whether there is any."""
         return bool(self.label or self.vector or self.to)
 
-    def _labels(self, condition: Labels) -> Tensor:
+    def _labels(self, condition: Labels, several: bool) -> Tensor:
         """The classes asked for, `[rows]`."""
         import torch
 
         if not self.label:
-            raise InputError(f"this model needs --label: one of its classes, {condition.listed}, or all")
+            every = ", or all" if several else ""
+            raise InputError(f"this model needs --label: one of its classes, {condition.listed}{every}")
         if EVERY_CLASS in self.label and EVERY_CLASS not in (condition.names or ()):
             return torch.arange(condition.count)
         return torch.tensor([condition.number(name) for name in self.label])

@@ -11,7 +11,7 @@ from typing import Any
 from cyclopts.config import Dict, Env
 
 from nextpixel.errors import NextpixelError
-from nextpixel.recipes import read_recipe
+from nextpixel.recipes import Recipe, read_recipe
 
 LENGTHS = ("steps", "epochs", "minutes")
 
@@ -44,6 +44,16 @@ def config_sources(arguments: Sequence[str]) -> list[Any]:
         has_length |= any(name in LENGTHS for name in options)
         sources.append(Dict(kept, source=source, use_commands_as_keys=False))
     return sources
+
+
+def recipe_of(arguments: Sequence[str]) -> Recipe | None:
+    """The recipe that the arguments name, by themselves.
+
+    Raises:
+        NextpixelError: there is none of that name.
+    """
+    name = _value_of("--recipe", arguments)
+    return None if name is None else read_recipe(name)
 
 
 def _value_of(flag: str, arguments: Sequence[str]) -> str | None:

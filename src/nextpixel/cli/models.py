@@ -10,7 +10,7 @@ from nextpixel.shipped import read_config, shipped
 def models() -> None:
     """List the model families, for --model, and the trained models that come along, for RUN."""
     width = 2 + max(map(len, [*names(), *shipped()]))
-    print("families, for `train --model`:")
+    print("families, for `train --model` (turned: for `train --order`):")
     for name in names():
         print(f"  {name:{width}}{FAMILIES[name].summary}")
     print("trained models that come along, for RUN:")
@@ -18,4 +18,5 @@ def models() -> None:
         config = read_config(name)
         description, record = config["model"], config["record"]
         shape = " x ".join(map(str, description["image_shape"]))
-        print(f"  {name:{width}}{description['family']}, {shape}, {record['protocol']}; {record['validation']}")
+        given = ", of reconstructions from their codes" if description["family"] == "autoencoder" else ""
+        print(f"  {name:{width}}{description['family']}, {shape}, {record['protocol']}; {record['validation']}{given}")

@@ -216,7 +216,5 @@ def load_model(run: Path) -> ImageModel:
 
     from nextpixel.models.files import load
 
-    # Likelihoods are float32's; cuDNN would round the inputs of convolutions to 10 bits.
-    torch.backends.cudnn.allow_tf32 = False
     model = current().together(lambda: load(run))
     return model.to("cuda" if torch.cuda.is_available() else "cpu")

@@ -27,6 +27,11 @@ def warn(text: str) -> None:
     console.print(f"note: {text}", markup=False, style="yellow")
 
 
+def counted(number: int, what: str) -> str:
+    """The number, and what it is of, in the singular or the plural."""
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
+
+
 @contextmanager
 def bar(description: str, total: int | None) -> Iterator[Callable[[int], None]]:
     """A progress bar; yields the function that advances it. Nothing is shown where there is no terminal.

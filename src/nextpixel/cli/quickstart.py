@@ -64,6 +64,7 @@ def quickstart(*, out: Path = Path("quickstart")) -> None:
         if run(words) != 0:
             raise NextpixelError(f"this command failed, which ends the quickstart; {out} holds what there is so far")
     _compare(digits, out / "decompressed")
+    print("(so few, so small pictures take more bits in a file than `score` gives them: names and sizes are in it too)")
     pictures = ", ".join(str(out / name) for name in ("samples.png", "classes.png", "completed/completions.png"))
     print(f"\nLook at {pictures}. Now with your own images:")
     print(f"$ {shlex.quote(nextpixel)} train FOLDER --out runs/mine --resize 32x32 --mode rgb --minutes 60")

@@ -56,10 +56,10 @@ def sample(
     import math
 
     from nextpixel.cli.options import load_model
-    from nextpixel.cli.output import bar
+    from nextpixel.cli.output import bar, counted
     from nextpixel.nn.conditions import Labels, named
     from nextpixel.pictures.animation import check_animation, save_animation
-    from nextpixel.pictures.grid import grid
+    from nextpixel.pictures.grid import grid, layout
     from nextpixel.pictures.output import check_destination, write_images
 
     check_destination(out, columns=columns, scale=scale)
@@ -75,6 +75,9 @@ def sample(
     total = len(next(iter(values.values()))) if values else count
     if trace is not None and total > model.images_at_once:
         raise InputError(f"--trace shows at most {model.images_at_once} images of this model, not {total}")
+    columns = columns or (None if alone else count)
+    if out.suffix and out.suffix.lower() != ".npz":
+        layout(total, model.image_shape[1:], columns=columns, scale=scale)
     frames: list[torch.Tensor] = []
     with bar("sampling", total * math.prod(model.image_shape)) as advance:
         images = model.sample(
@@ -87,7 +90,6 @@ def sample(
             advance=advance,
             watch=None if trace is None else lambda images: frames.append(images.cpu().clone()),
         ).cpu()
-    columns = columns or (None if alone else count)
     if trace is not None:
         save_animation([grid(frame, model.levels, columns=columns, scale=scale) for frame in frames], trace)
     if scales is not None:
@@ -96,7 +98,7 @@ def sample(
         classes = [name for name, each in named(model.condition).items() if isinstance(each, Labels)]
         labels = values[classes[0]] if classes else None
         write_images(images, model.levels, out, columns=columns, scale=scale, labels=labels)
-    print(f"{total} images: {out}")
+    print(f"{counted(total, 'image')}: {out}")
 
 
 def seeded(seed: int | None) -> torch.Generator:

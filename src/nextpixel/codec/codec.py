@@ -299,9 +299,11 @@ def _checked(model: ImageModel, images: list[Tensor]) -> list[Tensor]:
     """The images as uint8 `[C, H, W]` on the CPU."""
     checked = []
     for image in images:
-        pixels = as_tensor(image, "images").detach().cpu().numpy()
-        if pixels.dtype.kind not in "iu" or pixels.ndim != 3:
-            raise InputError(f"images must be integers [C, H, W] or [B, C, H, W], not {pixels.dtype} {pixels.ndim}-d")
+        given = as_tensor(image, "images")
+        if given.is_floating_point() or given.is_complex() or given.dtype == torch.bool or given.ndim != 3:
+            raise InputError(f"images must be integers [C, H, W] or [B, C, H, W], not {given.dtype} {given.ndim}-d")
+        # NumPy finds the extremes of every integer type, PyTorch does not.
+        pixels = given.detach().cpu().numpy()
         channels, height, width = pixels.shape
         if not (1 <= channels <= 4 and 1 <= height <= MOST_SIDE and 1 <= width <= MOST_SIDE):
             raise InputError(

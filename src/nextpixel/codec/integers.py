@@ -13,7 +13,6 @@ of two and a rounding to the nearest integer, ties to even, both exact in IEEE a
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -24,6 +23,7 @@ from torch import Tensor
 
 from nextpixel.codec.tables import rounded
 from nextpixel.errors import ModelError
+from nextpixel.modes import Shared
 
 F = 8
 """Fraction bits of activations and logits."""
@@ -152,41 +152,31 @@ class Gate:
         return t.mul_(s).mul_(1 / ONE).round_()
 
 
-class _Precision:
-    """The precision of float32 products of matrices, which PyTorch keeps for the whole process.
-
-    The first thread that needs them exact sets it, the last one restores what was.
-    """
-
-    def __init__(self) -> None:
-        # PyTorch makes this part of its module at run time.
-        self.matmul: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
-        self.lock, self.users, self.before = threading.Lock(), 0, "none"
-
-    def take(self) -> None:
-        with self.lock:
-            if not self.users:
-                self.before, self.matmul.fp32_precision = self.matmul.fp32_precision, "ieee"
-            self.users += 1
-
-    def give_back(self) -> None:
-        with self.lock:
-            self.users -= 1
-            if not self.users:
-                # What was may have been inherited from a wider setting, and should then follow it again.
-                self.matmul.fp32_precision = "none"
-                if self.matmul.fp32_precision != self.before:
-                    self.matmul.fp32_precision = self.before
-
-    def check(self) -> None:
-        if self.matmul.fp32_precision != "ieee":
-            raise ModelError(
-                "the precision of matrix products was changed while something was compressed or decompressed; "
-                "change it before or afterwards"
-            )
+# PyTorch makes this part of its module at run time.
+_MATMUL: Any = torch.backends.mkldnn.matmul  # type: ignore[attr-defined]
 
 
-_PRECISION = _Precision()
+def _without_rounding() -> Callable[[], None]:
+    before, _MATMUL.fp32_precision = _MATMUL.fp32_precision, "ieee"
+
+    def restore() -> None:
+        # What was may have been inherited from a wider setting, and should then follow it again.
+        _MATMUL.fp32_precision = "none"
+        if _MATMUL.fp32_precision != before:
+            _MATMUL.fp32_precision = before
+
+    return restore
+
+
+_PRECISION = Shared(_without_rounding)
+
+
+def _check_precision() -> None:
+    if _MATMUL.fp32_precision != "ieee":
+        raise ModelError(
+            "the precision of matrix products was changed while something was compressed or decompressed; "
+            "change it before or afterwards"
+        )
 
 
 @contextmanager
@@ -201,14 +191,10 @@ def exact_products(dtype: torch.dtype) -> Iterator[Callable[[], None]]:
     Raises:
         ModelError: they are not exact even so.
     """
-    _PRECISION.take()
-    try:
-        with torch.autocast("cpu", enabled=False):
-            _check_exact(dtype)
-            yield _PRECISION.check
-            _PRECISION.check()
-    finally:
-        _PRECISION.give_back()
+    with _PRECISION.held(), torch.autocast("cpu", enabled=False):
+        _check_exact(dtype)
+        yield _check_precision
+        _check_precision()
 
 
 def _check_exact(dtype: torch.dtype) -> None:

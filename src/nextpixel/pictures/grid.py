@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,8 @@ from nextpixel.files import write_result
 
 WANTED_WIDTH = 640
 BACKGROUND = (120, 124, 140)
+MOST_PIXELS = 2**27
+"""Of a grid; Pillow opens no picture of more than 179 million pixels, and warns from half as many."""
 
 
 def to_pil(image: Tensor, levels: int) -> Image.Image:
@@ -53,6 +56,36 @@ def sheet(images: Tensor) -> Image.Image:
     return to_image(canvas)
 
 
+class Layout(NamedTuple):
+    """Where the images of a grid lie: how many a row, their enlargement, and the pixels between them."""
+
+    columns: int
+    scale: int
+    gap: int
+    cell: tuple[int, int]
+    size: tuple[int, int]
+
+
+def layout(count: int, size: tuple[int, int], *, columns: int | None = None, scale: int | None = None) -> Layout:
+    """The layout of so many images of a size `(height, width)`; see `grid`.
+
+    Raises:
+        InputError: programs would not open a picture as large.
+    """
+    height, width = size
+    columns = min(count, columns or math.ceil(math.sqrt(count)))
+    scale = scale or max(1, WANTED_WIDTH // (columns * (width + 1)))
+    gap = max(1, scale // 2)
+    cell = (width * scale + gap, height * scale + gap)
+    whole = (columns * cell[0] + gap, math.ceil(count / columns) * cell[1] + gap)
+    if whole[0] * whole[1] > MOST_PIXELS:
+        raise InputError(
+            f"{count:,} images in one picture make {whole[0]:,} x {whole[1]:,} pixels, more than programs open; take "
+            "fewer, a smaller --scale, more --columns, or write a folder or an .npz"
+        )
+    return Layout(columns, scale, gap, cell, whole)
+
+
 def grid(images: Tensor, levels: int, *, columns: int | None = None, scale: int | None = None) -> Image.Image:
     """Lay images out in rows.
 
@@ -61,18 +94,17 @@ def grid(images: Tensor, levels: int, *, columns: int | None = None, scale: int 
         levels: number of levels.
         columns: images a row; None for a square.
         scale: enlargement, by repeating pixels; None for a picture some 640 pixels wide, and at least 1.
+
+    Raises:
+        InputError: programs would not open a picture as large.
     """
     count, _, height, width = images.shape
-    columns = min(count, columns or math.ceil(math.sqrt(count)))
-    scale = scale or max(1, WANTED_WIDTH // (columns * (width + 1)))
-    rows = math.ceil(count / columns)
-    gap = max(1, scale // 2)
-    cell_width, cell_height = width * scale + gap, height * scale + gap
-    canvas = Image.new("RGB", (columns * cell_width + gap, rows * cell_height + gap), BACKGROUND)
+    columns, scale, gap, cell, size = layout(count, (height, width), columns=columns, scale=scale)
+    canvas = Image.new("RGB", size, BACKGROUND)
     for index, image in enumerate(images):
         picture = to_pil(image, levels)
         picture = picture.resize((width * scale, height * scale), Image.Resampling.NEAREST)
-        corner = (index % columns * cell_width + gap, index // columns * cell_height + gap)
+        corner = (index % columns * cell[0] + gap, index // columns * cell[1] + gap)
         canvas.paste(picture.convert("RGB"), corner, picture.getchannel("A") if "A" in picture.getbands() else None)
     return canvas
 
