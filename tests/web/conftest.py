@@ -24,6 +24,7 @@ def models():
         "vectors": a_model(condition=nx.Vector(2)),
         "slow": a_model(shape=(1, 64, 64)),
         "row": sharper(tiny("row-lstm", (1, 4, 4), 8)).eval(),
+        "codes": tiny("autoencoder", (1, 4, 4), 8).eval(),
     }
 
 

@@ -83,6 +83,34 @@ def test_generate(page):
     page.wait_for_selector("#samples button:nth-child(5)")
 
 
+def test_an_image_brings_its_class_along(page):
+    page.select_option("#model", "kinds")
+    page.fill("#count", "5")
+    page.click("#draw")
+    page.wait_for_selector("#samples button:nth-child(5)")
+    finish(page, "generate")
+    for image, kind in ((2, "1"), (5, "1"), (3, "2")):
+        page.click(f"#samples button:nth-child({image})")
+        assert page.input_value("#image-label") == kind
+    page.select_option("#label", label="cat")
+    page.click("#draw")
+    finish(page, "generate")
+    page.click("#samples button:nth-child(4)")
+    assert page.input_value("#image-label") == "0"
+    page.click("#compress button")
+    page.wait_for_selector("#sizes", state="visible")
+
+
+def test_reconstructions_are_told_from_images(page):
+    page.select_option("#model", "codes")
+    assert "no density" in page.inner_text("#about")
+    page.click("#bits button")
+    page.wait_for_selector("#bits-result", state="visible")
+    assert "given its code" in page.inner_text("#figures")
+    page.select_option("#model", "plain")
+    assert "no density" not in page.inner_text("#about")
+
+
 def test_complete_with_a_painted_mask(page):
     """The brush covers just the pixels it should, and what is known stays."""
     page.fill("#count", "2")

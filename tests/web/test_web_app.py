@@ -57,8 +57,9 @@ def test_models_are_described_without_their_paths(client, models):
     first, kinds = found["models"][0], found["models"][2]
     assert first["shape"] == [1, 6, 5] and first["levels"] == 8 and len(first["shown"]) == 8
     assert kinds["labels"] == ["cat", "dog", "owl"] and first["labels"] is None
-    assert [each["draws"] for each in found["models"]] == [True, True, True, False, True, True]
-    assert [each["compresses"] for each in found["models"]] == [True, True, True, False, True, False]
+    assert [each["draws"] for each in found["models"]] == [True, True, True, False, True, True, False]
+    assert [each["compresses"] for each in found["models"]] == [True, True, True, False, True, False, False]
+    assert [each["name"] for each in found["models"] if each["reconstructs"]] == ["codes"]
 
 
 @pytest.mark.parametrize("name", ["plain", "colour", "row"])

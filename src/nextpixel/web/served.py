@@ -64,6 +64,7 @@ class Served:
             "parameters": sum(parameter.numel() for parameter in self.model.parameters()),
             "compresses": compresses,
             "draws": self.model.condition is None or self.labels is not None,
+            "reconstructs": self.model.condition is not None and not self.model.needs_condition,
             "nats": likelihood.get("nats"),
             "quantiles": self.model.record.get("quantiles"),
         }

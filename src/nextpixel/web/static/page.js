@@ -69,8 +69,8 @@ async function* events(path, body, signal) {
 
 // Drawing images ---------------------------------------------------------------------------------------------------
 
-/** Draw images into tiles, and show them while they come. */
-async function draw(form, path, body, tiles, progress, note) {
+/** Draw images into tiles, and show them while they come; the class of each, by number, goes with it. */
+async function draw(form, path, body, tiles, progress, labels, note) {
   state.running?.abort();
   const running = (state.running = new AbortController());
   state.form = form;
@@ -89,7 +89,7 @@ async function draw(form, path, body, tiles, progress, note) {
         note.hidden = false;
       } else if (event.kind === "images") {
         progress.value = event.done;
-        place(tiles, bytesOf(event.pixels), count);
+        place(tiles, bytesOf(event.pixels), count, labels);
       }
     }
     $("spoken").textContent = `${count} images are drawn.`;
@@ -105,7 +105,7 @@ async function draw(form, path, body, tiles, progress, note) {
   }
 }
 
-function place(tiles, pixels, count) {
+function place(tiles, pixels, count, labels) {
   const size = pixels.length / count;
   for (let number = 0; number < count; number++) {
     const own = pixels.subarray(number * size, (number + 1) * size);
@@ -119,6 +119,7 @@ function place(tiles, pixels, count) {
       button.append(canvas);
       button.addEventListener("click", () => {
         editor.take(button.pixels);
+        if (labels) $("image-label").value = labels[number];
         $("spoken").textContent = `Image ${number + 1} is now your image.`;
       });
       tiles.append(button);
@@ -137,7 +138,9 @@ $("generate").addEventListener("submit", (event) => {
   event.preventDefault();
   const every = $("label").value === "every";
   const body = { count: number("count"), label: label("label"), every_class: every, temperature: number("temperature"), seed: number("seed") };
-  draw(event.target, "sample", body, $("samples"), $("generate-progress"));
+  const { labels } = state.model;
+  const drawn = labels && Array.from({ length: body.count }, (_, at) => (every ? at % labels.length : number("label")));
+  draw(event.target, "sample", body, $("samples"), $("generate-progress"), drawn);
 });
 
 $("complete").addEventListener("submit", (event) => {
@@ -151,7 +154,7 @@ $("complete").addEventListener("submit", (event) => {
     pixels: textOf(editor.pixels),
     known: textOf(editor.known),
   };
-  draw(event.target, "complete", body, $("completed"), $("complete-progress"), $("complete-note"));
+  draw(event.target, "complete", body, $("completed"), $("complete-progress"), null, $("complete-note"));
 });
 
 for (const button of document.querySelectorAll(".stop")) button.addEventListener("click", () => state.running?.abort());
@@ -237,7 +240,7 @@ function tellFigures() {
   const unknown = editor.known.filter((each) => !each).length;
   const lines = [
     ...(unknown ? [["Note", `the ${unknown} unknown pixels count with the values under them`]] : []),
-    ["Likelihood", `${nats.toFixed(2)} nats, ${bits.toFixed(4)} bits/dim`],
+    [state.model.reconstructs ? "Likelihood, given its code" : "Likelihood", `${nats.toFixed(2)} nats, ${bits.toFixed(4)} bits/dim`],
     ["Complexity", `${complexity.toFixed(3)} bits/dim beyond ${form} (more is stranger)`],
     ...(typicality === undefined ? [] : [["Typicality", `${typicality.toFixed(2)} nats from the mean of held-out images`]]),
     ...(classes ? [["Class", classes.slice(0, 3).map(([name, share]) => `${name} ${(100 * share).toFixed(1)} %`).join(", ")]] : []),
@@ -411,7 +414,8 @@ function choose(model) {
   const [channels, height, width] = model.shape;
   $("about").textContent =
     `${model.family}, ${model.parameters.toLocaleString("en")} parameters; images of ${channels} × ${height} × ${width}, ${model.levels} levels` +
-    (model.nats == null ? "" : `; ${model.nats.toFixed(2)} nats on held-out images`);
+    (model.nats == null ? "" : `; ${model.nats.toFixed(2)} nats on held-out images`) +
+    (model.reconstructs ? ", each given a code made of the image itself: no density, and not comparable with other models" : "");
   for (const each of document.querySelectorAll(".for-labels")) each.hidden = !model.labels;
   for (const each of document.querySelectorAll(".for-grey")) each.hidden = channels > 2;
   for (const each of document.querySelectorAll(".for-colour")) each.hidden = channels < 3;
