@@ -87,17 +87,23 @@ def test_interrupted_and_resumed_it_ends_with_the_same_bits(tiny, shapes, tmp_pa
     assert [line[::2] for line in figures[0] if line[2]] == [line[::2] for line in figures[1] if line[2]]
 
 
-def test_every_family_learns_and_resumes_to_the_same_bits(family, tiny, shapes, tmp_path, monkeypatch):
-    untrained = nx.evaluate(tiny(family).eval(), nx.open_images(shapes).subset(range(50, 60)))
-    settings = {"steps": 40, "learning_rate": 0.01, "grids": 0}
-    whole = run(tiny(family), shapes, tmp_path / "whole", **settings)
-    assert whole.nats < untrained.nats
+def resume_to_the_same_bits(build, shapes, tmp_path, monkeypatch, **settings):
+    """Train a model as a whole and in two parts; returns its likelihood."""
+    whole = run(build(), shapes, tmp_path / "whole", **settings)
     with monkeypatch.context() as patch:
         interrupt_at(patch, 17)
         with pytest.raises(Interrupted, match="step 18"):
-            run(tiny(family), shapes, tmp_path / "parts", **settings)
-    assert run(tiny(family), shapes, tmp_path / "parts", resume=True, **settings) == whole
+            run(build(), shapes, tmp_path / "parts", **settings)
+    assert run(build(), shapes, tmp_path / "parts", resume=True, **settings) == whole
     assert digest(tmp_path / "whole" / "model.safetensors") == digest(tmp_path / "parts" / "model.safetensors")
+    return whole
+
+
+def test_every_family_learns_and_resumes_to_the_same_bits(family, tiny, shapes, tmp_path, monkeypatch):
+    untrained = nx.evaluate(tiny(family).eval(), nx.open_images(shapes).subset(range(50, 60)))
+    settings = {"steps": 40, "learning_rate": 0.01, "grids": 0}
+    trained = resume_to_the_same_bits(lambda: tiny(family), shapes, tmp_path, monkeypatch, **settings)
+    assert trained.nats < untrained.nats
 
 
 CONDITIONS = {"kind": nx.Labels(2), "numbers": nx.Vector(2)}

@@ -5,10 +5,9 @@ import sys
 
 import pytest
 import torch
-from test_loop import digest, interrupt_at, run
+from test_loop import resume_to_the_same_bits, run
 
 import nextpixel as nx
-from nextpixel.training.loop import Interrupted
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 
@@ -19,27 +18,16 @@ GPU = "cuda"
 def test_every_family_learns_and_resumes_to_the_same_bits(family, precision, tiny, shapes, tmp_path, monkeypatch):
     untrained = nx.evaluate(tiny(family).eval(), nx.open_images(shapes).subset(range(50, 60)))
     settings = {"steps": 40, "learning_rate": 0.01, "device": GPU, "precision": precision}
-    whole = run(tiny(family), shapes, tmp_path / "whole", **settings)
-    assert whole.nats < untrained.nats
-    with monkeypatch.context() as patch:
-        interrupt_at(patch, 17)
-        with pytest.raises(Interrupted, match="step 18"):
-            run(tiny(family), shapes, tmp_path / "parts", **settings)
-    assert run(tiny(family), shapes, tmp_path / "parts", resume=True, **settings) == whole
-    assert digest(tmp_path / "whole" / "model.safetensors") == digest(tmp_path / "parts" / "model.safetensors")
+    trained = resume_to_the_same_bits(lambda: tiny(family), shapes, tmp_path, monkeypatch, **settings)
+    assert trained.nats < untrained.nats
 
 
 @pytest.mark.parametrize("family", ["gated-pixelcnn", "pixelcnn", "autoencoder"])
 def test_large_models_resume_to_the_same_bits(family, tiny, shapes, tmp_path, monkeypatch):
-    settings = {"steps": 60, "batch_size": 40, "device": GPU}
-    sizes = {"features": 96, "layers": 6}
-    run(tiny(family, **sizes), shapes, tmp_path / "whole", **settings)
-    with monkeypatch.context() as patch:
-        interrupt_at(patch, 31)
-        with pytest.raises(Interrupted):
-            run(tiny(family, **sizes), shapes, tmp_path / "parts", **settings)
-    run(tiny(family, **sizes), shapes, tmp_path / "parts", resume=True, **settings)
-    assert digest(tmp_path / "whole" / "model.safetensors") == digest(tmp_path / "parts" / "model.safetensors")
+    def large():
+        return tiny(family, features=96, layers=6)
+
+    resume_to_the_same_bits(large, shapes, tmp_path, monkeypatch, steps=60, batch_size=40, device=GPU)
 
 
 def test_a_run_on_the_gpu_is_read_without_one(tiny, shapes, tmp_path):
