@@ -37,7 +37,23 @@ def test_a_tensor_comes_back_itself_and_memory_is_shared_where_it_may_be():
     assert as_tensor(array, "images").data_ptr() != array.ctypes.data
 
 
-@pytest.mark.parametrize("value", [None, "abc", object(), [[1], [1, 2]], {"a": 1}, np.array([2**64 - 1], np.uint64)])
-def test_what_holds_no_numbers_is_refused_by_name(value):
-    with pytest.raises(InputError, match=r"^my images must be numbers in a tensor, an array or a list, not "):
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        (None, "must be numbers in a tensor, an array or a list, not NoneType"),
+        ("abc", "must be numbers in a tensor, an array or a list, not str"),
+        (object(), "must be numbers in a tensor, an array or a list, not object"),
+        ({"a": 1}, "must be numbers in a tensor, an array or a list, not dict"),
+        (["cat", "dog"], "must be numbers in a tensor, an array or a list, not list of <U3"),
+        ([[1], [1, 2]], r"must be numbers in a tensor, an array or a list, all of one shape \("),
+        (np.array([2**64 - 1], np.uint64), "hold 18446744073709551615, which is too large"),
+        pytest.param(
+            np.zeros(2, np.longdouble),
+            "of float128 cannot be a tensor",
+            marks=pytest.mark.skipif(np.dtype(np.longdouble).itemsize == 8, reason="there are no longer floats"),
+        ),
+    ],
+)
+def test_what_holds_no_numbers_is_refused_by_name(value, told):
+    with pytest.raises(InputError, match=f"^my images {told}"):
         as_tensor(value, "my images")

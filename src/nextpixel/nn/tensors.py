@@ -28,15 +28,21 @@ def as_tensor(value: Any, what: str) -> Tensor:
         return value
     try:
         array = np.asarray(value)
-        if array.dtype.kind not in "biufc":
-            raise TypeError(type(value).__name__)
-        dtype = array.dtype.newbyteorder("=")
-        if dtype.kind == "u" and dtype.itemsize > 1:
-            if array.size and int(array.max()) > torch.iinfo(torch.int64).max:
-                raise ValueError(f"a value of {array.max()}")
-            dtype = np.dtype(np.int64)
-        # PyTorch warns of memory that it may not write to, and refuses steps backwards, even of a single element.
-        shareable = array.flags.writeable and all(stride >= 0 for stride in array.strides)
-        return torch.from_numpy(array.astype(dtype, copy=not shareable))
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
-        raise InputError(f"{what} must be numbers in a tensor, an array or a list, not {error}") from error
+        raise InputError(
+            f"{what} must be numbers in a tensor, an array or a list, all of one shape ({error})"
+        ) from error
+    if array.dtype.kind not in "biufc":
+        of_what = f" of {array.dtype}" if array.ndim else ""
+        raise InputError(f"{what} must be numbers in a tensor, an array or a list, not {type(value).__name__}{of_what}")
+    dtype = array.dtype.newbyteorder("=")
+    if dtype.kind == "u" and dtype.itemsize > 1:
+        if array.size and int(array.max()) > torch.iinfo(torch.int64).max:
+            raise InputError(f"{what} hold {array.max()}, which is too large")
+        dtype = np.dtype(np.int64)
+    # PyTorch warns of memory that it may not write to, and refuses steps backwards, even of a single element.
+    shareable = array.flags.writeable and all(stride >= 0 for stride in array.strides)
+    try:
+        return torch.from_numpy(array.astype(dtype, copy=not shareable))
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{what} of {dtype} cannot be a tensor; convert them first") from error

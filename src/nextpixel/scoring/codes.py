@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from nextpixel.batches import batches
+from nextpixel.errors import ModelError
 from nextpixel.models.autoencoder import Autoencoder
+from nextpixel.models.base import check_model
 from nextpixel.modes import evaluating
 from nextpixel.scoring.images import Images, as_images
 from nextpixel.scoring.likelihood import batch_size_for
@@ -27,8 +29,12 @@ def codes(model: Autoencoder, images: Images, *, advance: Callable[[int], None] 
         float32 `[N, code_size]`, on the CPU.
 
     Raises:
+        ModelError: the model is no autoencoder.
         InputError: the images do not fit the model.
     """
+    check_model(model)
+    if not isinstance(getattr(model, "_orig_mod", model), Autoencoder):
+        raise ModelError(f"only an autoencoder has codes, not a {model.family}")
     images = as_images(images)
     if not isinstance(images, Tensor):
         model.check_set(images)
