@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import nextpixel as nx
 from nextpixel.cli.app import run
@@ -40,10 +41,38 @@ def test_valid_are_the_images_that_the_run_was_validated_on(trained, capsys):
     data, folder = trained
     valid = told(capsys, "evaluate", folder, data, "--split", "valid")
     training = told(capsys, "evaluate", folder, data, "--split", "train")
-    everything = told(capsys, "evaluate", folder, data)
+    everything = told(capsys, "evaluate", folder, data, "--split", "all")
     assert (valid["images"], training["images"], everything["images"]) == (7, 17, 24)
     assert valid["nats"] == pytest.approx(nx.load(folder).record["likelihood"]["nats"], abs=1e-4)
     assert 7 * valid["nats"] + 17 * training["nats"] == pytest.approx(24 * everything["nats"])
+
+
+@pytest.mark.parametrize("words", [["evaluate"], ["compare"]])
+def test_who_evaluates_training_images_is_told(trained, capsys, tmp_path, words):
+    data, folder = trained
+    runs = [folder, folder][: 1 + (words == ["compare"])]
+    capsys.readouterr()
+    assert run([*words, *map(str, [*runs, data])]) == 0
+    said = " ".join(capsys.readouterr().err.split())
+    assert "17 of these 24 images are those of the training; --split valid takes the 7 that were held back" in said
+    for other in ([data, "--split", "all"], [data, "--split", "valid"], [patches(tmp_path / "other.npz", seed=1)]):
+        assert run([*words, *map(str, [*runs, *other])]) == 0
+        assert "training" not in capsys.readouterr().err
+
+
+def test_who_evaluates_all_splits_is_told(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("NEXTPIXEL_CACHE", str(tmp_path / "cache"))
+    for number in range(8):
+        folder = tmp_path / "pictures" / ("valid" if number % 4 == 0 else "train")
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.full((4, 4), 30 * number, np.uint8)).save(folder / f"{number}.png")
+    data, out = str(tmp_path / "pictures"), str(tmp_path / "run")
+    assert run(["train", data, "--out", out, "--levels", "3", *QUICK]) == 0
+    capsys.readouterr()
+    assert run(["evaluate", out, data]) == 0
+    assert "the images of all splits (train, valid); --split valid takes one" in capsys.readouterr().err
+    assert run(["evaluate", out, data, "--split", "valid"]) == 0
+    assert "splits" not in capsys.readouterr().err
 
 
 def test_export_evaluates_those(trained, capsys, tmp_path, monkeypatch):

@@ -48,7 +48,7 @@ def compare(
             f"{first} is of images of {kinds[0]}, {second} of {kinds[1]}; compare models of the same images"
         )
     found = open_for(models[0], data, images, None if split == "all" else split, vectors=vectors, own_condition=False)
-    found, split = test_part(found, split)
+    found, split = test_part(found, split, *models)
     with bar("comparing", 2 * len(found)) as advance:
         result = compute(*models, found, advance=advance)
     if json:

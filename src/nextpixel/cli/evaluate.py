@@ -42,7 +42,7 @@ def evaluate(
 
     model = load_model(run)
     found = open_for(model, data, images, None if split == "all" else split, vectors=vectors)
-    found, split = test_part(found, split)
+    found, split = test_part(found, split, model)
     with bar("evaluating", len(found)) as advance:
         likelihood = compute(model, found, advance=advance)
     if model.condition is not None and not model.needs_condition:

@@ -163,11 +163,26 @@ def held_out_of(model: ImageModel, images: ImageSet) -> tuple[ImageSet, ImageSet
     return whole.hold_out(known["fraction"]) if same else None
 
 
-def test_part(images: ImageSet, split: str | None) -> tuple[ImageSet, str]:
-    """The test split of images where no part was asked for and they have one; and the name of the part they are."""
-    if split is None and "test" in images.splits:
+def test_part(images: ImageSet, split: str | None, *models: ImageModel) -> tuple[ImageSet, str]:
+    """The test split of images where no part was asked for and they have one; and the name of the part they are.
+
+    Where it is all of them, and one of the models was trained on some, that is told.
+    """
+    from nextpixel.cli.output import warn
+
+    if split is not None:
+        return images, split
+    if "test" in images.splits:
         return images.split("test"), "test"
-    return images, split or "all"
+    divided = next(filter(None, (held_out_of(model, images) for model in models)), None)
+    if divided is not None:
+        warn(
+            f"{len(divided[0]):,} of these {len(images):,} images are those of the training; --split valid takes the "
+            f"{len(divided[1]):,} that were held back"
+        )
+    elif "train" in images.splits:
+        warn(f"these are the images of all splits ({', '.join(images.splits)}); --split valid takes one")
+    return images, "all"
 
 
 def valid_part(model: ImageModel, images: ImageSet, split: str | None) -> tuple[ImageSet, str]:
