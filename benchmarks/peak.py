@@ -22,7 +22,7 @@ import torch
 
 import nextpixel as nx
 from arithmetic import count
-from nextpixel.training.memory import keep_freed_memory
+from nextpixel.runtime.memory import keep_freed_memory
 from textbook_gated import TextbookGatedPixelCNN
 from timing import alternately, processor, ratio, training_step
 

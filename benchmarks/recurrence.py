@@ -27,7 +27,7 @@ from nextpixel.nn.row_lstm import RowLSTM
 from timing import processor
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-import naive_lstm
+from helpers import naive_lstm
 
 Core = RowLSTM | DiagonalBiLSTM
 

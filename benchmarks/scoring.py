@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 import nextpixel as nx
-from nextpixel.batches import batches
 from nextpixel.cli.options import DataOptions, open_for
+from nextpixel.runtime.batching import batches
 from nextpixel.scoring.anomaly import Judge
 from nextpixel.scoring.likelihood import batch_size_for
 

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 import nextpixel as nx
-from nextpixel.files import write_atomically
+from nextpixel.runtime.atomic_files import write_atomically
 from nextpixel.verify import Site, receptive_field
 
 SIZE = 28

@@ -11,9 +11,9 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from nextpixel.models.card import CURVE
+from nextpixel.model_files.card import CURVE
+from nextpixel.model_files.shipped import find_model, read_config, shipped
 from nextpixel.recipes import read_recipe, recipes
-from nextpixel.shipped import find_model, read_config, shipped
 
 HERE = Path(__file__).parent
 PAGE = HERE / "results.md"

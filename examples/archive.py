@@ -17,9 +17,9 @@ from pathlib import Path
 import torch
 
 import nextpixel as nx
-from nextpixel.pictures.grid import to_pil
+from nextpixel.model_files.shipped import find_model
+from nextpixel.rendering.grid import to_pil
 from nextpixel.scoring.references import lossless_size, sheet_bits_per_dim
-from nextpixel.shipped import find_model
 
 MODEL_FILES = ("config.json", "model.safetensors")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 import nextpixel as nx
-from nextpixel.pictures.grid import beside, grid, save_picture, spread
+from nextpixel.rendering.grid import beside, grid, save_picture, spread
 
 UNKNOWN = 96
 """The grey that unknown pixels are shown in."""

@@ -14,8 +14,8 @@ import torch
 
 import nextpixel as nx
 from nextpixel.cli.output import TrainingBar
-from nextpixel.pictures.curve import learning_curve
-from nextpixel.pictures.grid import beside, grid, save_picture
+from nextpixel.rendering.curve import learning_curve
+from nextpixel.rendering.grid import beside, grid, save_picture
 from nextpixel.scoring.references import independent_sub_pixels, sheet_bits_per_dim
 from nextpixel.training.loop import train
 from nextpixel.training.run_folder import RunFolder, read_metrics

@@ -19,8 +19,8 @@ import torch
 
 import nextpixel as nx
 from nextpixel.cli.output import TrainingBar
-from nextpixel.models.set_condition import conditioned, specification_for
-from nextpixel.pictures.grid import grid, save_picture, to_pil
+from nextpixel.families.set_condition import conditioned, specification_for
+from nextpixel.rendering.grid import grid, save_picture, to_pil
 from nextpixel.training.loop import train
 from nextpixel.training.settings import TrainingSettings
 

@@ -24,8 +24,8 @@ from sklearn.metrics import roc_auc_score
 
 import nextpixel as nx
 from nextpixel.cli.output import TrainingBar
-from nextpixel.pictures.grid import save_picture
-from nextpixel.pictures.heat import heat_map
+from nextpixel.rendering.grid import save_picture
+from nextpixel.rendering.heat import heat_map
 from nextpixel.scoring.maps import bit_maps
 from nextpixel.training.loop import train
 from nextpixel.training.settings import TrainingSettings

@@ -26,7 +26,7 @@ from sklearn.cluster import KMeans
 
 import nextpixel as nx
 from nextpixel.cli.output import TrainingBar
-from nextpixel.pictures.grid import beside, grid, save_picture
+from nextpixel.rendering.grid import beside, grid, save_picture
 from nextpixel.training.loop import train
 from nextpixel.training.settings import TrainingSettings
 

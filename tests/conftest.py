@@ -2,7 +2,10 @@ import pytest
 import torch
 
 import nextpixel
-from tiny_models import CONDITIONED
+from helpers.tiny_models import CONDITIONED
+
+# pytest explains failed asserts of test modules only, unless it is told.
+pytest.register_assert_rewrite("helpers.training_runs")
 
 
 @pytest.fixture(autouse=True)

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 import nextpixel as nx
+from helpers.tiny_models import noise, seeded, sharper, tiny
+from nextpixel.model_files.shipped import shipped
 from nextpixel.scoring.maps import bit_maps
-from nextpixel.shipped import shipped
 from nextpixel.verify import stepwise_difference
-from tiny_models import noise, seeded, sharper, tiny
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 

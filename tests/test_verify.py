@@ -8,13 +8,13 @@ import torch
 from torch import nn
 
 import nextpixel as nx
+from helpers.tiny_models import SHAPES, Backwards, features_of, has_option, noise, sharper, sites, tiny, without_relus
 from nextpixel.errors import InputError
-from nextpixel.models.base import ImageModel
+from nextpixel.families.base import ImageModel
 from nextpixel.nn.masked_conv import MaskedConv2d
 from nextpixel.nn.masks import ChannelGroups
 from nextpixel.nn.row_lstm import RowLSTM
 from nextpixel.verify import Site, receptive_field, stepwise_difference
-from tiny_models import SHAPES, Backwards, features_of, has_option, noise, sharper, sites, tiny, without_relus
 
 GATED, ROW, DIAGONAL = "gated-pixelcnn", "row-lstm", "diagonal-bilstm"
 ALL_IN_REACH = {"kernel_size": 3, "first_kernel_size": 7, "layers": 3}
@@ -405,7 +405,7 @@ def test_a_mirrored_pass_that_is_not_mirrored_back_is_found(monkeypatch):
 
 @pytest.mark.parametrize("colours", [1, 3])
 def test_without_the_column_beyond_the_image_the_hole_of_the_printed_design_shows(colours, monkeypatch):
-    from nextpixel.models.residual_network import ResidualNetwork
+    from nextpixel.families.residual_network import ResidualNetwork
 
     model = tiny(DIAGONAL, (colours, 4, 9), 3, layers=2, first_kernel_size=7)
     assert nx.check_causality(model).ok

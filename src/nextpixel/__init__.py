@@ -11,37 +11,36 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from nextpixel._version import __version__
 from nextpixel.errors import DataError, InputError, ModelError, NextpixelError, ProcessError, TrainingError
-from nextpixel.models.registry import models
+from nextpixel.families.registry import models
 
 if TYPE_CHECKING:
     from nextpixel.codec.codec import compress, decompress
     from nextpixel.data import ImageSet, open_images
-    from nextpixel.models.base import ImageModel
-    from nextpixel.models.build import build
-    from nextpixel.models.files import load
+    from nextpixel.families.base import ImageModel
+    from nextpixel.families.build import build
+    from nextpixel.model_files.loading import load
     from nextpixel.nn.conditions import Labels, Map, Vector
     from nextpixel.scoring.anomaly import Scores, score
     from nextpixel.scoring.likelihood import Likelihood, evaluate
     from nextpixel.verify import CausalityReport, check_causality
 
-__version__ = "0.1.0"
-
 _LAZY = {
     "CausalityReport": "nextpixel.verify",
-    "ImageModel": "nextpixel.models.base",
+    "ImageModel": "nextpixel.families.base",
     "ImageSet": "nextpixel.data",
     "Labels": "nextpixel.nn.conditions",
     "Likelihood": "nextpixel.scoring.likelihood",
     "Map": "nextpixel.nn.conditions",
     "Scores": "nextpixel.scoring.anomaly",
     "Vector": "nextpixel.nn.conditions",
-    "build": "nextpixel.models.build",
+    "build": "nextpixel.families.build",
     "check_causality": "nextpixel.verify",
     "compress": "nextpixel.codec.codec",
     "decompress": "nextpixel.codec.codec",
     "evaluate": "nextpixel.scoring.likelihood",
-    "load": "nextpixel.models.files",
+    "load": "nextpixel.model_files.loading",
     "open_images": "nextpixel.data",
     "score": "nextpixel.scoring.anomaly",
 }

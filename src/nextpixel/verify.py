@@ -21,13 +21,13 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from nextpixel.batches import batches
 from nextpixel.errors import InputError
+from nextpixel.families.base import ImageModel, check_model
 from nextpixel.generation.walk import walk
-from nextpixel.models.base import ImageModel, check_model
-from nextpixel.modes import evaluating
 from nextpixel.nn.conditioning import Context
-from nextpixel.options import integer
+from nextpixel.runtime.batching import batches
+from nextpixel.runtime.precision import evaluating
+from nextpixel.runtime.validation import integer
 
 PAIRS_IN_A_REPORT = 5
 FLOATS_IN_A_BATCH = 2**17

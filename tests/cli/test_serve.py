@@ -10,8 +10,8 @@ import urllib.request
 
 import pytest
 
+from helpers.tiny_models import tiny
 from nextpixel.cli.app import run
-from tiny_models import tiny
 
 
 @pytest.fixture(scope="module")

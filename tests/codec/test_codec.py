@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nextpixel as nx
+from helpers.tiny_models import noise, sharper, tiny
 from nextpixel.codec.container import read, write
 from nextpixel.errors import DataError, InputError, ModelError
-from tiny_models import noise, sharper, tiny
 
 MODELS = {}
 

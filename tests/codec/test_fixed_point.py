@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nextpixel as nx
+from helpers.tiny_models import few, noise, seeded, sharper, tiny
 from nextpixel.codec.fixed_point import calibrate, fixed_point
 from nextpixel.codec.images import decode, encode, shares_of
 from nextpixel.codec.integers import LEAST_WEIGHT_BITS, NARROW_LIMIT, Part, integer_sum
 from nextpixel.errors import DataError, ModelError
-from tiny_models import few, noise, seeded, sharper, tiny
 
 FAMILIES = ["gated-pixelcnn", "pixelcnn"]
 OPTIONS = [{}, {"skips": False}, {"skips": True}, {"residual": False}, {"kernel_size": 5}, {"condition": nx.Labels(3)}]

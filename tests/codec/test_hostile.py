@@ -12,12 +12,12 @@ import torch
 from safetensors.torch import load, save
 
 import nextpixel as nx
+from helpers.tiny_models import noise, seeded, sharper, tiny
 from nextpixel.cli.app import run
 from nextpixel.codec.container import Contents, deflate, read, write
 from nextpixel.codec.fixed_point import calibrate
 from nextpixel.errors import DataError, InputError, ModelError
-from nextpixel.models.files import fingerprint
-from tiny_models import noise, seeded, sharper, tiny
+from nextpixel.model_files.format import fingerprint
 
 MEGABYTE = 2**20
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import nextpixel as nx
-from tiny_models import seeded, sharper, tiny
+from helpers.tiny_models import seeded, sharper, tiny
 
 ENVIRONMENTS = {
     "default": {"ATEN_CPU_CAPABILITY": "default", "ONEDNN_MAX_CPU_ISA": "SSE41", "OMP_NUM_THREADS": "2"},

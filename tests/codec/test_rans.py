@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.tiny_models import many
 from nextpixel.codec.rans import FIRST, PRECISION, TOTAL, LaneDecoder, encode_lanes
 from nextpixel.errors import DataError
-from tiny_models import many
 
 
 def random_shares(seed, longest, lanes, extreme):

@@ -5,10 +5,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.tiny_models import many
 from nextpixel.codec.integers import ONE, F, elu_table, gate_tables
 from nextpixel.codec.rans import TOTAL
 from nextpixel.codec.tables import EXP_BITS, exp_table, frequencies, rounded
-from tiny_models import many
 
 rows = st.integers(2, 256).flatmap(lambda n: st.lists(st.integers(-(2**15), 2**15), min_size=n, max_size=n))
 

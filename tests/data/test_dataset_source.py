@@ -5,9 +5,9 @@ import sys
 import numpy as np
 import pytest
 import torch
-from image_makers import encode, noise, put
 from PIL import Image
 
+from helpers.image_makers import encode, noise, put
 from nextpixel.data import open_images, prepare
 from nextpixel.errors import DataError
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from image_makers import encode, idx, noise, pngs, put
 
+from helpers.image_makers import encode, idx, noise, pngs, put
 from nextpixel.data import open_images
 from nextpixel.data.cache import cache_folder
 from nextpixel.errors import DataError
@@ -43,7 +43,7 @@ def forbid_decoding(monkeypatch):
     def fail(*_):
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr("nextpixel.data.files.decode", fail)
+    monkeypatch.setattr("nextpixel.data.sources.image_files.decode", fail)
 
 
 def test_the_second_time_nothing_is_decoded(folder, own_cache, monkeypatch):

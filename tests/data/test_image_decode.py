@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from image_makers import encode, few, noise, put
 from PIL import Image
 
+from helpers.image_makers import encode, few, noise, put
 from nextpixel.data import open_images
 from nextpixel.data.decode import decode
 from nextpixel.data.entries import Unusable

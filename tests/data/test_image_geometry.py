@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from image_makers import encode, few, noise, put
 from PIL import Image, ImageOps
 
+from helpers.image_makers import encode, few, noise, put
 from nextpixel.data import open_images
 from nextpixel.errors import DataError
 
@@ -104,7 +104,7 @@ def test_mixed_alpha_needs_only_dropping(tmp_path):
 
 
 def test_a_mixed_set_is_not_read_to_its_end(tmp_path, monkeypatch):
-    monkeypatch.setattr("nextpixel.data.gather.MAX_COUNTED", 3)
+    monkeypatch.setattr("nextpixel.data.ingest.MAX_COUNTED", 3)
     put(tmp_path / "set", {f"{i}.png": encode(noise(1 + i, 5)) for i in range(9)})
     with pytest.raises(DataError, match="among the 4 looked at"):
         open_images(tmp_path / "set")

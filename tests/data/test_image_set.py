@@ -3,8 +3,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from image_makers import few, noise
 
+from helpers.image_makers import few, noise
 from nextpixel.data import ImageSet, open_images
 from nextpixel.errors import DataError
 

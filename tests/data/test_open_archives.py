@@ -2,14 +2,13 @@ import gzip
 import io
 import random
 import tarfile
-import zipfile
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from image_makers import encode, few, noise, pngs, put
 
+from helpers.image_makers import encode, few, noise, pack, pngs, put
 from nextpixel.data import open_images
 from nextpixel.errors import DataError
 
@@ -20,20 +19,6 @@ FILES = {
     ".hidden/x.png": b"x",
 }
 MODES = {"zip": None, "tar": "w", "tar.gz": "w:gz", "tgz": "w:gz", "tar.bz2": "w:bz2", "tar.xz": "w:xz"}
-
-
-def pack(path, files, mode, prefix=""):
-    if mode is None:
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, data in files.items():
-                archive.writestr(prefix + name, data)
-        return path
-    with tarfile.open(path, mode) as archive:
-        for name, data in files.items():
-            info = tarfile.TarInfo(prefix + name)
-            info.size = len(data)
-            archive.addfile(info, io.BytesIO(data))
-    return path
 
 
 @pytest.mark.parametrize("kind", MODES)
@@ -138,7 +123,7 @@ def test_a_tar_with_one_damaged_header_is_an_error(tmp_path):
 
 
 def test_bombs_are_stopped(tmp_path, monkeypatch):
-    monkeypatch.setattr("nextpixel.data.archives.MIN_EXPANDED_BYTES", 1 << 16)
+    monkeypatch.setattr("nextpixel.data.sources.archives.MIN_EXPANDED_BYTES", 1 << 16)
     files = {**pngs("a.png"), "b.bin": bytes(1 << 24)}
     with pytest.raises(DataError, match="expands"):
         open_images(pack(tmp_path / "s.tar.gz", files, "w:gz"))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from image_makers import few, noise
 
+from helpers.image_makers import few, noise
 from nextpixel.data import open_images
 from nextpixel.errors import DataError
 

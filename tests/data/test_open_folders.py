@@ -5,10 +5,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from image_makers import encode, few, noise, pngs, put
 
+from helpers.image_makers import encode, few, noise, pngs, put
 from nextpixel.data import open_images
-from nextpixel.data.folders import _names
+from nextpixel.data.sources.folders import _names
 from nextpixel.errors import DataError
 
 TEST, TRAIN, VALID = "test", "train", "valid"

@@ -8,9 +8,8 @@ import zipfile
 
 import numpy as np
 import pytest
-from image_makers import encode, idx, idx_gz, noise, pngs, put
-from test_open_archives import pack
 
+from helpers.image_makers import encode, idx, idx_gz, noise, pack, pngs, put
 from nextpixel.data import open_images
 from nextpixel.errors import NextpixelError
 

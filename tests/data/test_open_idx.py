@@ -6,8 +6,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from image_makers import few, idx, idx_gz, noise, put
 
+from helpers.image_makers import few, idx, idx_gz, noise, put
 from nextpixel.data import open_images
 from nextpixel.errors import DataError
 

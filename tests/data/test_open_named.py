@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from image_makers import idx_gz, noise, pngs, put
 
+from helpers.image_makers import idx_gz, noise, pngs, put
 from nextpixel.data import open_images
-from nextpixel.data.cifar import CLASSES
+from nextpixel.data.sources.cifar import CLASSES
 from nextpixel.errors import DataError
 
 
@@ -79,12 +79,14 @@ def test_sets_are_found_in_the_cache_folder(tmp_path, own_cache):
 
 
 def test_the_package_of_debian(tmp_path, monkeypatch):
-    monkeypatch.setattr("nextpixel.data.named.DEBIAN_FOLDERS", {"fashion-mnist": put(tmp_path / "deb", mnist_files())})
+    monkeypatch.setattr(
+        "nextpixel.data.sources.named.DEBIAN_FOLDERS", {"fashion-mnist": put(tmp_path / "deb", mnist_files())}
+    )
     assert len(open_images("fashion-mnist")) == 5
 
 
 def test_a_set_that_is_nowhere(monkeypatch, tmp_path, own_cache):
-    monkeypatch.setattr("nextpixel.data.named.DEBIAN_FOLDERS", {"fashion-mnist": tmp_path / "deb"})
+    monkeypatch.setattr("nextpixel.data.sources.named.DEBIAN_FOLDERS", {"fashion-mnist": tmp_path / "deb"})
     with pytest.raises(DataError, match="dataset-fashion-mnist") as error:
         open_images("fashion-mnist")
     assert str(own_cache) in str(error.value) and "NEXTPIXEL_DATA" in str(error.value)

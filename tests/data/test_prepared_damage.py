@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from image_makers import few, noise, put
 
+from helpers.image_makers import few, noise, put
 from nextpixel.data import open_images, prepare, verify_prepared
-from nextpixel.data.manifest import MANIFEST, _digest
+from nextpixel.data.prepared.manifest import MANIFEST, _digest
 from nextpixel.errors import DataError, NextpixelError
 
 FILES = [
@@ -29,7 +29,7 @@ FILES = [
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """A set with every kind of file."""
-    from image_makers import pngs
+    from helpers.image_makers import pngs
 
     folder = tmp_path_factory.mktemp("whole")
     source = put(folder / "set", pngs("train/a/1.png", "train/b/1.png", "test/a/1.png", "test/b/0.png", "val/b/2.png"))

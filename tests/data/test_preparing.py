@@ -10,9 +10,9 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from image_makers import encode, few, noise, pngs, put
 from PIL import Image
 
+from helpers.image_makers import encode, few, noise, pngs, put
 from nextpixel.data import open_images, prepare, verify_prepared
 from nextpixel.errors import DataError, InputError, NextpixelError
 

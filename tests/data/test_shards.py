@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from image_makers import few, noise
 
-from nextpixel.data.shards import HEADER_BYTES, Shards
+from helpers.image_makers import few, noise
+from nextpixel.data.prepared.shards import HEADER_BYTES, Shards
 
 PIXELS = noise(23, 2, 3, 4)
 

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from image_makers import encode, noise, pngs, put
 
+from helpers.image_makers import encode, noise, pngs, put
 from nextpixel.data import open_images
-from nextpixel.data.vectors import read_rows
+from nextpixel.data.sources.vectors import read_rows
 from nextpixel.errors import DataError
 
 VECTORS = np.arange(12, dtype=np.float64).reshape(4, 3) / 8

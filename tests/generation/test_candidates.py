@@ -1,9 +1,9 @@
 import pytest
 import torch
 
+from helpers.tiny_models import every_image, noise, seeded, sharper, tiny
 from nextpixel.errors import InputError
 from nextpixel.generation.candidates import choose_candidates
-from tiny_models import every_image, noise, seeded, sharper, tiny
 
 
 def exact(model, known, image):

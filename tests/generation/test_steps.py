@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nextpixel as nx
-from nextpixel.models.base import ImageModel
-from nextpixel.models.build import family_class
-from nextpixel.models.raster_model import RasterModel
-from tiny_models import SHAPES, few, has_option, noise, seeded, sharper, tiny
+from helpers.tiny_models import SHAPES, few, has_option, noise, seeded, sharper, tiny
+from nextpixel.families.base import ImageModel
+from nextpixel.families.build import family_class
+from nextpixel.families.raster_model import RasterModel
 
 OPTIONS = [{}, {"skips": False}, {"skips": True}, {"residual": False}, {"kernel_size": 5}, {"first_kernel_size": 3}]
 OPTIONS += [{"level_features": 3}]

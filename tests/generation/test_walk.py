@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nextpixel as nx
+from helpers.tiny_models import SHAPES, Backwards, every_image, few, noise, seeded, sharper, tiny
 from nextpixel.errors import InputError
 from nextpixel.generation.walk import walk
 from nextpixel.nn.distributions import Taste
-from tiny_models import SHAPES, Backwards, every_image, few, noise, seeded, sharper, tiny
 
 
 def sharp(family, shape=(3, 2, 3), levels=4):

@@ -3,9 +3,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.tiny_models import few
 from nextpixel.nn import chosen_level
 from nextpixel.nn.chosen_level import log_softmax_at
-from tiny_models import few
 
 
 @few

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 import nextpixel as nx
+from helpers.tiny_models import everything, seeded
 from nextpixel.errors import ModelError
 from nextpixel.nn.conditioning import ConditionBias, Conditioning, Context, ContextSizes, Standardise, Upsampling
-from tiny_models import everything, seeded
 
 
 def test_each_condition_has_its_own_channels():

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nextpixel as nx
+from helpers.tiny_models import many, seeded
 from nextpixel.errors import InputError, ModelError
 from nextpixel.nn.conditions import checked_values, from_json, named, random_values, to_json
-from tiny_models import many, seeded
 
 SEVERAL = {"kind": nx.Labels(3, ("cat", "dog", "owl")), "numbers": nx.Vector(4), "places": nx.Map(2, (3, 5))}
 SINGLE = [*SEVERAL.values(), nx.Labels(7)]

@@ -5,9 +5,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.tiny_models import many
 from nextpixel.errors import InputError
 from nextpixel.nn.distributions import Categorical, Taste, draw
-from tiny_models import many
 
 LAST = 1 - 2**-53
 """The largest number that a uniform draw in float64 can give."""

@@ -7,11 +7,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-import naive_lstm
+from helpers import naive_lstm
+from helpers.tiny_models import few
 from nextpixel.nn.diagonal_lstm import DiagonalBiLSTM, diagonals_of
 from nextpixel.nn.masks import ChannelGroups
 from nextpixel.nn.row_lstm import RowLSTM, rows_of
-from tiny_models import few
 
 CPU = torch.device("cpu")
 SIZES = [(1, 1), (1, 6), (6, 1), (4, 5), (5, 3)]

@@ -4,9 +4,9 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.tiny_models import few, sites
 from nextpixel.nn.masked_conv import MaskedConv2d, RowsAboveConv2d, shift_down
 from nextpixel.nn.masks import ChannelGroups
-from tiny_models import few, sites
 
 SIZES = [(1, 1), (1, 6), (6, 1), (4, 5)]
 

@@ -3,9 +3,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from helpers.tiny_models import many
 from nextpixel.errors import ModelError
 from nextpixel.nn.masks import ChannelGroups, colour_mask
-from tiny_models import many
 
 RGB = ChannelGroups((0, 1, 2))
 

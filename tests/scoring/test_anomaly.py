@@ -5,11 +5,11 @@ import pytest
 import torch
 
 import nextpixel as nx
+from helpers.tiny_models import noise, sharper, tiny
 from nextpixel.data import open_images
 from nextpixel.errors import InputError
 from nextpixel.scoring.anomaly import SCORES, Judge, calibrated, score_batches
 from nextpixel.scoring.references import has_jpeg_xl
-from tiny_models import noise, sharper, tiny
 
 tiny_model = tiny("gated-pixelcnn")
 

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 import nextpixel as nx
+from helpers.tiny_models import noise, tiny
 from nextpixel.errors import InputError, ModelError
 from nextpixel.scoring import codes as module
 from nextpixel.scoring.codes import codes
-from tiny_models import noise, tiny
 
 SHAPE = (1, 4, 4)
 

@@ -3,9 +3,9 @@ import math
 import pytest
 import torch
 
+from helpers.tiny_models import noise, sharper, tiny
 from nextpixel.errors import InputError
 from nextpixel.scoring.comparison import compare
-from tiny_models import noise, sharper, tiny
 
 
 def test_differences_are_paired():

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nextpixel as nx
+from helpers.tiny_models import many, noise, sharper, tiny
 from nextpixel.errors import InputError
 from nextpixel.scoring.likelihood import Likelihood, batch_size_for, log_probs
-from tiny_models import many, noise, sharper, tiny
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 import nextpixel as nx
+from helpers.tiny_models import noise, sharper, tiny
 from nextpixel.errors import ModelError
 from nextpixel.scoring.maps import bit_maps
 from nextpixel.scoring.posterior import posterior
-from tiny_models import noise, sharper, tiny
 
 CLASSES = 4
 

@@ -1,4 +1,3 @@
-import hashlib
 import json
 import os
 import random
@@ -11,36 +10,12 @@ import pytest
 import torch
 
 import nextpixel as nx
+from helpers.training_runs import SETTINGS, digest, interrupt_at, resume_to_the_same_bits, run
 from nextpixel.training import loop
 from nextpixel.training.checkpoint import read_checkpoint
 from nextpixel.training.loop import Interrupted, train
 from nextpixel.training.run_folder import RunFolder, read_metrics, read_settings
 from nextpixel.training.settings import TrainingSettings
-
-SETTINGS = {"steps": 24, "batch_size": 7, "warmup": 3, "grids": 2, "grid_images": 2, "validations": 3}
-
-
-def run(model, path, out, resume=False, **changes):
-    images = nx.open_images(path)
-    training, valid = images.subset(range(50)), images.subset(range(50, 60))
-    settings = TrainingSettings(**{**SETTINGS, **changes})
-    return train(model, training, valid, out, settings, resume=resume)
-
-
-def digest(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def interrupt_at(monkeypatch, step, number=signal.SIGINT):
-    """Send a signal in the middle of a step, once."""
-    real = loop.Run._step
-
-    def stepping(self, progress):
-        if self.step == step and not self.stop_requested:
-            signal.raise_signal(number)
-        return real(self, progress)
-
-    monkeypatch.setattr(loop.Run, "_step", stepping)
 
 
 def test_it_learns_and_leaves_a_model_with_its_figures(tiny, shapes, tmp_path):
@@ -85,18 +60,6 @@ def test_interrupted_and_resumed_it_ends_with_the_same_bits(tiny, shapes, tmp_pa
         for each in (whole, parts)
     ]
     assert [line[::2] for line in figures[0] if line[2]] == [line[::2] for line in figures[1] if line[2]]
-
-
-def resume_to_the_same_bits(build, shapes, tmp_path, monkeypatch, **settings):
-    """Train a model as a whole and in two parts; returns its likelihood."""
-    whole = run(build(), shapes, tmp_path / "whole", **settings)
-    with monkeypatch.context() as patch:
-        interrupt_at(patch, 17)
-        with pytest.raises(Interrupted, match="step 18"):
-            run(build(), shapes, tmp_path / "parts", **settings)
-    assert run(build(), shapes, tmp_path / "parts", resume=True, **settings) == whole
-    assert digest(tmp_path / "whole" / "model.safetensors") == digest(tmp_path / "parts" / "model.safetensors")
-    return whole
 
 
 def test_every_family_learns_and_resumes_to_the_same_bits(family, tiny, shapes, tmp_path, monkeypatch):

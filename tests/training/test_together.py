@@ -9,12 +9,12 @@ import time
 import pytest
 
 import nextpixel as nx
-from launch import TESTS, finish, start, together
+from helpers.launch import TESTS, finish, start, together
+from helpers.together_training import every_family
 from nextpixel.training.checkpoint import read_checkpoint
 from nextpixel.training.run_folder import read_metrics
-from training.together_training import every_family
 
-WORKER = TESTS / "training" / "together_training.py"
+WORKER = TESTS / "helpers" / "together_training.py"
 
 
 def figures(out):

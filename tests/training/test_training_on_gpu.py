@@ -5,9 +5,9 @@ import sys
 
 import pytest
 import torch
-from test_loop import resume_to_the_same_bits, run
 
 import nextpixel as nx
+from helpers.training_runs import resume_to_the_same_bits, run
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 

@@ -2,9 +2,9 @@ import pytest
 from starlette.testclient import TestClient
 
 import nextpixel as nx
+from helpers.tiny_models import sharper, tiny
 from nextpixel.web.app import make_app
 from nextpixel.web.served import Served
-from tiny_models import sharper, tiny
 
 
 def a_model(**options):

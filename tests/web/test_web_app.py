@@ -16,11 +16,11 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 import nextpixel as nx
+from helpers.tiny_models import noise
 from nextpixel.web import app as app_module
 from nextpixel.web.app import make_app
 from nextpixel.web.jobs import Jobs
 from nextpixel.web.served import Served
-from tiny_models import noise
 
 
 def text(values):

@@ -14,9 +14,9 @@ from typing import NoReturn
 from cyclopts import App, CycloptsError, MissingArgumentError
 from rich.console import Console
 
-import nextpixel
+from nextpixel._version import __version__
 from nextpixel.errors import NextpixelError
-from nextpixel.processes import launched, launched_count, launched_rank
+from nextpixel.runtime.distributed import launched, launched_count, launched_rank
 
 EXIT_USER, EXIT_INTERRUPTED = 2, 130
 MOST_CHARACTERS = 2000
@@ -56,7 +56,7 @@ app = App(
         "\n"
         "RUN is the folder of a run or a model, or the name of a model that comes along: nextpixel/digits-gated."
     ),
-    version=nextpixel.__version__,
+    version=__version__,
     suppress_keyboard_interrupt=False,
     help_format="markdown",
 )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import torch
 
     from nextpixel.data import ImageSet
-    from nextpixel.models.base import ImageModel
+    from nextpixel.families.base import ImageModel
 
 UNKNOWN_GREY = 96
 
@@ -70,7 +70,7 @@ def complete(
     from nextpixel.generation.candidates import choose_candidates
     from nextpixel.generation.known import known_mask, known_too_late
     from nextpixel.nn.distributions import Taste
-    from nextpixel.pictures.grid import grid, save_picture, spread, to_pil
+    from nextpixel.rendering.grid import grid, save_picture, spread, to_pil
 
     model = load_model(run)
     if count < 1 or limit < 1:

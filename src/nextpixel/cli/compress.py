@@ -49,9 +49,9 @@ def compress(
     from nextpixel.cli.output import bar, counted, warn
     from nextpixel.codec.codec import compress as squeeze
     from nextpixel.codec.container import MOST_SUB_PIXELS
-    from nextpixel.codec.pictures import read_pictures
-    from nextpixel.files import write_result
-    from nextpixel.shipped import find_model
+    from nextpixel.codec.picture_files import read_pictures
+    from nextpixel.model_files.shipped import find_model
+    from nextpixel.runtime.atomic_files import write_result
 
     if out.suffix.lower() != ".npx":
         raise InputError(f"--out {out} must end with .npx")
@@ -88,7 +88,7 @@ def _compared(images: Sequence[Tensor], size: int) -> str:
     import torch
 
     from nextpixel.data.decode import to_image
-    from nextpixel.pictures.grid import sheet
+    from nextpixel.rendering.grid import sheet
     from nextpixel.scoring.references import Format, fits, has_jpeg_xl, lossless_size
 
     forms: list[Format] = ["PNG", "WebP", *(["JPEG XL"] if has_jpeg_xl() else [])]  # type: ignore[list-item]

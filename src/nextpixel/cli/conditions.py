@@ -13,7 +13,7 @@ from nextpixel.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from nextpixel.models.base import ImageModel
+    from nextpixel.families.base import ImageModel
     from nextpixel.nn.conditions import Labels, Vector
 
 EVERY_CLASS = "all"
@@ -101,7 +101,7 @@ class ConditionOptions:
         """The vectors asked for, `[rows, images, d]`."""
         import torch
 
-        from nextpixel.data.vectors import read_rows
+        from nextpixel.data.sources.vectors import read_rows
 
         if self.vector is None:
             raise InputError(f"this model needs --vector: a file of {condition.size} numbers, or of rows of as many")

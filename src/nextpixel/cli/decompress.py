@@ -11,7 +11,7 @@ from nextpixel.errors import DataError, InputError
 
 if TYPE_CHECKING:
     from nextpixel.codec.container import Contents
-    from nextpixel.models.base import ImageModel
+    from nextpixel.families.base import ImageModel
 
 
 def decompress(*run_and_file: Path, out: Path, only: str | None = None, most_megapixels: float = 256.0) -> None:
@@ -30,8 +30,8 @@ def decompress(*run_and_file: Path, out: Path, only: str | None = None, most_meg
     from nextpixel.cli.output import bar, counted
     from nextpixel.codec.codec import unpack
     from nextpixel.codec.container import check_names, read
-    from nextpixel.files import check_new_folder, whole_folder
-    from nextpixel.pictures.grid import save_picture, to_pil
+    from nextpixel.rendering.grid import save_picture, to_pil
+    from nextpixel.runtime.atomic_files import check_new_folder, whole_folder
 
     if len(run_and_file) not in (1, 2):
         raise InputError("name the run folder and the .npx file, or the file alone where the model is in it")
@@ -80,7 +80,7 @@ def _place(name: str | None, names: Sequence[str]) -> int | None:
 def _embedded(contents: Contents) -> ImageModel:
     """The model that came with a file."""
     from nextpixel.cli.compress import MODEL_FILES
-    from nextpixel.models.files import load
+    from nextpixel.model_files.loading import load
 
     if not contents.model:
         raise DataError("it has no model in it: name the run folder it was made with before it.")

@@ -27,7 +27,7 @@ def embed(run: Path, source: str, *, out: Path, split: str | None = None, images
     from nextpixel.cli.output import bar
     from nextpixel.cli.reconstruct import load_autoencoder
     from nextpixel.errors import InputError
-    from nextpixel.files import write_result
+    from nextpixel.runtime.atomic_files import write_result
     from nextpixel.scoring.codes import codes
 
     if out.suffix.lower() != ".npz":

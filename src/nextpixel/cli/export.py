@@ -53,9 +53,9 @@ def export(
 
     from nextpixel.cli.options import load_model, open_for, stored_options, valid_part
     from nextpixel.cli.output import bar
-    from nextpixel.export import Card
-    from nextpixel.export import export as write
-    from nextpixel.files import check_new_folder
+    from nextpixel.exporting import Card
+    from nextpixel.exporting import export as write
+    from nextpixel.runtime.atomic_files import check_new_folder
 
     check_new_folder(out)
     model = load_model(run)

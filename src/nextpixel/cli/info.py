@@ -14,8 +14,8 @@ def info(run: Path) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from nextpixel.models.card import facts
-    from nextpixel.models.files import load
+    from nextpixel.model_files.card import facts
+    from nextpixel.model_files.loading import load
 
     model = load(run)
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from nextpixel.models.registry import FAMILIES
-from nextpixel.models.registry import models as names
-from nextpixel.shipped import read_config, shipped
+from nextpixel.families.registry import FAMILIES
+from nextpixel.families.registry import models as names
+from nextpixel.model_files.shipped import read_config, shipped
 
 
 def models() -> None:

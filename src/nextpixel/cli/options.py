@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from nextpixel.errors import InputError
-from nextpixel.processes import current
+from nextpixel.runtime.distributed import current
 
 if TYPE_CHECKING:
     from nextpixel.data import ImageSet
-    from nextpixel.models.base import ImageModel
+    from nextpixel.families.base import ImageModel
 
 
 @Parameter(name="*", group="Images")
@@ -69,7 +69,7 @@ class DataOptions:
 
     def record(self, images: ImageSet) -> dict[str, Any]:
         """How images were read, for those who use a model of them: with what was done when they were prepared."""
-        from nextpixel.data.manifest import merged_options
+        from nextpixel.data.prepared.manifest import merged_options
 
         plain = DataOptions().wishes()
         given = {name: value for name, value in self.wishes().items() if value != plain[name]}
@@ -125,7 +125,7 @@ def open_for(
     Raises:
         NextpixelError: they cannot be read, or do not fit the model.
     """
-    from nextpixel.models.set_condition import conditioned
+    from nextpixel.families.set_condition import conditioned
 
     images = part_of(model, stored_options(model, options).open(source, vectors=vectors), split)
     if model.needs_condition and own_condition:
@@ -229,7 +229,7 @@ def load_model(run: Path) -> ImageModel:
     """
     import torch
 
-    from nextpixel.models.files import load
+    from nextpixel.model_files.loading import load
 
     model = current().together(lambda: load(run))
     return model.to("cuda" if torch.cuda.is_available() else "cpu")

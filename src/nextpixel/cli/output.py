@@ -15,7 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from nextpixel.processes import launched_rank
+from nextpixel.runtime.distributed import launched_rank
 from nextpixel.training.reporter import Reporter, Status
 
 # Of the processes that do a command together, the first one speaks.

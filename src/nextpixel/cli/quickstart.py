@@ -26,8 +26,8 @@ def quickstart(*, out: Path = Path("quickstart")) -> None:
     """
     from nextpixel.cli.app import run
     from nextpixel.data import open_images
-    from nextpixel.files import check_new_folder
-    from nextpixel.pictures.output import write_images
+    from nextpixel.rendering.output import write_images
+    from nextpixel.runtime.atomic_files import check_new_folder
 
     check_new_folder(out)
     nextpixel = program()

@@ -9,7 +9,7 @@ from nextpixel.cli.options import DataOptions, load_model, open_for
 from nextpixel.errors import InputError
 
 if TYPE_CHECKING:
-    from nextpixel.models.autoencoder import Autoencoder
+    from nextpixel.families.autoencoder import Autoencoder
 
 
 def reconstruct(
@@ -47,7 +47,7 @@ def reconstruct(
 
     from nextpixel.cli.output import bar
     from nextpixel.cli.sample import seeded
-    from nextpixel.pictures.grid import grid, picture_format, save_picture, spread
+    from nextpixel.rendering.grid import grid, picture_format, save_picture, spread
     from nextpixel.scoring.sharpness import gradient_energy
 
     if count < 1 or limit < 1:
@@ -90,7 +90,7 @@ def load_autoencoder(run: Path) -> Autoencoder:
     Raises:
         InputError: it is of another family.
     """
-    from nextpixel.models.autoencoder import Autoencoder
+    from nextpixel.families.autoencoder import Autoencoder
 
     model = load_model(run)
     if not isinstance(model, Autoencoder):

@@ -9,14 +9,14 @@ from cyclopts import Parameter
 
 from nextpixel.cli.conditions import ConditionOptions
 from nextpixel.errors import InputError
-from nextpixel.processes import current
+from nextpixel.runtime.distributed import current
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     import torch
 
-    from nextpixel.models.base import ImageModel
+    from nextpixel.families.base import ImageModel
 
 COUNT, COUNT_IN_A_ROW = 64, 10
 
@@ -58,9 +58,9 @@ def sample(
     from nextpixel.cli.options import load_model
     from nextpixel.cli.output import bar, counted
     from nextpixel.nn.conditions import Labels, named
-    from nextpixel.pictures.animation import check_animation, save_animation
-    from nextpixel.pictures.grid import grid, layout
-    from nextpixel.pictures.output import check_destination, write_images
+    from nextpixel.rendering.animation import check_animation, save_animation
+    from nextpixel.rendering.grid import grid, layout
+    from nextpixel.rendering.output import check_destination, write_images
 
     check_destination(out, columns=columns, scale=scale)
     if trace is not None:
@@ -117,7 +117,7 @@ def seeded(seed: int | None) -> torch.Generator:
 
 def _scales_of(model: ImageModel, out: Path) -> Callable[[torch.Tensor], list[torch.Tensor]]:
     """How a multiscale model's images are divided."""
-    from nextpixel.models.multiscale import Multiscale
+    from nextpixel.families.multiscale import Multiscale
 
     if not isinstance(model, Multiscale):
         raise InputError(f"--show-scales needs a multiscale model; this is a {model.family}")
@@ -128,7 +128,7 @@ def _scales_of(model: ImageModel, out: Path) -> Callable[[torch.Tensor], list[to
 
 def _write_scales(scales: list[torch.Tensor], levels: int, out: Path, columns: int | None, scale: int | None) -> None:
     """All scales beside each other, enlarged to the same size."""
-    from nextpixel.pictures.grid import beside, grid, save_picture
+    from nextpixel.rendering.grid import beside, grid, save_picture
 
     finest = scales[-1].shape[-1]
     enlargement = scale or max(1, 420 // (finest * round(len(scales[-1]) ** 0.5)))

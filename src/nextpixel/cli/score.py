@@ -16,7 +16,7 @@ from nextpixel.errors import InputError
 
 if TYPE_CHECKING:
     from nextpixel.data import ImageSet
-    from nextpixel.models.base import ImageModel
+    from nextpixel.families.base import ImageModel
     from nextpixel.scoring.anomaly import Judge, Scores
 
 FORMATS = (".csv", ".jsonl")
@@ -62,11 +62,11 @@ def score(
         images: How images are read.
     """
     from nextpixel.cli.output import bar, warn
-    from nextpixel.files import check_new_folder, write_result
-    from nextpixel.models.set_condition import conditioned
-    from nextpixel.pictures.grid import picture_format
-    from nextpixel.pictures.scores import panels
-    from nextpixel.pictures.scores import summary as draw_summary
+    from nextpixel.families.set_condition import conditioned
+    from nextpixel.rendering.grid import picture_format
+    from nextpixel.rendering.scores import panels
+    from nextpixel.rendering.scores import summary as draw_summary
+    from nextpixel.runtime.atomic_files import check_new_folder, write_result
     from nextpixel.scoring.anomaly import Judge, calibrated
 
     if out.suffix.lower() not in FORMATS:
@@ -131,7 +131,7 @@ def _write(out: Path, judge: Judge, images: ImageSet, by: str, advance: Callable
     """Write the table while it is made, and keep the columns that are told of afterwards."""
     import numpy as np
 
-    from nextpixel.files import writing_result
+    from nextpixel.runtime.atomic_files import writing_result
     from nextpixel.scoring.anomaly import Scores, score_batches
 
     kept: dict[str, list[Any]] = {}
@@ -183,8 +183,8 @@ def _told(judge: Judge, table: Scores, by: str, out: Path) -> str:
 def _write_maps(folder: Path, model: ImageModel, images: ImageSet) -> None:
     """Two passes: the colours are to mean the same for all images, so the most of any pixel is found first."""
     from nextpixel.cli.output import bar
-    from nextpixel.pictures.grid import save_picture
-    from nextpixel.pictures.heat import heat_map
+    from nextpixel.rendering.grid import save_picture
+    from nextpixel.rendering.heat import heat_map
     from nextpixel.scoring.maps import bit_maps
 
     with bar("heat maps", 2 * len(images)) as advance:

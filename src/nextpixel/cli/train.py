@@ -12,12 +12,12 @@ from cyclopts import Parameter
 
 from nextpixel.cli.options import DataOptions, load_model, stored_options
 from nextpixel.errors import DataError, TrainingError
-from nextpixel.processes import everywhere
+from nextpixel.runtime.distributed import everywhere
 from nextpixel.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from nextpixel.data import ImageSet
-    from nextpixel.models.base import ImageModel
+    from nextpixel.families.base import ImageModel
 
 LENGTHS = ("steps", "epochs", "minutes")
 
@@ -138,12 +138,12 @@ def train(
 
     import torch
 
-    from nextpixel.models.build import build
-    from nextpixel.models.set_condition import specification_for
+    from nextpixel.families.build import build
+    from nextpixel.families.set_condition import specification_for
     from nextpixel.recipes import read_recipe
+    from nextpixel.runtime.memory import keep_freed_memory
     from nextpixel.training.loop import Interrupted
     from nextpixel.training.loop import train as run
-    from nextpixel.training.memory import keep_freed_memory
 
     keep_freed_memory()
     torch.manual_seed(settings.seed)
@@ -200,7 +200,7 @@ def _foreground(
     run: Path, images: DataOptions, settings: TrainingSettings
 ) -> tuple[ImageModel, DataOptions, TrainingSettings]:
     """The model of a run, and how it was trained where the options do not say otherwise."""
-    from nextpixel.models.files import load
+    from nextpixel.model_files.loading import load
     from nextpixel.training.run_folder import read_settings
 
     model, own = load(run), TrainingSettings()

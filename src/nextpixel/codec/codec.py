@@ -34,12 +34,12 @@ from nextpixel.codec.fixed_point import calibrate, fixed_point, twin_class
 from nextpixel.codec.images import Shares, decode, encode, shares_of
 from nextpixel.data import ImageSet
 from nextpixel.errors import DataError, InputError, ModelError
-from nextpixel.models.base import ImageModel, check_model
-from nextpixel.models.files import describe, fingerprint
-from nextpixel.models.set_condition import conditioned
+from nextpixel.families.base import ImageModel, check_model
+from nextpixel.families.set_condition import conditioned
+from nextpixel.model_files.format import describe, fingerprint
 from nextpixel.nn.conditions import Values, checked_values
 from nextpixel.nn.tensors import as_tensor
-from nextpixel.options import MOST_SIDE, integer
+from nextpixel.runtime.validation import MOST_SIDE, integer
 
 SUB_PIXELS_IN_A_BLOCK = 2**22
 CALIBRATION_TILES, CALIBRATION_SIDE = 64, 256

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from nextpixel.errors import DataError
-from nextpixel.options import MOST_SIDE
+from nextpixel.runtime.validation import MOST_SIDE
 
 MAGIC = b"\x89NPX\r\n\x1a\n"
 VERSION = 1

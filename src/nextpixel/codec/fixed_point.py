@@ -17,15 +17,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from nextpixel.batches import batches
 from nextpixel.codec.integers import LEAST_WEIGHT_BITS, NARROW_LIMIT, ONE, WIDE_LIMIT, Part, Sum, integer_sum
 from nextpixel.errors import ModelError
-from nextpixel.models.base import ImageModel
-from nextpixel.modes import evaluating
+from nextpixel.families.base import ImageModel
 from nextpixel.nn.conditioning import ConditionBias, Context
 from nextpixel.nn.conditions import Labels
-from nextpixel.nn.image_maps import ImageMaps
+from nextpixel.nn.level_embedding import LevelEmbedding
 from nextpixel.nn.steps.feature_row import FeatureRow
+from nextpixel.runtime.batching import batches
+from nextpixel.runtime.precision import evaluating
 
 MOST_RANGE_BITS = 12
 PIXELS_AT_ONCE = 2**16
@@ -42,7 +42,7 @@ class IntegerStepper(ABC):
 
     Args:
         image: the current row of the images' maps.
-        table: what stands for each level there; see `ImageMaps.integers`.
+        table: what stands for each level there; see `LevelEmbedding.integers`.
     """
 
     def __init__(self, image: FeatureRow, table: Tensor) -> None:
@@ -82,7 +82,7 @@ class Twin(ABC):
         levels: values that a sub-pixel can take.
         image_shape: `(C, H, W)` of the model's own images; the twin takes any height and width.
         image_groups: colour groups of the image's maps.
-        image_table: what stands for each level there; see `ImageMaps.integers`.
+        image_table: what stands for each level there; see `LevelEmbedding.integers`.
         image_steps: how many steps of it make 1.
         image_largest: the largest absolute integer in it.
         images_at_once: how many go through the twin together.
@@ -91,7 +91,7 @@ class Twin(ABC):
 
     def __init__(self, model: Any, ranges: Sequence[int], limit: float) -> None:
         self.levels, self.image_shape, self.limit = model.levels, model.image_shape, limit
-        maps: ImageMaps = model.image_maps
+        maps: LevelEmbedding = model.image_maps
         self.image_groups, self.image_table, self.image_steps = maps.groups, maps.integers(), maps.steps
         self.image_largest = int(self.image_table.abs().max())
         self.images_at_once: int = model.images_at_once

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from nextpixel.codec.convolution_twin import ConvolutionTwinStep, Product
 from nextpixel.codec.fixed_point import IntegerStepper, Twin
+from nextpixel.codec.head_twin import ReadoutTwin
 from nextpixel.codec.integers import GATE_REACH, ONE, Gate, Part, Rounded
-from nextpixel.codec.readout_twin import ReadoutTwin
-from nextpixel.models.gated_pixelcnn import GatedPixelCNN
+from nextpixel.families.gated_pixelcnn import GatedPixelCNN
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.gated import GatedLayer
 from nextpixel.nn.steps.feature_row import FeatureRow

@@ -14,12 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nextpixel.batches import batches, divided, scaled
 from nextpixel.codec.fixed_point import IntegerStepper, Twin
 from nextpixel.codec.integers import F, exact_products
 from nextpixel.codec.rans import TOTAL, LaneDecoder, encode_lanes
 from nextpixel.codec.tables import frequencies
-from nextpixel.processes import current
+from nextpixel.runtime.batching import batches, divided, scaled
+from nextpixel.runtime.distributed import current
 
 FREQUENCIES_AT_ONCE = 2**21
 

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from nextpixel.codec.tables import rounded
 from nextpixel.errors import ModelError
-from nextpixel.modes import Shared
+from nextpixel.runtime.precision import Shared
 
 F = 8
 """Fraction bits of activations and logits."""
@@ -41,7 +41,8 @@ class Part(NamedTuple):
     Attributes:
         weight: float64 `[outputs, ...]`.
         largest: the largest absolute integer among these inputs.
-        steps: how many integer steps of these inputs make 1: `ONE` for activations, `ImageMaps.steps` for an image.
+        steps: how many integer steps of these inputs make 1: `ONE` for activations, `LevelEmbedding.steps` for an
+            image.
     """
 
     weight: Tensor

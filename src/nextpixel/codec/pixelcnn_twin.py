@@ -1,4 +1,4 @@
-"""The integer twin of the PixelCNN (`nextpixel.models.pixelcnn`)."""
+"""The integer twin of the PixelCNN (`nextpixel.families.pixelcnn`)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from torch import Tensor
 
 from nextpixel.codec.convolution_twin import ConvolutionTwinStep, Product
 from nextpixel.codec.fixed_point import IntegerStepper, Twin
+from nextpixel.codec.head_twin import ReadoutTwin
 from nextpixel.codec.integers import Part
-from nextpixel.codec.readout_twin import ReadoutTwin
-from nextpixel.models.pixelcnn import PixelCNN
+from nextpixel.families.pixelcnn import PixelCNN
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.residual import ResidualBlock
 from nextpixel.nn.steps.feature_row import FeatureRow

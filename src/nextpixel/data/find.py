@@ -8,19 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from nextpixel.data.archives import open_tar, open_zip
-from nextpixel.data.arrays import open_array
-from nextpixel.data.cifar import find_cifar_files, open_cifar
-from nextpixel.data.dataset_source import is_dataset, open_dataset
 from nextpixel.data.entries import is_image
-from nextpixel.data.folders import open_file, open_folder
-from nextpixel.data.hub import is_hub, open_hub
-from nextpixel.data.idx import find_idx_files, is_idx, open_idx, open_idx_folder
-from nextpixel.data.named import LABEL_NAMES, NAMES, find_named, open_digits
-from nextpixel.data.numpy_files import open_npy, open_npz
-from nextpixel.data.prepared import is_prepared, open_prepared
+from nextpixel.data.prepared.reading import is_prepared, open_prepared
 from nextpixel.data.source import Layout, Source
-from nextpixel.data.vectors import own_vectors, read_vectors
+from nextpixel.data.sources.archives import open_tar, open_zip
+from nextpixel.data.sources.arrays import open_array
+from nextpixel.data.sources.cifar import find_cifar_files, open_cifar
+from nextpixel.data.sources.dataset_source import is_dataset, open_dataset
+from nextpixel.data.sources.folders import open_file, open_folder
+from nextpixel.data.sources.hub import is_hub, open_hub
+from nextpixel.data.sources.idx import find_idx_files, is_idx, open_idx, open_idx_folder
+from nextpixel.data.sources.named import LABEL_NAMES, NAMES, find_named, open_digits
+from nextpixel.data.sources.numpy_files import open_npy, open_npz
+from nextpixel.data.sources.vectors import own_vectors, read_vectors
 from nextpixel.errors import DataError
 
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")

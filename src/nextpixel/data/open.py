@@ -15,7 +15,7 @@ from nextpixel.data.find import find_source, known_label_names, vectors_for
 from nextpixel.data.geometry import Geometry
 from nextpixel.data.image_set import ImageSet
 from nextpixel.data.levels import Binarize, plan
-from nextpixel.data.prepared import PreparedSource
+from nextpixel.data.prepared.reading import PreparedSource
 from nextpixel.data.source import Source
 from nextpixel.data.table import Table, load_table, name_labels
 
@@ -44,7 +44,7 @@ def open_images(
             ``fashion-mnist``, ``cifar10``); ``hf:NAME`` or ``hf:NAME:CONFIG`` for a set of the Hugging Face hub;
             a uint8 array ``[N, H, W]`` or ``[N, H, W, C]``; or a data set in memory, of PyTorch, of Hugging Face or
             your own, whose items are images or (image, label), or a dict of such data sets by split. Data sets are
-            read once, in order, into a file; see `nextpixel.data.dataset_source` for what an image may be.
+            read once, in order, into a file; see `nextpixel.data.sources.dataset_source` for what an image may be.
         split: Only this split; None for all images, in the order train, valid, test.
         levels: Quantise to so many levels, ``floor(x * new / old)``.
         binarize: Make two levels: "threshold" is 1 from half upwards, "stochastic" draws each sub-pixel once

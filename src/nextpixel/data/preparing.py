@@ -12,14 +12,14 @@ from typing import IO, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from nextpixel.batches import batches
 from nextpixel.data.cache import cache_folder
 from nextpixel.data.find import find_source, known_label_names, vectors_for
-from nextpixel.data.gather import gather
 from nextpixel.data.geometry import Geometry
 from nextpixel.data.image_set import ImageSet
+from nextpixel.data.ingest import ingest
 from nextpixel.data.levels import Binarize, Tone, plan
-from nextpixel.data.manifest import (
+from nextpixel.data.open import open_images
+from nextpixel.data.prepared.manifest import (
     LABELS,
     NAME_ENDS,
     NAMES,
@@ -30,14 +30,14 @@ from nextpixel.data.manifest import (
     shard_name,
     write_manifest,
 )
-from nextpixel.data.open import open_images
-from nextpixel.data.prepared import Bar, PreparedSource, file_digest, no_bar
-from nextpixel.data.shards import HEADER_BYTES
+from nextpixel.data.prepared.reading import Bar, PreparedSource, file_digest, no_bar
+from nextpixel.data.prepared.shards import HEADER_BYTES
+from nextpixel.data.prepared.stored_names import encode_names
 from nextpixel.data.source import Layout, Pixels
-from nextpixel.data.stored_names import encode_names
 from nextpixel.data.table import name_labels
 from nextpixel.errors import DataError
-from nextpixel.files import check_new_folder, whole_folder
+from nextpixel.runtime.atomic_files import check_new_folder, whole_folder
+from nextpixel.runtime.batching import batches
 
 SHARD_MB = 256
 BLOCK_BYTES = 1 << 22
@@ -119,7 +119,7 @@ def prepare(
                 writer.append(image)
                 advance(1)
 
-            gathered = gather(found, geometry, keep)
+            gathered = ingest(found, geometry, keep)
         layout = name_labels(gathered.layout, known_label_names(source))
         layout, vectors_error = vectors_for(source, vectors, layout, writer.count, found.name)
         if tone.binarize == "stochastic":

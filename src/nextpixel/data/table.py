@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from nextpixel.data.arrays import ArraySource
 from nextpixel.data.cache import Record, cache_path, read_cache, unwritable, write_cache
-from nextpixel.data.gather import gather
 from nextpixel.data.geometry import Geometry
+from nextpixel.data.ingest import ingest
 from nextpixel.data.source import Layout, Pixels, Source, Stored
+from nextpixel.data.sources.arrays import ArraySource
 from nextpixel.errors import DataError
 
 
@@ -86,7 +86,7 @@ def load_table(source: Source, geometry: Geometry, folder: Path) -> Table:
 
 def _in_memory(source: Source, geometry: Geometry) -> Table:
     images: list[Pixels] = []
-    seen = gather(source, geometry, images.append)
+    seen = ingest(source, geometry, images.append)
     return Table(source.name, np.stack(images), source.levels, seen.layout, seen.skipped, seen.notes)
 
 
@@ -95,7 +95,7 @@ def _in_file(source: Source, geometry: Geometry, folder: Path) -> Table:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
-            seen = gather(source, geometry, lambda image: file.write(image.tobytes()))
+            seen = ingest(source, geometry, lambda image: file.write(image.tobytes()))
             file.flush()
             pixels = np.asarray(np.memmap(file, np.uint8, "r")).reshape(-1, *seen.shape)
     except OSError as error:
@@ -112,7 +112,7 @@ def _record(source: Source, geometry: Geometry, keep: Callable[[Pixels], object]
         count += 1
         keep(image)
 
-    seen = gather(source, geometry, count_and_keep)
+    seen = ingest(source, geometry, count_and_keep)
     layout = seen.layout
     return {
         "shape": [count, *seen.shape],

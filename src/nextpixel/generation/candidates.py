@@ -19,15 +19,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from nextpixel.batches import batches
 from nextpixel.errors import InputError
 from nextpixel.generation.walk import walk
-from nextpixel.modes import evaluating
 from nextpixel.nn.distributions import AS_IT_IS, Taste
-from nextpixel.options import integer
+from nextpixel.runtime.batching import batches
+from nextpixel.runtime.precision import evaluating
+from nextpixel.runtime.validation import integer
 
 if TYPE_CHECKING:
-    from nextpixel.models.base import ImageModel
+    from nextpixel.families.base import ImageModel
 
 
 class Chosen(NamedTuple):

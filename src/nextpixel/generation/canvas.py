@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from nextpixel.batches import scaled
 from nextpixel.nn.distributions import Taste
+from nextpixel.runtime.batching import scaled
 
 
 @dataclass(frozen=True)

@@ -16,16 +16,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from nextpixel.batches import divided
 from nextpixel.errors import ModelError
 from nextpixel.generation.canvas import Canvas
-from nextpixel.modes import evaluating, in_full_float32
 from nextpixel.nn.distributions import AS_IT_IS, Head, Taste, draw
 from nextpixel.nn.steps.stepper import Stepper
-from nextpixel.processes import ALONE, current
+from nextpixel.runtime.batching import divided
+from nextpixel.runtime.distributed import ALONE, current
+from nextpixel.runtime.precision import evaluating, in_full_float32
 
 if TYPE_CHECKING:
-    from nextpixel.models.base import ImageModel
+    from nextpixel.families.base import ImageModel
     from nextpixel.nn.conditioning import Context
 
 MOST_AT_ONCE, FLOATS_AT_ONCE = 256, 2**27

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from nextpixel.errors import InputError, ModelError
 from nextpixel.nn.tensors import as_tensor
-from nextpixel.options import MOST_FEATURES, MOST_SIDE, MOST_VALUES, integer
+from nextpixel.runtime.validation import MOST_FEATURES, MOST_SIDE, MOST_VALUES, integer
 
 LISTED = 20
 """So many classes are listed in an error."""

@@ -16,7 +16,7 @@ from torch import Tensor
 from nextpixel.errors import InputError
 from nextpixel.nn.chosen_level import log_softmax_at
 from nextpixel.nn.half import widened
-from nextpixel.options import integer, real
+from nextpixel.runtime.validation import integer, real
 
 
 class Head(ABC):

@@ -26,17 +26,17 @@ from torch import Tensor
 
 from nextpixel.data.decode import to_image
 from nextpixel.errors import InputError
-from nextpixel.models.base import check_model
-from nextpixel.modes import evaluating
+from nextpixel.families.base import check_model
 from nextpixel.nn.conditions import Labels, Values
-from nextpixel.processes import current
+from nextpixel.runtime.distributed import current
+from nextpixel.runtime.precision import evaluating
 from nextpixel.scoring.calibration import Calibration
 from nextpixel.scoring.images import Images
 from nextpixel.scoring.posterior import batches_to_score, posterior
 from nextpixel.scoring.references import Format, has_jpeg_xl, quick_size
 
 if TYPE_CHECKING:
-    from nextpixel.models.base import ImageModel
+    from nextpixel.families.base import ImageModel
 
 SCORES = ("nats", "typicality", "complexity", "ratio")
 DEFAULT_SCORE = "complexity"

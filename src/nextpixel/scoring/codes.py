@@ -7,11 +7,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from nextpixel.batches import batches
 from nextpixel.errors import ModelError
-from nextpixel.models.autoencoder import Autoencoder
-from nextpixel.models.base import check_model
-from nextpixel.modes import evaluating
+from nextpixel.families.autoencoder import Autoencoder
+from nextpixel.families.base import check_model
+from nextpixel.runtime.batching import batches
+from nextpixel.runtime.precision import evaluating
 from nextpixel.scoring.images import Images, as_images
 from nextpixel.scoring.likelihood import batch_size_for
 

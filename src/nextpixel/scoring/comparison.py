@@ -11,7 +11,7 @@ from nextpixel.scoring.images import Images
 from nextpixel.scoring.likelihood import Likelihood, log_probs
 
 if TYPE_CHECKING:
-    from nextpixel.models.base import ImageModel
+    from nextpixel.families.base import ImageModel
 
 CERTAIN = 1.96
 """Standard errors beyond which a difference is called more than chance, 95 % of the time."""

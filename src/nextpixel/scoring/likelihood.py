@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
-from nextpixel.batches import divided
 from nextpixel.errors import InputError
-from nextpixel.models.base import check_model
-from nextpixel.models.set_condition import conditioned
-from nextpixel.modes import evaluating
+from nextpixel.families.base import check_model
+from nextpixel.families.set_condition import conditioned
 from nextpixel.nn.conditions import Values, checked_values
-from nextpixel.options import integer
-from nextpixel.processes import current
+from nextpixel.runtime.batching import divided
+from nextpixel.runtime.distributed import current
+from nextpixel.runtime.precision import evaluating
+from nextpixel.runtime.validation import integer
 from nextpixel.scoring.images import Images, as_images
 
 if TYPE_CHECKING:
     from nextpixel.data import ImageSet
-    from nextpixel.models.base import ImageModel
+    from nextpixel.families.base import ImageModel
 
 LOGITS_IN_A_BATCH = 2**24
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from nextpixel.modes import evaluating
 from nextpixel.nn.conditions import Labels, Values
-from nextpixel.processes import current
+from nextpixel.runtime.distributed import current
+from nextpixel.runtime.precision import evaluating
 from nextpixel.scoring.images import Images
 from nextpixel.scoring.likelihood import Batch
 from nextpixel.scoring.posterior import batches_to_score, posterior
 
 if TYPE_CHECKING:
-    from nextpixel.models.base import ImageModel
+    from nextpixel.families.base import ImageModel
 
 
 @torch.no_grad()

@@ -19,14 +19,14 @@ import torch
 from torch import Tensor
 
 from nextpixel.errors import ModelError
-from nextpixel.models.base import check_model
-from nextpixel.models.set_condition import conditioned
+from nextpixel.families.base import check_model
+from nextpixel.families.set_condition import conditioned
 from nextpixel.nn.conditions import Labels, Values
 from nextpixel.scoring.images import Images, as_images
 from nextpixel.scoring.likelihood import Batch, batches_of
 
 if TYPE_CHECKING:
-    from nextpixel.models.base import ImageModel
+    from nextpixel.families.base import ImageModel
 
 
 class Posterior(NamedTuple):

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from nextpixel.pictures.grid import sheet
+from nextpixel.rendering.grid import sheet
 
 Format = Literal["PNG", "WebP", "JPEG XL"]
 

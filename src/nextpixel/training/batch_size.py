@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from nextpixel.data import ImageSet
-from nextpixel.models.base import ImageModel
-from nextpixel.models.set_condition import conditioned
-from nextpixel.processes import current
+from nextpixel.families.base import ImageModel
+from nextpixel.families.set_condition import conditioned
+from nextpixel.runtime.distributed import current
 from nextpixel.training.precision import device_for, use_bfloat16
 from nextpixel.training.run_folder import read_settings
 from nextpixel.training.settings import TrainingSettings

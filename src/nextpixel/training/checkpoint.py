@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from nextpixel.errors import TrainingError
-from nextpixel.files import write_atomically
+from nextpixel.runtime.atomic_files import write_atomically
 
 MAGIC = b"nextpixel-checkpoint-1 "
 

@@ -23,19 +23,21 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-import nextpixel
+from nextpixel._version import __version__
 from nextpixel.data import ImageSet
 from nextpixel.errors import NextpixelError, ProcessError, TrainingError
-from nextpixel.models.base import ImageModel
-from nextpixel.models.files import describe, load, save
-from nextpixel.models.set_condition import conditioned
-from nextpixel.modes import full_float32, repeatable
+from nextpixel.families.base import ImageModel
+from nextpixel.families.set_condition import conditioned
+from nextpixel.model_files.format import describe
+from nextpixel.model_files.loading import load
+from nextpixel.model_files.saving import save
 from nextpixel.nn.conditions import Values
-from nextpixel.pictures.grid import grid, save_picture
-from nextpixel.processes import current, everywhere
+from nextpixel.rendering.grid import grid, save_picture
+from nextpixel.runtime.distributed import current, everywhere
+from nextpixel.runtime.hardware import hardware
+from nextpixel.runtime.precision import full_float32, repeatable
 from nextpixel.scoring.likelihood import Likelihood, evaluate, log_probs
 from nextpixel.training.batch_size import with_batch_size
-from nextpixel.training.hardware import hardware
 from nextpixel.training.objective import last_adds_up, make_objective
 from nextpixel.training.optimization import make_average, make_optimizer
 from nextpixel.training.precision import device_for, use_bfloat16
@@ -152,7 +154,7 @@ class Run:
             **({"binarisation": _binarisation(images)} if images.binarize else {}),
             **({"mutation": images.mutation} if images.mutation else {}),
             **({"command": command} if command else {}),
-            "library": f"nextpixel {nextpixel.__version__}",
+            "library": f"nextpixel {__version__}",
             "hardware": hardware(settings.device),
         }
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from nextpixel.models.base import ImageModel
+from nextpixel.families.base import ImageModel
 from nextpixel.nn.conditions import Values
-from nextpixel.processes import Processes
+from nextpixel.runtime.distributed import Processes
 
 
 class Objective(nn.Module):

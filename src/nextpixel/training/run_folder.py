@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from nextpixel.errors import TrainingError
-from nextpixel.files import write_atomically
+from nextpixel.runtime.atomic_files import write_atomically
 from nextpixel.training.checkpoint import read_checkpoint, write_checkpoint
 
 if sys.platform != "win32":

@@ -21,7 +21,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nextpixel.errors import InputError, NextpixelError
-from nextpixel.pictures.heat import colour_table
+from nextpixel.rendering.heat import colour_table
 from nextpixel.web.fields import Fields
 from nextpixel.web.jobs import BusyError, Job, Jobs
 from nextpixel.web.served import Served

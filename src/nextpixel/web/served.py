@@ -16,10 +16,10 @@ from nextpixel.data.decode import decode, to_image
 from nextpixel.data.entries import Unusable
 from nextpixel.data.geometry import Geometry
 from nextpixel.errors import DataError, InputError, ModelError
+from nextpixel.families.base import ImageModel
 from nextpixel.generation.known import known_too_late
-from nextpixel.models.base import ImageModel
 from nextpixel.nn.conditions import Labels
-from nextpixel.pictures.grid import level_table, to_pil
+from nextpixel.rendering.grid import level_table, to_pil
 from nextpixel.scoring.anomaly import Judge, calibrated, score
 from nextpixel.scoring.maps import bit_maps
 from nextpixel.scoring.references import Format, has_jpeg_xl, lossless_size

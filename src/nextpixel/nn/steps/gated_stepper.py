@@ -9,11 +9,11 @@ from torch import Tensor
 
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.gated import GatedLayer
-from nextpixel.nn.image_maps import ImageMaps
-from nextpixel.nn.readout import Readout
+from nextpixel.nn.head import Readout
+from nextpixel.nn.level_embedding import LevelEmbedding
 from nextpixel.nn.steps.feature_row import FeatureRow
 from nextpixel.nn.steps.gated import GatedStep
-from nextpixel.nn.steps.readout import ReadoutStep
+from nextpixel.nn.steps.head import ReadoutStep
 from nextpixel.nn.steps.stepper import Stepper
 
 
@@ -32,7 +32,7 @@ class GatedStepper(Stepper):
     def __init__(
         self,
         layers: Sequence[GatedLayer],
-        maps: ImageMaps,
+        maps: LevelEmbedding,
         readout: Readout,
         width: int,
         batch: int,

@@ -12,9 +12,9 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor
 
-from nextpixel.nn.image_maps import ImageMaps
+from nextpixel.nn.level_embedding import LevelEmbedding
 from nextpixel.nn.steps.feature_row import FeatureRow
-from nextpixel.nn.steps.readout import ReadoutStep
+from nextpixel.nn.steps.head import ReadoutStep
 
 
 class Stepper(ABC):
@@ -26,7 +26,7 @@ class Stepper(ABC):
         readout: the head.
     """
 
-    def __init__(self, image: FeatureRow, maps: ImageMaps, readout: ReadoutStep) -> None:
+    def __init__(self, image: FeatureRow, maps: LevelEmbedding, readout: ReadoutStep) -> None:
         self.image, self.maps, self.readout = image, maps, readout
 
     @abstractmethod

@@ -1,0 +1,124 @@
+"""Reading a whole source once: every image through the geometry, all of one shape, into a sink."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nextpixel.data.decode import MODE_OF_CHANNELS
+from nextpixel.data.geometry import Geometry
+from nextpixel.data.source import Layout, Pixels, Rejected, Source
+from nextpixel.errors import DataError
+
+MAX_COUNTED = 1000
+"""How many images are looked at after the first that does not fit, to say in the error what there is."""
+
+KINDS = {"L": "grey", "LA": "grey with alpha", "RGB": "RGB", "RGBA": "RGB with alpha"}
+Shape = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What is known once every image has been read."""
+
+    shape: Shape
+    layout: Layout
+    skipped: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+
+
+def ingest(source: Source, geometry: Geometry, keep: Callable[[Pixels], object]) -> Gathered:
+    """Reads every image of a source and hands those that can be used to a sink.
+
+    Args:
+        source: Where the images come from.
+        geometry: What to do to each.
+        keep: Takes uint8 ``[C, H, W]``; called once an image, in the order they are read.
+
+    Returns:
+        Shape, layout and what there is to say about the whole.
+
+    Raises:
+        DataError: If no image can be used, shapes differ, or a value is not below the levels of the source.
+    """
+    geometry.check_levels(source.levels, source.name)
+    shapes: Counter[Shape] = Counter()
+    remarks: Counter[str] = Counter()
+    names: list[str | None] = []
+    skipped: list[tuple[str, str]] = []
+    counted = 0
+    for item in source.stream():
+        if isinstance(item, Rejected):
+            skipped.append((item.name, item.reason))
+            continue
+        where = item.name or f"image {len(names)} of {source.name}"
+        pixels, changes = geometry.apply(item.pixels, where)
+        channels, height, width = pixels.shape
+        shapes[channels, height, width] += 1
+        if len(shapes) > 1:
+            counted += 1
+            if counted == MAX_COUNTED:
+                break
+            continue
+        if source.levels < 256 and pixels.max() >= source.levels:
+            raise DataError(
+                f"{where} holds the value {pixels.max()}, which {source.levels} levels do not have:"
+                " store greater levels or smaller values."
+            )
+        keep(pixels)
+        names.append(item.name)
+        remarks.update((*item.remarks, *changes))
+    if len(shapes) > 1:
+        raise DataError(_mixed(source.name, shapes))
+    if not shapes:
+        raise DataError(_nothing(source.name, skipped))
+    layout = source.layout(names, [name for name, _ in skipped])
+    notes = [_note(remark, count) for remark, count in remarks.items()]
+    return Gathered(next(iter(shapes)), layout, tuple(sorted(skipped)), (*notes, *layout.notes))
+
+
+def _note(remark: str, count: int) -> str:
+    one = count == 1
+    return f"{count} image{'' if one else 's'} {remark.replace('{their}', 'its' if one else 'their')}"
+
+
+def _nothing(name: str, skipped: list[tuple[str, str]]) -> str:
+    if not skipped:
+        return f"{name} holds no images: give a folder or an archive with files such as .png, .jpg or .webp."
+    file, reason = min(skipped)
+    if len(skipped) == 1:
+        return f"{name} holds no image that can be used: {file} {reason}, so convert or replace it."
+    return (
+        f"{name} holds no image that can be used: all {len(skipped)} were skipped,"
+        f" among them {file}, which {reason}, so convert or replace them."
+    )
+
+
+def _mixed(name: str, shapes: Counter[Shape]) -> str:
+    """The sentence about images that do not fit together, with counts and remedies."""
+    sizes: Counter[tuple[int, int]] = Counter()
+    kinds: Counter[int] = Counter()
+    for (channels, height, width), count in shapes.items():
+        sizes[height, width] += count
+        kinds[channels] += count
+    found, remedies = [], []
+    if len(kinds) > 1:
+        found.append(", ".join(f"{n} {KINDS[MODE_OF_CHANNELS[c]]}" for c, n in kinds.most_common()))
+        alpha = any(channels in (2, 4) for channels in kinds)
+        if alpha:
+            remedies.append("--drop-alpha (drop_alpha=True)")
+        if len({channels - 1 if channels in (2, 4) else channels for channels in kinds}) > 1:
+            remedies.append("--mode rgb (mode='rgb') or --mode grey (mode='grey')")
+    if len(sizes) > 1:
+        shown = ", ".join(f"{n} of {height}x{width}" for (height, width), n in sizes.most_common(6))
+        rest = f" and {len(sizes) - 6} more sizes" if len(sizes) > 6 else ""
+        found.append(shown + rest)
+        height, width = sizes.most_common(1)[0][0]
+        remedies.append(f"--resize {height}x{width} (resize=({height}, {width}))")
+    what = " and ".join((["kinds"] if len(kinds) > 1 else []) + (["sizes"] if len(sizes) > 1 else []))
+    total = shapes.total()
+    return (
+        f"the images of {name} have different {what} ({'; '.join(found)}, among the {total} looked at):"
+        f" add {' and '.join(remedies)}."
+    )

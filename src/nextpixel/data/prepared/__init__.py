@@ -1,0 +1,1 @@
+"""Prepared sets: their manifest, their shards, and reading them."""

@@ -1,0 +1,167 @@
+"""Image files in a .zip or .tar archive, read in place: nothing is ever extracted to disk.
+
+Member names serve as names only, so one that points outside the archive can do no harm.
+"""
+
+from __future__ import annotations
+
+import bz2
+import contextlib
+import gzip
+import lzma
+import posixpath
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import IO, Self, cast
+
+from nextpixel.data.entries import Entry, Unusable, check_size, is_wanted
+from nextpixel.data.sources.folders import file_stamp
+from nextpixel.data.sources.image_files import FileSource
+from nextpixel.errors import DataError
+
+ARCHIVE_ERRORS = (
+    OSError,
+    EOFError,
+    ValueError,
+    LookupError,
+    OverflowError,
+    MemoryError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+    lzma.LZMAError,
+    zipfile.BadZipFile,
+    zipfile.LargeZipFile,
+    tarfile.TarError,
+)
+"""Everything zipfile, tarfile and the decompressors raise on damaged or unsupported archives."""
+
+MIN_EXPANDED_BYTES = 1 << 30
+MAX_EXPANSION = 200
+"""A compressed tar may expand to this many times its size (or to 1 GiB): image files hardly compress."""
+
+ENCRYPTED = 0x1
+OPENERS: dict[bytes, Callable[[Path], object]] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\x00": lzma.open,
+}
+
+
+def open_zip(path: Path) -> FileSource:
+    """Takes the members of a zip archive as a source."""
+    return FileSource(path.name, str(path), lambda: ["zip", *file_stamp(path)], lambda: _zip_entries(path))
+
+
+def open_tar(path: Path) -> FileSource:
+    """Takes the members of a tar archive, plain or compressed by gzip, bzip2 or xz, as a source."""
+    return FileSource(path.name, str(path), lambda: ["tar", *file_stamp(path)], lambda: _tar_entries(path))
+
+
+@contextlib.contextmanager
+def archive_errors(path: Path) -> Iterator[None]:
+    """Turns whatever a damaged archive makes the libraries raise into `DataError`."""
+    try:
+        yield
+    except ARCHIVE_ERRORS as error:
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise DataError(f"{path} is damaged or not a readable archive ({reason}): make or fetch it anew.") from error
+
+
+@contextlib.contextmanager
+def zip_reader(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Opens a zip archive.
+
+    Raises:
+        DataError: If it is damaged or encrypted.
+    """
+    with archive_errors(path):
+        archive = zipfile.ZipFile(path)
+    with archive:
+        for info in archive.infolist():
+            if info.flag_bits & ENCRYPTED:
+                raise DataError(f"{info.filename} in {path} is encrypted: make an archive without a password.")
+        yield archive
+
+
+def _zip_entries(path: Path) -> Iterator[Entry]:
+    with zip_reader(path) as archive:
+        for info in archive.infolist():
+            name = _clean(info.filename)
+            if is_wanted(name) and not info.is_dir():
+                yield Entry(name, partial(_read_zip, archive, info))
+
+
+def _read_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    check_size(info.file_size)
+    try:
+        return archive.read(info)
+    except ARCHIVE_ERRORS as error:
+        raise Unusable(f"is damaged in the archive ({' '.join(str(error).split())[:120]})") from error
+
+
+def _tar_entries(path: Path) -> Iterator[Entry]:
+    """Walks a tar from front to back, once; going back in a compressed one would start over each time."""
+    with archive_errors(path), contextlib.ExitStack() as stack:
+        with path.open("rb") as file:
+            start = file.read(6)
+        opener = next((opener for magic, opener in OPENERS.items() if start.startswith(magic)), None)
+        raw = cast(IO[bytes], opener(path) if opener else path.open("rb"))
+        stack.enter_context(raw)
+        limit = max(MIN_EXPANDED_BYTES, MAX_EXPANSION * path.stat().st_size)
+        limited = cast(IO[bytes], _Limited(raw, limit))
+        archive = stack.enter_context(tarfile.open(fileobj=limited, mode="r|", tarinfo=_StrictTarInfo))
+        while (member := archive.next()) is not None:
+            name = _clean(member.name)
+            if is_wanted(name) and member.isreg():
+                yield Entry(name, partial(_read_tar, path, archive, member))
+            # tarfile remembers every member it has seen; a stream never goes back to one.
+            archive.members = []  # type: ignore[attr-defined]
+        # Read to its very end a compressed stream compares its checksum, and shows if it was cut short.
+        while limited.read(1 << 16):
+            pass
+
+
+def _read_tar(path: Path, archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    check_size(member.size)
+    with archive_errors(path):
+        content = archive.extractfile(member)
+        return content.read() if content is not None else b""
+
+
+def _clean(name: str) -> str:
+    """The name of a member with forward slashes and without ``./``, ``../`` or a leading slash."""
+    return posixpath.normpath("/" + name.replace("\\", "/")).lstrip("/")
+
+
+class _Limited:
+    """A stream that refuses to yield more bytes than a source of this size plausibly holds."""
+
+    def __init__(self, stream: IO[bytes], limit: int) -> None:
+        self._stream = stream
+        self._left = limit
+
+    def read(self, size: int) -> bytes:
+        data = self._stream.read(size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise tarfile.ReadError("it expands to far more than image files would")
+        return data
+
+
+class _StrictTarInfo(tarfile.TarInfo):
+    """A header whose damage is an error: tarfile takes it for the end of the archive and loses images."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        try:
+            return super().frombuf(buf, encoding, errors)
+        except tarfile.HeaderError as error:
+            if not any(buf):
+                raise  # nothing but zeros is how an archive properly ends
+            raise tarfile.ReadError(f"a member has a damaged header: {error}") from error

@@ -1,0 +1,47 @@
+"""``hf:NAME``: sets of the Hugging Face hub, and folders that their library has written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from nextpixel.data.sources.dataset_source import DatasetSource, open_dataset
+from nextpixel.errors import DataError
+
+PREFIX = "hf:"
+SAVED = ("dataset_dict.json", "dataset_info.json")
+
+
+def is_hub(source: object) -> bool:
+    """Whether the user named a set of the hub."""
+    return isinstance(source, str) and source.startswith(PREFIX)
+
+
+def open_hub(source: str) -> DatasetSource:
+    """Opens a set with the library `datasets`, which keeps what it downloads in a cache of its own.
+
+    Args:
+        source: ``hf:NAME``, ``hf:NAME:CONFIG``, or ``hf:FOLDER`` for what `save_to_disk` has written.
+
+    Raises:
+        DataError: If the library is missing, or cannot open the set.
+    """
+    try:
+        import datasets
+    except ImportError:
+        raise DataError(f"{source} needs the library datasets: run pip install 'nextpixel[hub]'.") from None
+    place = source.removeprefix(PREFIX)
+    name, _, config = place.partition(":")
+    try:
+        found: Any
+        if any((Path(place) / each).is_file() for each in SAVED):
+            found, name = datasets.load_from_disk(place), Path(place).resolve().name
+        else:
+            found = datasets.load_dataset(name, config or None)
+    except Exception as error:
+        # The library reaches into networks, caches and a dozen formats; what it raises is its own affair.
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        raise DataError(
+            f"{source} cannot be opened ({reason}): check the name, the configuration (hf:NAME:CONFIG) and the network."
+        ) from error
+    return open_dataset(found, name)

@@ -1,0 +1,249 @@
+"""Exporting a trained model: a small folder with weights in half precision and a full model card.
+
+What is exported is looked at as it lies in the folder: the stored weights are loaded again, evaluated, checked and
+drawn from. Where half precision changes the likelihood by more than `MOST_CHANGE`, nothing is written.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor
+
+from nextpixel.errors import ModelError
+from nextpixel.model_files.card import CURVE, SAMPLES
+from nextpixel.model_files.loading import load
+from nextpixel.model_files.saving import save
+from nextpixel.model_files.shipped import find_model
+from nextpixel.nn.conditions import Labels
+from nextpixel.rendering.curve import learning_curve
+from nextpixel.rendering.grid import grid, save_picture
+from nextpixel.runtime.atomic_files import check_new_folder, whole_folder
+from nextpixel.scoring.likelihood import Likelihood, evaluate, log_probs
+from nextpixel.training.run_folder import RunFolder, read_metrics, read_settings
+from nextpixel.verify import CausalityReport, check_causality, stepwise_difference
+
+if TYPE_CHECKING:
+    from nextpixel.data import ImageSet
+    from nextpixel.families.base import ImageModel
+
+Storage = Literal["float16", "bfloat16", "float32"]
+
+MOST_CHANGE = 1e-4
+"""The part of its likelihood by which storing a model may change it."""
+
+MOST_DIFFERENCE = 1e-4
+"""Nats by which the stepwise computation may differ from the parallel one."""
+
+COLUMNS, ROWS, SEED, QUANTILES = 10, 6, 0, 101
+
+
+@contextmanager
+def _unseen(_task: str, _total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar that nobody sees."""
+    yield lambda _count: None
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was exported.
+
+    Attributes:
+        likelihood: of the stored weights.
+        change: by which part storing changed the nats; positive where they are more.
+        report: what `check_causality` found.
+        size: bytes of the folder.
+    """
+
+    likelihood: Likelihood
+    change: float
+    report: CausalityReport
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """What a card says that neither the run nor the stored weights tell.
+
+    Attributes:
+        name: what the model is called.
+        evaluated_by: the command that gives the likelihood again.
+        hardware: on which the run was made, if its record does not say so.
+        limits: sentences that are added to those which hold for every model.
+        intended_use: instead of what the card says otherwise.
+    """
+
+    name: str
+    evaluated_by: str | None = None
+    hardware: str | None = None
+    limits: str | None = None
+    intended_use: str | None = None
+
+
+def export(
+    run: str | Path,
+    out: Path,
+    valid: ImageSet,
+    card: Card,
+    *,
+    storage: Storage = "float16",
+    outputs: int | None = None,
+    progress: Callable[[str, int], AbstractContextManager[Callable[[int], None]]] = _unseen,
+) -> Exported:
+    """Write a model folder that is small and says all that is known of the model.
+
+    Args:
+        run: a run or model folder.
+        out: a new or an empty folder; it appears whole or not at all.
+        valid: images that the model was not trained on, with its conditions.
+        card: what else the card says.
+        storage: the type of the stored weights.
+        outputs: how many outputs `check_causality` looks at; None for all.
+        progress: makes a progress bar of what is done and how much there is to do; yields what advances it.
+
+    Raises:
+        ModelError: the folder is no model's, storing would change its likelihood by more than `MOST_CHANGE`, or it
+            fails the check.
+        InputError: the images do not fit, or the folder cannot be written.
+    """
+    check_new_folder(out)
+    original = load(run)
+    sub_pixels = math.prod(original.image_shape)
+    with progress("evaluating", len(valid)) as advance:
+        before = evaluate(original, valid, advance=advance)
+    with whole_folder(out) as folder:
+        save(original, folder, storage=storage)
+        model = load(folder)
+        with progress(f"evaluating {storage}", len(valid)) as advance:
+            nats = -log_probs(model, valid, advance=advance)
+        after = Likelihood.of(nats, sub_pixels)
+        change = (after.nats - before.nats) / max(abs(before.nats), 1e-12)
+        if not abs(change) <= MOST_CHANGE:
+            raise ModelError(
+                f"stored in {storage}, {run} needs {after.nats:.4f} nats an image instead of {before.nats:.4f}, a "
+                f"change of more than {MOST_CHANGE:.2%}; export it with --dtype float32"
+            )
+        with progress("causality", 2 * min(sub_pixels, outputs or sub_pixels)) as advance:
+            report = check_causality(model, outputs=outputs, advance=advance)
+        with progress("stepwise", 2 * sub_pixels) as advance:
+            difference = stepwise_difference(model, advance=advance)
+        if not (report.ok and difference < MOST_DIFFERENCE):
+            raise ModelError(f"{run} fails `nextpixel check`, so it is not exported; run that to see why")
+        condition, told = _conditions(model, valid)
+        count = ROWS * COLUMNS if condition is None else len(next(iter(condition.values())))
+        generator = torch.Generator().manual_seed(SEED)
+        with progress("drawing", count * sub_pixels) as advance:
+            images = model.sample(count, condition, generator=generator, advance=advance)
+        save_picture(grid(images, model.levels, columns=COLUMNS), folder / SAMPLES)
+        settings = read_settings(find_model(run))
+        metrics = [line for line in read_metrics(RunFolder(find_model(run)).metrics) if "seconds" in line]
+        if metrics and "trained" not in model.record:
+            model.record["trained"] = (
+                f"{metrics[-1]['step']:,} steps of {settings.get('batch_size', '?')} images, "
+                f"{metrics[-1]['seconds'] / 60:.1f} minutes, stopped before its end"
+            )
+        validations = [
+            {"step": line["step"], "seconds": line["seconds"], "nats": line["valid_nats"]}
+            for line in metrics
+            if "valid_nats" in line
+        ] or model.record.get("validations", [])
+        if validations:
+            per_dim = 1 / (sub_pixels * math.log(2))
+            learning_curve(
+                [{"step": each["step"], "valid_bits_per_dim": per_dim * each["nats"]} for each in validations],
+                folder / CURVE,
+            )
+        model.record |= {
+            "name": card.name,
+            "storage": f"{storage}, which changes the nats by {change:+.4%} against float32"
+            if storage != "float32"
+            else storage,
+            "parameters": sum(parameter.numel() for parameter in model.parameters()),
+            "protocol": protocol(valid),
+            "validation": f"{valid.name}: {after}",
+            "likelihood": asdict(after),
+            "quantiles": nats.quantile(torch.linspace(0, 1, QUANTILES, dtype=nats.dtype)).tolist(),
+            "validations": validations,
+            "causality": "; ".join(f"{report}\nstepwise equals parallel to {difference:.0e} nats".splitlines()),
+            "samples": f"{told}, drawn with seed {SEED} at temperature 1, not chosen.",
+            "limits": _limits(model, card.limits),
+            "intended_use": card.intended_use
+            or "Examples, teaching, and comparison of likelihoods under the protocol above; scoring, completing and "
+            "compressing images like those it was trained on.",
+        }
+        model.record.setdefault("hardware", card.hardware or "not recorded")
+        if card.evaluated_by is not None:
+            model.record["evaluated_by"] = card.evaluated_by
+        if settings:
+            model.record["settings"] = settings
+        if "command" in model.record:
+            model.record["command"] = without_folders(model.record["command"])
+        if "begun" in model.record:
+            folder_begun, comma, trained = model.record["begun"].partition(", ")
+            model.record["begun"] = _without_folders(folder_begun) + comma + trained
+        save(model, folder, storage=storage)
+        size = sum(path.stat().st_size for path in folder.iterdir())
+    return Exported(after, change, report, size)
+
+
+def without_folders(command: str) -> str:
+    """A command with absolute paths cut to their last part: where files lay is nobody's business."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        words = command.split()
+    return shlex.join(map(_without_folders, words))
+
+
+def _without_folders(word: str) -> str:
+    flag, equals, value = word.partition("=")
+    if flag.startswith("--") and equals:
+        return f"{flag}={_without_folders(value)}"
+    return Path(word).name or "/" if Path(word).is_absolute() else word
+
+
+def protocol(images: ImageSet) -> str:
+    """What the integers of a set are, which likelihoods depend on."""
+    if images.dynamic:
+        return "2 levels, dynamic binarisation: drawn anew at every use; not comparable with fixed binarisation"
+    if images.binarize is not None:
+        return f"2 levels, fixed binarisation, made by nextpixel ({images.binarize}); not the published binary files"
+    if images.levels == 2:
+        return "2 levels, fixed binarisation, as the file has it"
+    return f"{images.levels} levels"
+
+
+def _conditions(model: ImageModel, valid: ImageSet) -> tuple[dict[str, Tensor] | None, str]:
+    """The conditions of the samples that the card shows, a row of the picture for each, and what they are."""
+    if model.condition is None:
+        return None, f"{ROWS * COLUMNS} samples"
+    if isinstance(model.condition, Labels):
+        rows = min(model.condition.count, COLUMNS)
+        labels = torch.arange(rows).repeat_interleave(COLUMNS)
+        return model._values(labels, len(labels)), f"{COLUMNS} samples of each of the first {rows} classes, a row each"
+    chosen = torch.arange(ROWS).repeat_interleave(COLUMNS) % len(valid)
+    with torch.no_grad():
+        values = model._given(model._checked(valid.batch(chosen)), valid.condition_of(chosen))
+    return values, f"{COLUMNS} samples for each condition of the first {ROWS} validation images, a row each"
+
+
+def _limits(model: ImageModel, more: str | None) -> str:
+    lines = [
+        "It knows images of this kind, size and number of levels; what it says of others means little. Its likelihood "
+        "alone is no anomaly score between kinds of images.",
+        "One training with one seed. The weights are the best by validation among those of the run, so the figure "
+        "above is of images that chose them, not of a test set.",
+    ]
+    if model.condition is not None and not model.needs_condition:
+        lines.append(
+            "An autoencoder encodes each image first: its figure is the likelihood of reconstructions, not a density "
+            "of images, and not comparable with other models'."
+        )
+    return " ".join([*lines, *([more] if more else [])])

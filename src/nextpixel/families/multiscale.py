@@ -1,0 +1,184 @@
+"""Multi-Scale PixelRNN: van den Oord et al. 2016, arXiv 1601.06759, section 3.6.
+
+    x_1 = x[::k, ::k]                                   the image, sub-sampled
+    p(x) = p(x_1) . p(x | x_1)
+
+An unconditional model draws the small image; a conditional one draws the large image, where each layer sees the small
+one through an upsampling network and an unmasked 1x1 convolution (`nextpixel.nn.conditioning`). With several factors
+k the small image is drawn in the same way: 7 x 7, then 14 x 14, then 28 x 28.
+
+**The accounting.** The small image is a part of the large one: its pixels (i*k, j*k). Once it is drawn, these are
+determined. So they are counted once, with the probability that the small model gave them, and the large model's
+probabilities at these places are not used. In the generation order (`order`) the pixels of the smallest image come
+first, in raster order, then the new pixels of the next scale, and so on. The new pixels of a scale depend on the whole
+smaller image and on the pixels before them, in raster order, of their own scale. All that is past by rank, so
+`log_prob` is the exact log-likelihood of the image.
+
+All scales are trained together, by the sum of their losses; they share no weights.
+
+Deviations from the paper: any family may stand inside, not only the PixelRNNs; the upsampling network has two
+convolutions before its deconvolutions, so that a pixel sees a neighbourhood of the small image in all directions.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from nextpixel.families.base import ImageModel
+from nextpixel.families.build import build
+from nextpixel.families.inner import check_inner, inner_conditions, inner_values
+from nextpixel.generation.canvas import Canvas
+from nextpixel.nn.conditioning import Context, Upsampling
+from nextpixel.nn.conditions import Condition, Map, Specification
+from nextpixel.runtime.validation import MOST_FEATURES, MOST_SIDE, integer
+
+
+class Multiscale(ImageModel):
+    """A chain of models from a small image to a large one.
+
+    Args:
+        image_shape: `(C, H, W)`.
+        levels: values that a sub-pixel can take, 2 to 256.
+        features: of the models inside.
+        layers: of the models inside.
+        inner: family of the models inside.
+        scales: number of sizes, at least 2.
+        factor: k, how many times smaller an image is than the next, at least 2.
+        condition: what the images depend on, at all scales.
+        **inner_options: further options of the models inside.
+
+    Raises:
+        ModelError: an argument is out of range.
+    """
+
+    family = "multiscale"
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        levels: int = 256,
+        features: int = 64,
+        layers: int = 8,
+        inner: str = "gated-pixelcnn",
+        scales: int = 2,
+        factor: int = 2,
+        condition: Specification | None = None,
+        **inner_options: Any,
+    ) -> None:
+        scales, factor = integer("scales", scales, 2, 8), integer("factor", factor, 2, MOST_SIDE)
+        own = {"inner": check_inner(inner), "scales": scales, "factor": factor}
+        features = integer("features", features, 1, MOST_FEATURES)
+        super().__init__(image_shape, levels, own, condition, features)
+        self.factor = factor
+        self.strides = [factor**step for step in reversed(range(scales))]
+        channels, height, width = self.image_shape
+        given: dict[str, Condition] = {}
+        models: list[ImageModel] = []
+        for stride in self.strides:
+            size = (-(-height // stride), -(-width // stride))
+            conditions = {**given, **inner_conditions(self.context_sizes, size)}
+            models.append(
+                build(
+                    inner,
+                    image_shape=(channels, *size),
+                    levels=levels,
+                    condition=conditions or None,
+                    features=features,
+                    layers=layers,
+                    **inner_options,
+                )
+            )
+            given = {"smaller": Map(channels, size)}
+        self.models = nn.ModuleList(models)
+        self.options = {**models[0].options, **own}
+
+    @property
+    def order(self) -> Tensor:
+        """Rank of each sub-pixel: scale by scale from the smallest, each scale's new pixels in raster order."""
+        rank = super().order
+        later = rank.numel()
+        for stride in self.strides[1:]:
+            # Whatever is not in the smaller image comes after all of it.
+            is_smaller = torch.zeros_like(rank, dtype=torch.bool)
+            is_smaller[:, :: stride * self.factor, :: stride * self.factor] = True
+            rank = torch.where(is_smaller, rank, rank + later)
+            later *= 2
+        return rank.flatten().argsort().argsort().view(rank.shape)
+
+    def scales_of(self, images: Tensor) -> list[Tensor]:
+        """The sub-sampled images that the scales consist of, `[..., h, w]`, from the smallest to the whole."""
+        return [images[..., ::stride, ::stride] for stride in self.strides]
+
+    def _network(self, inputs: Tensor, context: Context | None) -> Tensor:
+        parameters: Tensor | None = None
+        smaller: Tensor | None = None
+        for model, stride, scale in zip(self._models, self.strides, self.scales_of(inputs), strict=True):
+            maps = scale.contiguous(memory_format=torch.channels_last)
+            finer = model._network(maps, model._context(self._seen_by(stride, smaller, context)))
+            if parameters is not None:
+                finer = finer.clone()
+                finer[..., :: self.factor, :: self.factor] = parameters
+            parameters, smaller = finer, maps
+        assert parameters is not None
+        return parameters
+
+    def _walk(self, canvas: Canvas, context: Context | None) -> None:
+        """Draw scale by scale; a scale completes the smaller image, which stands on its canvas as known."""
+        smaller: Tensor | None = None
+        drawn = 0
+        for model, stride in zip(self._models, self.strides, strict=True):
+            own = canvas.every(stride)
+            every = own.images[0].numel() if len(own.images) else 0
+            if smaller is not None:
+                known = torch.zeros(own.images.shape[1:], dtype=torch.bool, device=own.images.device)
+                known[..., :: self.factor, :: self.factor] = True
+                own = own.knowing(known)
+            own = own.counting(every - drawn, every)
+            model._walk(own, model._context(self._seen_by(stride, smaller, context)))
+            drawn = every
+            smaller = self.normalised(own.images)
+
+    def _seen_by(self, stride: int, smaller: Tensor | None, context: Context | None) -> dict[str, Tensor]:
+        """The values of the conditions of the model at a scale."""
+        if context is not None and context.places is not None:
+            context = context._replace(places=context.places[..., ::stride, ::stride])
+        return inner_values(context, self.context_sizes) | ({} if smaller is None else {"smaller": smaller})
+
+    @property
+    def _models(self) -> list[ImageModel]:
+        return [model for model in self.models if isinstance(model, ImageModel)]
+
+    def promised_context(self) -> Tensor:
+        """At its own scale what the model there promises; of the smaller image what the upsampling sees at the pixel.
+
+        By way of other pixels of its scale a pixel sees more of the smaller image, which is not promised.
+        """
+        channels, height, width = self.image_shape
+        places = torch.arange(channels * height * width).view(channels, height, width)
+        context = torch.zeros(places.numel(), places.numel(), dtype=torch.bool)
+        smaller: Tensor | None = None
+        for model, scale in zip(self._models, self.scales_of(places), strict=True):
+            own = model.promised_context()
+            if smaller is not None:
+                assert model.conditioning is not None
+                upsampling = model.conditioning.upsampling["smaller"]
+                assert isinstance(upsampling, Upsampling)
+                rows, columns = upsampling.reach()
+                seen = (rows[:, None, :, None] & columns[None, :, None, :]).expand(channels, -1, -1, -1, -1)
+                near = seen[:, :, :, None].expand(-1, -1, -1, channels, -1, -1).flatten(3).flatten(0, 2)
+                own[:, self._positions(scale, smaller)] |= near
+            is_new = torch.ones(scale.shape, dtype=torch.bool)
+            if smaller is not None:
+                is_new[:, :: self.factor, :: self.factor] = False
+            new = is_new.flatten()
+            context[scale.flatten()[new][:, None], scale.flatten()] = own[new]
+            smaller = scale
+        return context
+
+    @staticmethod
+    def _positions(scale: Tensor, smaller: Tensor) -> Tensor:
+        """Where the places of the smaller image are among those of the larger one."""
+        return torch.searchsorted(scale.flatten().contiguous(), smaller.flatten().contiguous())

@@ -1,0 +1,112 @@
+"""The model card: what a model is, what it was trained on, and how good it is, as Markdown for people."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+
+from nextpixel.nn.conditions import Labels, Specification, Vector, named
+
+if TYPE_CHECKING:
+    from nextpixel.families.base import ImageModel
+
+SAMPLES, CURVE = "samples.png", "curve.png"
+
+
+def facts(model: ImageModel) -> list[tuple[str, str]]:
+    """What is known of a model, as names and values; what its record lacks is left out."""
+    channels, height, width = model.image_shape
+    record = {name: str(value) for name, value in model.record.items()}
+    known = [
+        ("Images", f"{channels} x {height} x {width} (channels, height, width), {model.levels} levels"),
+        (
+            "Condition",
+            "; ".join(f"{name}: {each.describe()}" for name, each in named(model.condition).items()),
+        ),
+        ("Options", ", ".join(f"{name} {value}" for name, value in model.options.items())),
+        ("Parameters", f"{sum(parameter.numel() for parameter in model.parameters()):,}"),
+        ("Stored in", record.get("storage")),
+        ("Data", record.get("data")),
+        ("Protocol", record.get("protocol")),
+        ("Binarisation", None if "protocol" in record else record.get("binarisation")),
+        ("Recipe", record.get("recipe")),
+        ("Command", f"`{record['command']}`" if "command" in record else None),
+        ("Begun with", record.get("begun")),
+        ("Settings", _settings(model.record.get("settings"))),
+        ("Trained", _trained(model.record)),
+        ("Hardware", record.get("hardware")),
+        ("Validation", record.get("validation")),
+        ("Evaluated by", f"`{record['evaluated_by']}`" if "evaluated_by" in record else None),
+        ("Causality", record.get("causality")),
+        ("Library", record.get("library")),
+    ]
+    return [(name, value) for name, value in known if value]
+
+
+def _trained(record: dict[str, Any]) -> str | None:
+    """How long a model was trained, and when it was best."""
+    known = [record["trained"]] if "trained" in record else []
+    if validations := record.get("validations"):
+        known.append(f"best by validation at step {min(validations, key=lambda each: each['nats'])['step']:,}")
+    return "; ".join(known) or None
+
+
+def _settings(settings: object) -> str | None:
+    """How an exported model was trained, by option."""
+    if not isinstance(settings, dict):
+        return None
+    return ", ".join(f"{name} {value}" for name, value in settings.items() if value is not None)
+
+
+def model_card(model: ImageModel, *, pictures: Collection[str] = ()) -> str:
+    """The card as Markdown.
+
+    Args:
+        model: the model.
+        pictures: which of the pictures `SAMPLES` and `CURVE` lie beside the card.
+    """
+    rows = "\n".join(f"| {name} | {_cell(value)} |" for name, value in facts(model))
+    name = model.record.get("name")
+    return f"""# {name or model.family}
+
+An exact-likelihood autoregressive model of images, made with nextpixel.
+
+| | |
+|---|---|
+{rows}
+
+Nats are for a whole image and natural logarithms; bits/dim = nats / (channels x height x width x ln 2); both are means
+over all images of the set named.
+
+```python
+import nextpixel as nx
+
+model = nx.load("{name or "this folder"}")
+images = model.sample(16{_argument(model.condition)})
+```
+{_sections(model.record, pictures)}"""
+
+
+def _cell(value: str) -> str:
+    """Text for a cell of a table: one line, and no bar that would end it."""
+    return " ".join(value.split()).replace("|", "\\|")
+
+
+def _sections(record: dict[str, Any], pictures: Collection[str]) -> str:
+    """What an exported model's card says beyond the table, each part under its heading."""
+    parts = {
+        "Samples": f"{record.get('samples', '')}\n\n![Samples]({SAMPLES})".lstrip() if SAMPLES in pictures else None,
+        "In the course of training": f"![Validation in the course of training]({CURVE})" if CURVE in pictures else None,
+        "Limits": record.get("limits"),
+        "Intended use": record.get("intended_use"),
+    }
+    return "".join(f"\n## {heading}\n\n{text}\n" for heading, text in parts.items() if text)
+
+
+def _argument(specification: Specification | None) -> str:
+    """The condition of the example, as a second argument."""
+    if specification is None:
+        return ""
+    if isinstance(specification, Labels):
+        return f", {specification.count - 1}"
+    return f", [0.0] * {specification.size}" if isinstance(specification, Vector) else ", condition"

@@ -1,1 +1,0 @@
-"""The model families, their registry, and how models are saved and loaded."""

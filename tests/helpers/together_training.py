@@ -1,0 +1,79 @@
+"""What each of several processes runs in `test_together.py`: trainings of every family, whose figures are kept.
+
+Arguments: the images, the folder of the runs, and what to do.
+"""
+
+import signal
+import sys
+from pathlib import Path
+
+import torch
+
+import nextpixel as nx
+from nextpixel.runtime.distributed import current, launched
+from nextpixel.training import loop
+from nextpixel.training.loop import Interrupted, Run, train
+from nextpixel.training.settings import TrainingSettings
+
+# In bfloat16 the gradients of the parts of a batch are rounded before they are added up.
+FLOAT32 = {"precision": "float32"}
+SETTINGS = {"steps": 8, "batch_size": 7, "warmup": 3, "grids": 1, "grid_images": 3, "validations": 2} | FLOAT32
+
+
+def build(family, **options):
+    torch.manual_seed(0)
+    sizes = {"features": 6, "layers": 2, "first_kernel_size": 3, **options}
+    return nx.build(family, image_shape=(1, 5, 4), levels=3, **sizes)
+
+
+def go(path, out, family, settings=SETTINGS, resume=False, **options):
+    images = nx.open_images(path)
+    if options.get("condition"):
+        images = images.with_condition(images[:].flatten(1).float().mean(dim=1).gt(1).long())
+    training, valid = images.subset(range(50)), images.subset(range(50, 60))
+    return train(build(family, **options), training, valid, out, TrainingSettings(**settings), resume=resume)
+
+
+def every_family(path, out):
+    for family in nx.models():
+        go(path, out / family, family)
+    go(path, out / "conditional", "gated-pixelcnn", condition=nx.Labels(2))
+    # Parts of a batch draw the same noise wherever they are computed.
+    parts = SETTINGS | {"batch_size": 8, "accumulate": 2 // current().count}
+    go(path, out / "dropout", "gated-pixelcnn", parts, dropout=0.3)
+
+
+def interrupted(path, out):
+    """Interrupted in the middle by a signal to one of the processes, and resumed."""
+    go(path, out / "whole", "gated-pixelcnn")
+    step = Run._step
+
+    def stepping(self, progress):
+        if self.step == 3 and current().rank == current().count - 1:
+            signal.raise_signal(signal.SIGTERM)
+        return step(self, progress)
+
+    loop.Run._step = stepping
+    try:
+        go(path, out / "parts", "gated-pixelcnn")
+    except Interrupted:
+        loop.Run._step = step
+    go(path, out / "parts", "gated-pixelcnn", resume=True)
+
+
+def different(path, out):
+    """One process has other images than the others."""
+    images = nx.open_images(path)
+    training = images.subset(range(50 + current().rank))
+    try:
+        train(build("pixelcnn"), training, images, out / "run", TrainingSettings(**SETTINGS))
+    except nx.TrainingError as error:
+        assert "different images" in str(error)
+    else:
+        raise AssertionError("it was not noticed")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    with launched():
+        globals()[sys.argv[3]](Path(sys.argv[1]), Path(sys.argv[2]))
