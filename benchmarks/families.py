@@ -52,7 +52,7 @@ def main() -> None:
     for name, model in models.items():
         rank = model.order.flatten()
         past = rank[None, :] < rank[:, None]
-        seen = float((model.promised_context().sum(1)[1:] / past.sum(1)[1:]).mean())
+        seen = float((model.receptive_field().sum(1)[1:] / past.sum(1)[1:]).mean())
         parameters = sum(parameter.numel() for parameter in model.parameters())
         middle = statistics.median(times[name])
         speed = arguments.batch_size / middle

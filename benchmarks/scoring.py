@@ -15,7 +15,7 @@ import torch
 import nextpixel as nx
 from nextpixel.cli.options import DataOptions, open_for
 from nextpixel.runtime.batching import batches
-from nextpixel.scoring.anomaly import Judge
+from nextpixel.scoring.anomaly import Scorer
 from nextpixel.scoring.likelihood import batch_size_for
 
 
@@ -51,7 +51,7 @@ def main() -> None:
         ratios.append((time.perf_counter() - middle) / (middle - start))
     print(
         f"scoring {len(images)} images takes {statistics.median(ratios):.3f} times their parallel passes "
-        f"({min(ratios):.3f} to {max(ratios):.3f}), complexity by {Judge(model).complexity_format}"
+        f"({min(ratios):.3f} to {max(ratios):.3f}), complexity by {Scorer(model).complexity_format}"
     )
 
 

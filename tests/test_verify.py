@@ -99,7 +99,7 @@ def test_some_families_promise_less_than_the_whole_past_and_say_so():
 
 def test_the_pixelcnn_has_its_blind_spot_and_promises_it():
     """In a single stack, each row up reaches `kernel_size // 2` columns further to the right."""
-    promised = tiny("pixelcnn", (1, 9, 20), 4, layers=9, first_kernel_size=3).promised_context()
+    promised = tiny("pixelcnn", (1, 9, 20), 4, layers=9, first_kernel_size=3).receptive_field()
     output = 8 * 20 + 4
     seen = promised[output].view(9, 20)
     for up in range(1, 9):
@@ -115,7 +115,7 @@ def test_the_diagonal_bilstm_sees_all_in_one_layer():
 
 
 def test_the_gated_model_promises_the_whole_past_within_reach():
-    promised = tiny(GATED, (3, 4, 4), 4, **ALL_IN_REACH).promised_context()
+    promised = tiny(GATED, (3, 4, 4), 4, **ALL_IN_REACH).receptive_field()
     rank = tiny(GATED, (3, 4, 4), 4).order.flatten()
     same_pixel = torch.tensor([[a[1:] == b[1:] for b in sites((3, 4, 4))] for a in sites((3, 4, 4))])
     past = rank[None, :] < rank[:, None]
@@ -131,7 +131,7 @@ def test_step_by_step_equals_at_once(variant, shape):
 @pytest.mark.parametrize("shape", [(1, 5, 7), (3, 3, 4)])
 def test_a_receptive_field_is_a_row_of_the_promise(family, shape):
     model = tiny(family, shape, 4)
-    promised = model.promised_context().view(*shape, *shape)
+    promised = model.receptive_field().view(*shape, *shape)
     for site in [(0, 0, 0), (shape[0] - 1, 2, 1), (0, shape[1] - 1, shape[2] - 1)]:
         assert torch.equal(receptive_field(model, Site(*site)), promised[site])
     assert model.training and next(model.parameters()).dtype == torch.float32
@@ -362,7 +362,7 @@ def test_a_model_that_looks_at_nothing_is_blind(family):
         for parameter in model.parameters():
             parameter.zero_()
     report = nx.check_causality(model)
-    promised = model.promised_context().nonzero().tolist()
+    promised = model.receptive_field().nonzero().tolist()
     where = sites((1, 2, 3))
     assert report.blind == [(where[a], where[b]) for a, b in promised] != []
     assert report.seen == 0 and report.leaks == []
@@ -479,7 +479,7 @@ class SingleStack(ImageModel):
             inputs = torch.tanh(layer(inputs))
         return self.out(inputs).unflatten(1, (self.image_shape[0], -1)).transpose(1, 2)
 
-    def promised_context(self):
+    def receptive_field(self):
         def within(a, b):
             return abs(a[1] - b[1]) <= self.reach and abs(a[2] - b[2]) <= self.reach
 
@@ -518,7 +518,7 @@ def pairs_of(found, shape):
 def test_the_blind_spot_of_a_single_stack_is_found(shape, kinds, reach):
     model = SingleStack(shape, kinds=kinds, reach=reach)
     report = nx.check_causality(model)
-    expected = pairs_of(model.promised_context() & ~reachable(shape, kinds, reach), shape)
+    expected = pairs_of(model.receptive_field() & ~reachable(shape, kinds, reach), shape)
     assert report.blind == expected != []
     assert report.leaks == [] and not report.ok and report.seen < report.promised
 
@@ -538,7 +538,7 @@ def test_the_blind_spot_of_a_single_stack_is_where_the_paper_draws_it():
 def test_mask_a_applied_twice_drops_a_colour():
     shape = (3, 3, 3)
     report = nx.check_causality(SingleStack(shape, kinds="AAB"))
-    promised = SingleStack(shape, kinds="AAB").promised_context()
+    promised = SingleStack(shape, kinds="AAB").receptive_field()
     assert report.blind == pairs_of(promised & ~reachable(shape, "AAB", 1), shape)
     for row, column in sites((3, 3)):
         assert ((1, row, column), (0, row, column)) in report.blind

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from nextpixel.families.build import build
     from nextpixel.model_files.loading import load
     from nextpixel.nn.conditions import Labels, Map, Vector
+    from nextpixel.nn.distributions import SamplingParams
     from nextpixel.scoring.anomaly import Scores, score
     from nextpixel.scoring.likelihood import Likelihood, evaluate
     from nextpixel.verify import CausalityReport, check_causality
@@ -33,6 +34,7 @@ _LAZY = {
     "Labels": "nextpixel.nn.conditions",
     "Likelihood": "nextpixel.scoring.likelihood",
     "Map": "nextpixel.nn.conditions",
+    "SamplingParams": "nextpixel.nn.distributions",
     "Scores": "nextpixel.scoring.anomaly",
     "Vector": "nextpixel.nn.conditions",
     "build": "nextpixel.families.build",
@@ -57,6 +59,7 @@ __all__ = [
     "ModelError",
     "NextpixelError",
     "ProcessError",
+    "SamplingParams",
     "Scores",
     "TrainingError",
     "Vector",

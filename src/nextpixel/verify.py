@@ -126,7 +126,7 @@ def check_causality(
     chosen = _choose(total, outputs, generator)
     rank = model.order.flatten()
     past = rank[None, :] < rank[chosen][:, None]
-    promised = model.promised_context()[chosen]
+    promised = model.receptive_field()[chosen]
     examined = copy.deepcopy(model)
     leaks, blind = torch.zeros_like(past), torch.zeros_like(past)
     seen = torch.zeros_like(past)
@@ -206,7 +206,7 @@ def stepwise_difference(
     drawn = walk(model, blank, unknown, condition, generator=generator, advance=advance)
     with evaluating(model), torch.no_grad():
         predicted = model._predict(drawn.images, model._context(condition))
-        parallel = model.head.log_prob(predicted, drawn.images)
+        parallel = model.distribution.log_prob(predicted, drawn.images)
     return float((parallel - drawn.log_prob_map).abs().max())
 
 

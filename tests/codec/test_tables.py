@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.tiny_models import many
-from nextpixel.codec.integers import ONE, F, elu_table, gate_tables
+from nextpixel.codec.integers import FRACTION_BITS, ONE, elu_table, gate_tables
 from nextpixel.codec.rans import TOTAL
 from nextpixel.codec.tables import EXP_BITS, exp_table, frequencies, rounded
 
@@ -16,7 +16,7 @@ rows = st.integers(2, 256).flatmap(lambda n: st.lists(st.integers(-(2**15), 2**1
 @many
 @given(logits=rows)
 def test_frequencies_sum_to_the_total_and_none_is_zero(logits):
-    found = frequencies(torch.tensor([logits], dtype=torch.float32), F)
+    found = frequencies(torch.tensor([logits], dtype=torch.float32), FRACTION_BITS)
     assert found.dtype == torch.int64 and int(found.sum()) == TOTAL and int(found.min()) >= 1
     # A larger logit has no smaller frequency.
     order = torch.tensor(logits).argsort(stable=True)
@@ -26,13 +26,13 @@ def test_frequencies_sum_to_the_total_and_none_is_zero(logits):
 @many
 @given(logits=st.lists(st.integers(-2000, 2000), min_size=2, max_size=256))
 def test_frequencies_are_those_of_a_softmax(logits):
-    found = frequencies(torch.tensor([logits], dtype=torch.float64), F)[0].double() / TOTAL
+    found = frequencies(torch.tensor([logits], dtype=torch.float64), FRACTION_BITS)[0].double() / TOTAL
     expected = (torch.tensor(logits, dtype=torch.float64) / ONE).softmax(0)
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-3)
 
 
 def test_what_is_left_goes_to_the_first_of_the_largest():
-    found = frequencies(torch.tensor([[0.0, 5.0, 5.0]]), F)[0]
+    found = frequencies(torch.tensor([[0.0, 5.0, 5.0]]), FRACTION_BITS)[0]
     assert found[1] >= found[2] and int(found.sum()) == TOTAL
 
 
@@ -40,11 +40,11 @@ def test_tables_are_far_from_where_rounding_turns():
     """Building them raises otherwise; here the margin is looked at from outside, with other arithmetic."""
     from fractions import Fraction
 
-    table = exp_table(F)
+    table = exp_table(FRACTION_BITS)
     assert int(table[0]) == 2**EXP_BITS and int(table[-1]) == 0
     for d in (1, 100, 1000, 3000):
         # A Taylor series in rational numbers, without any library's exponential.
-        x = Fraction(d, 2**F)
+        x = Fraction(d, 2**FRACTION_BITS)
         term, total, n = Fraction(1), Fraction(1), 0
         while term > Fraction(1, 10**12):
             n += 1

@@ -159,3 +159,10 @@ def test_a_model_is_an_ordinary_module(family):
     assert torch.equal(model.logits(noise(model, 2)), twin.logits(noise(model, 2)))
     assert model.device == torch.device("cpu")
     assert model.bfloat16().log_prob(noise(model, 2)).dtype == torch.float32
+
+
+def test_the_former_name_of_the_receptive_field_works_and_says_so(family):
+    model = tiny(family)
+    with pytest.warns(DeprecationWarning, match="receptive_field"):
+        former = model.promised_context()
+    assert torch.equal(former, model.receptive_field())

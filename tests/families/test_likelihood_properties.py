@@ -148,7 +148,7 @@ def test_the_order_ranks_every_sub_pixel_once(family, shape):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_the_promised_context_lies_in_the_past(family, shape):
     model = tiny(family, shape)
-    promised, rank = model.promised_context(), model.order.flatten()
+    promised, rank = model.receptive_field(), model.order.flatten()
     assert promised.shape == (math.prod(shape),) * 2 and promised.dtype == torch.bool
     assert not (promised & (rank[None, :] >= rank[:, None])).any()
 

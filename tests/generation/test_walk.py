@@ -10,7 +10,7 @@ import nextpixel as nx
 from helpers.tiny_models import SHAPES, Backwards, every_image, few, noise, seeded, sharper, tiny
 from nextpixel.errors import InputError
 from nextpixel.generation.walk import walk
-from nextpixel.nn.distributions import Taste
+from nextpixel.nn.distributions import SamplingParams
 
 
 def sharp(family, shape=(3, 2, 3), levels=4):
@@ -30,7 +30,12 @@ def test_drawn_step_by_step_or_scored_at_once_is_the_same(variant, shape, levels
     model = sharper(tiny(variant, shape, levels, dropout=0.3))
     blank = noise(model, 3)
     images, nats = walk(
-        model, blank, none_known(3, model), model._values(None, 3), taste=Taste(temperature), generator=seeded()
+        model,
+        blank,
+        none_known(3, model),
+        model._values(None, 3),
+        sampling=SamplingParams(temperature),
+        generator=seeded(),
     )
     assert images.dtype == torch.uint8 and images.shape == nats.shape == (3, *shape)
     with torch.no_grad():

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 import nextpixel as nx
 from nextpixel.families.base import ImageModel
 from nextpixel.families.build import family_class
-from nextpixel.nn.head import Readout
+from nextpixel.nn.head import Head
 
 few = settings(max_examples=12, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 """Settings of property tests in which an example costs several passes of a network."""
@@ -85,7 +85,7 @@ def without_relus(model):
         for name, child in module.named_children():
             if isinstance(child, torch.nn.ReLU):
                 setattr(module, name, torch.nn.ELU())
-        if isinstance(module, Readout):
+        if isinstance(module, Head):
             module.activation = torch.nn.functional.elu
     return model
 
@@ -126,5 +126,5 @@ class Backwards(ImageModel):
     def _network(self, inputs, context):
         return self.inner._network(inputs.flip(1, 2, 3), context).flip(2, 3, 4)
 
-    def promised_context(self):
-        return self.inner.promised_context().flip(0, 1)
+    def receptive_field(self):
+        return self.inner.receptive_field().flip(0, 1)

@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from nextpixel.nn.head import Readout
+from nextpixel.nn.head import Head
 from nextpixel.nn.masks import ChannelGroups
 
 
@@ -10,9 +10,9 @@ from nextpixel.nn.masks import ChannelGroups
 @pytest.mark.parametrize(("channels", "parameters"), [(1, 2), (3, 5)])
 def test_the_parameters_of_a_colour_come_from_its_own_and_earlier_maps(batch, channels, parameters):
     groups = ChannelGroups.split(7, channels)
-    readout = Readout(groups, 8, channels, parameters, F.elu).double()
+    head = Head(groups, 8, channels, parameters, F.elu).double()
     maps = torch.randn(batch, 7, 3, 4, dtype=torch.float64, requires_grad=True)
-    result = readout(maps)
+    result = head(maps)
     assert result.shape == (batch, parameters, channels, 3, 4)
     for colour in range(channels if batch else 0):
         gradient = torch.autograd.grad(result[:, :, colour].sum(), maps, retain_graph=True)[0]
@@ -21,8 +21,8 @@ def test_the_parameters_of_a_colour_come_from_its_own_and_earlier_maps(batch, ch
 
 
 def test_the_activation_comes_before_each_convolution():
-    readout = Readout(ChannelGroups.split(4, 1), 5, 1, 3, F.relu).double()
+    head = Head(ChannelGroups.split(4, 1), 5, 1, 3, F.relu).double()
     maps = torch.randn(2, 4, 3, 3, dtype=torch.float64)
-    expected = readout.output(readout.hidden(maps.clamp(min=0)).clamp(min=0))
-    torch.testing.assert_close(readout(maps)[:, :, 0], expected)
-    assert torch.equal(readout(maps.clamp(max=0)), readout(torch.zeros_like(maps)))
+    expected = head.output(head.hidden(maps.clamp(min=0)).clamp(min=0))
+    torch.testing.assert_close(head(maps)[:, :, 0], expected)
+    assert torch.equal(head(maps.clamp(max=0)), head(torch.zeros_like(maps)))

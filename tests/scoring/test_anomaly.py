@@ -8,7 +8,7 @@ import nextpixel as nx
 from helpers.tiny_models import noise, sharper, tiny
 from nextpixel.data import open_images
 from nextpixel.errors import InputError
-from nextpixel.scoring.anomaly import SCORES, Judge, calibrated, score_batches
+from nextpixel.scoring.anomaly import SCORES, Scorer, calibrated, score_batches
 from nextpixel.scoring.references import has_jpeg_xl
 
 tiny_model = tiny("gated-pixelcnn")
@@ -91,9 +91,9 @@ def test_p_values_of_any_score_count_the_normal_images(by):
     expected = [(1 + (counted >= each - 1e-9).sum()) / (1 + len(counted)) for each in table[by]]
     np.testing.assert_allclose(table["p_value"], expected, atol=1.1 / (1 + len(counted)))
     assert np.array_equal(table["anomalous"], table["p_value"] <= 0.1)
-    judge = calibrated(Judge(model, background), normal, by=by, false_alarms=0.1)
-    limit = judge.calibration.threshold(0.1)
-    assert np.array_equal(judge.calibration.p_values(np.array([limit + 1e-6, limit - 1e-6])) <= 0.1, [True, False])
+    scorer = calibrated(Scorer(model, background), normal, by=by, false_alarms=0.1)
+    limit = scorer.calibration.threshold(0.1)
+    assert np.array_equal(scorer.calibration.p_values(np.array([limit + 1e-6, limit - 1e-6])) <= 0.1, [True, False])
 
 
 def test_false_alarms_are_as_rare_as_promised():
@@ -132,7 +132,7 @@ def test_what_cannot_be_had_is_refused():
 
 
 def test_the_reference_is_named():
-    assert Judge(tiny("gated-pixelcnn")).complexity_format == ("JPEG XL" if has_jpeg_xl() else "WebP")
+    assert Scorer(tiny("gated-pixelcnn")).complexity_format == ("JPEG XL" if has_jpeg_xl() else "WebP")
 
 
 def test_a_model_of_labels_scores_sets_with_and_without_them():
@@ -155,8 +155,8 @@ def test_a_class_for_all_is_that_of_the_normal_images_too(label):
     model = sharper(tiny("gated-pixelcnn", (1, 4, 4), 17, condition=nx.Labels(3), default_condition=False))
     images, normal = noise(model, 6), noise(model, 30)
     found = nx.score(model, images, label, normal=normal, by="nats")
-    judge = calibrated(Judge(model), normal, torch.tensor(1), by="nats")
-    assert np.array_equal(found["p_value"], judge.calibration.p_values(found["nats"]))
+    scorer = calibrated(Scorer(model), normal, torch.tensor(1), by="nats")
+    assert np.array_equal(found["p_value"], scorer.calibration.p_values(found["nats"]))
     with pytest.raises(InputError, match="or of neither"):
         nx.score(model, images, torch.zeros(6, dtype=torch.int64), normal=normal)
     attached = open_images(normal[:, 0].numpy(), levels=17).with_condition(torch.zeros(30, dtype=torch.int64))
@@ -172,14 +172,14 @@ def test_typicality_gives_no_more_false_alarms_than_promised(monkeypatch):
     )
     alarms = []
     for _ in range(2000):
-        judge = calibrated(Judge(tiny_model), noise(tiny_model, 1), by="typicality")
-        new = np.abs(random.normal(size=20) - judge.typical)
-        alarms.append((judge.calibration.p_values(new) <= 0.05).mean())
+        scorer = calibrated(Scorer(tiny_model), noise(tiny_model, 1), by="typicality")
+        new = np.abs(random.normal(size=20) - scorer.typical)
+        alarms.append((scorer.calibration.p_values(new) <= 0.05).mean())
     assert 0.044 < np.mean(alarms) < 0.056
 
 
 def test_memory_does_not_grow_with_the_set():
     """Batches come one by one, so that a table can be written while it is made."""
     model = tiny("gated-pixelcnn")
-    batches = score_batches(Judge(model), noise(model, 600))
+    batches = score_batches(Scorer(model), noise(model, 600))
     assert len(next(batches)["nats"]) < 600

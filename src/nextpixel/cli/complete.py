@@ -69,7 +69,7 @@ def complete(
     from nextpixel.cli.sample import seeded
     from nextpixel.generation.candidates import choose_candidates
     from nextpixel.generation.known import known_mask, known_too_late
-    from nextpixel.nn.distributions import Taste
+    from nextpixel.nn.distributions import SamplingParams
     from nextpixel.rendering.grid import grid, save_picture, spread, to_pil
 
     model = load_model(run)
@@ -91,7 +91,7 @@ def complete(
             model,
             *model._to_complete(repeated, mask, values),
             candidates,
-            taste=Taste(temperature, top_k, top_p),
+            sampling=SamplingParams(temperature, top_k, top_p),
             generator=seeded(seed),
             advance=advance,
         )

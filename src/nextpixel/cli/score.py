@@ -17,7 +17,7 @@ from nextpixel.errors import InputError
 if TYPE_CHECKING:
     from nextpixel.data import ImageSet
     from nextpixel.families.base import ImageModel
-    from nextpixel.scoring.anomaly import Judge, Scores
+    from nextpixel.scoring.anomaly import Scorer, Scores
 
 FORMATS = (".csv", ".jsonl")
 
@@ -67,7 +67,7 @@ def score(
     from nextpixel.rendering.scores import panels
     from nextpixel.rendering.scores import summary as draw_summary
     from nextpixel.runtime.atomic_files import check_new_folder, write_result
-    from nextpixel.scoring.anomaly import Judge, calibrated
+    from nextpixel.scoring.anomaly import Scorer, calibrated
 
     if out.suffix.lower() not in FORMATS:
         raise InputError(f"--out {out} must end with {' or '.join(FORMATS)}")
@@ -78,7 +78,7 @@ def score(
     if summary is not None and picture_format(summary) != "PNG":
         raise InputError(f"--summary {summary} must end with .png")
     model = load_model(run)
-    judge = Judge(model, _background(model, background))
+    scorer = Scorer(model, _background(model, background))
 
     def opened(source: str, part: str | None, file: Path | None) -> ImageSet:
         found = open_for(model, source, images, part, vectors=file, own_condition=own_labels)
@@ -88,18 +88,18 @@ def score(
     normal_images = None if normal is None else opened(normal, None, None)
     total = len(found) + (0 if normal_images is None else len(normal_images))
     with bar("scoring", total) as advance:
-        judge = calibrated(
-            judge, normal_images, by=by if normal is not None else None, false_alarms=threshold, advance=advance
+        scorer = calibrated(
+            scorer, normal_images, by=by if normal is not None else None, false_alarms=threshold, advance=advance
         )
-        if by not in judge.scores:
+        if by not in scorer.scores:
             raise InputError(f"--by {by} needs {'--background' if by == 'ratio' else '--normal'}")
-        table = _write(out, judge, found, by, advance)
+        table = _write(out, scorer, found, by, advance)
     if model.condition is not None and not model.needs_condition:
         warn("an autoencoder encodes each image first: these are likelihoods of reconstructions, not a density")
-    print(_told(judge, table, by, out))
+    print(_told(scorer, table, by, out))
     if summary is not None:
         shown = panels(table["nats"], table[by], by)
-        calibration = judge.calibration
+        calibration = scorer.calibration
         drawn = draw_summary(
             table[by],
             by,
@@ -127,7 +127,7 @@ def _background(model: ImageModel, folder: Path | None) -> ImageModel | None:
     return background
 
 
-def _write(out: Path, judge: Judge, images: ImageSet, by: str, advance: Callable[[int], None]) -> Scores:
+def _write(out: Path, scorer: Scorer, images: ImageSet, by: str, advance: Callable[[int], None]) -> Scores:
     """Write the table while it is made, and keep the columns that are told of afterwards."""
     import numpy as np
 
@@ -139,7 +139,7 @@ def _write(out: Path, judge: Judge, images: ImageSet, by: str, advance: Callable
     labels = None if images.labels is None else images.labels.tolist()
     done = 0
     with writing_result(out) as file:
-        for columns in score_batches(judge, images, advance=advance):
+        for columns in score_batches(scorer, images, advance=advance):
             part = Scores(columns)
             for row in part:
                 own: dict[str, Any] = {"image": names[done] if names else done}
@@ -164,18 +164,18 @@ def _line(row: dict[str, Any], form: str, *, first: bool) -> bytes:
     return text.getvalue().encode()
 
 
-def _told(judge: Judge, table: Scores, by: str, out: Path) -> str:
+def _told(scorer: Scorer, table: Scores, by: str, out: Path) -> str:
     """What the user sees at the end."""
     parts = [
         f"{len(table):,} images, mean {table['nats'].mean():.3f} nats, {table['bits_per_dim'].mean():.4f} "
-        f"bits/dim; complexity against {judge.complexity_format}: {out}"
+        f"bits/dim; complexity against {scorer.complexity_format}: {out}"
     ]
-    if judge.calibration is not None and judge.false_alarms is not None:
+    if scorer.calibration is not None and scorer.false_alarms is not None:
         found = int(table["anomalous"].sum())
-        limit = judge.calibration.threshold(judge.false_alarms)
+        limit = scorer.calibration.threshold(scorer.false_alarms)
         parts.append(
-            f"{found} of {len(table):,} are anomalous: {by} above {limit:.6g}, at most {judge.false_alarms:.2%} false "
-            f"alarms by {len(judge.calibration.scores):,} normal images"
+            f"{found} of {len(table):,} are anomalous: {by} above {limit:.6g}, at most {scorer.false_alarms:.2%} false "
+            f"alarms by {len(scorer.calibration.scores):,} normal images"
         )
     return "\n".join(parts)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nextpixel.codec.convolution_twin import ConvolutionTwinStep, Product
 from nextpixel.codec.fixed_point import IntegerStepper, Twin
-from nextpixel.codec.head_twin import ReadoutTwin
+from nextpixel.codec.head_twin import HeadTwin
 from nextpixel.codec.integers import GATE_REACH, ONE, Gate, Part, Rounded
 from nextpixel.families.gated_pixelcnn import GatedPixelCNN
 from nextpixel.nn.conditioning import Context
@@ -47,7 +47,7 @@ class GatedTwin(Twin):
             bias = reduce(torch.add, [layer.out.bias[-groups.channels :].double() for layer in layers])
             self.skips = self.sum(parts, bias)
         read = self.largest[-2] if self.skips else self.largest[2 * len(layers) - 1]
-        self.readout = ReadoutTwin(self, model.readout, read, self.largest[-1], F.elu)
+        self.readout = HeadTwin(self, model.readout, read, self.largest[-1], F.elu)
         self.groups = groups
 
     @staticmethod
@@ -70,7 +70,7 @@ class GatedTwin(Twin):
             if skip is not None:
                 skips = skip if skips is None else skips + skip
         maps = horizontal if skips is None else skips
-        return [*found, *ReadoutTwin.measure(model.readout, maps)]
+        return [*found, *HeadTwin.measure(model.readout, maps)]
 
     def _stepper(self, batch: int, width: int, labels: Tensor, like: Tensor) -> IntegerStepper:
         return _Stepper(self, batch, width, labels, like)

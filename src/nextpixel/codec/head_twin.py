@@ -20,7 +20,7 @@ LARGEST_LOGIT = 1 << 15
 """Logits are kept within 128."""
 
 
-class ReadoutTwin:
+class HeadTwin:
     """The integers of a head.
 
     Args:
@@ -53,12 +53,12 @@ class ReadoutTwin:
         hidden = readout.hidden(readout.activation(maps))
         return [float(maps.abs().max()), float(hidden.abs().max())]
 
-    def step(self, batch: int, like: Tensor) -> ReadoutTwinStep:
+    def step(self, batch: int, like: Tensor) -> HeadTwinStep:
         """The head at the pixels of a batch."""
-        return ReadoutTwinStep(self, batch, like)
+        return HeadTwinStep(self, batch, like)
 
 
-class ReadoutTwinStep:
+class HeadTwinStep:
     """The head, at a pixel colour by colour or at a whole row.
 
     Args:
@@ -67,7 +67,7 @@ class ReadoutTwinStep:
         like: of the carrier's dtype and device.
     """
 
-    def __init__(self, twin: ReadoutTwin, batch: int, like: Tensor) -> None:
+    def __init__(self, twin: HeadTwin, batch: int, like: Tensor) -> None:
         self.twin = twin
         self.maps = FeatureRow(like, batch, 1, twin.features, 0)
         self.hidden = FeatureRow(like, batch, 1, twin.groups, 0)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nextpixel.codec.fixed_point import IntegerStepper, Twin
-from nextpixel.codec.integers import F, exact_products
+from nextpixel.codec.integers import FRACTION_BITS, exact_products
 from nextpixel.codec.rans import TOTAL, LaneDecoder, encode_lanes
 from nextpixel.codec.tables import frequencies
 from nextpixel.runtime.batching import batches, divided, scaled
@@ -93,7 +93,7 @@ def _shares_of_batch(
             stepper.start_row(row)
             values = images[:, :, row]
             logits = stepper.whole_row(values).permute(1, 0, 2, 3).reshape(-1, twin.levels)
-            shares = frequencies(logits, F)
+            shares = frequencies(logits, FRACTION_BITS)
             chosen = values.permute(0, 2, 1).reshape(-1, 1)
             lengths = shares.gather(1, chosen)
             starts = shares.cumsum(dim=1).gather(1, chosen) - lengths
@@ -187,7 +187,7 @@ def _decode_batch(
         stepper.start_row(row)
         for column in range(width):
             for colour in range(colours):
-                shares = frequencies(stepper.predict(column, colour), F)
+                shares = frequencies(stepper.predict(column, colour), FRACTION_BITS)
                 ends = shares.cumsum(dim=1)
                 slots = torch.from_numpy(decoder.slots(lanes))[:, None]
                 values = torch.searchsorted(ends, slots, right=True)

@@ -1,7 +1,7 @@
 """Weights, activations and nonlinearities as integers that floats carry exactly.
 
-An activation a is the integer round(a * 2^F). A layer's weights have a power of two of their own for each output
-channel, the largest for which no sum can leave the range in which the carrier is exact:
+An activation a is the integer round(a * 2^FRACTION_BITS). A layer's weights have a power of two of their own for
+each output channel, the largest for which no sum can leave the range in which the carrier is exact:
 
     sum over inputs |w| * (largest input) + |bias| < 2^23           checked here, with the integers that are used
 
@@ -25,10 +25,10 @@ from nextpixel.codec.tables import rounded
 from nextpixel.errors import ModelError
 from nextpixel.runtime.precision import Shared
 
-F = 8
+FRACTION_BITS = 8
 """Fraction bits of activations and logits."""
 
-ONE = 1 << F
+ONE = 1 << FRACTION_BITS
 NARROW_LIMIT, WIDE_LIMIT = 2.0**23, 2.0**50
 MOST_WEIGHT_BITS, LEAST_WEIGHT_BITS = 14, 4
 GATE_REACH = 8 * ONE

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from nextpixel.codec.convolution_twin import ConvolutionTwinStep, Product
 from nextpixel.codec.fixed_point import IntegerStepper, Twin
-from nextpixel.codec.head_twin import ReadoutTwin
+from nextpixel.codec.head_twin import HeadTwin
 from nextpixel.codec.integers import Part
 from nextpixel.families.pixelcnn import PixelCNN
 from nextpixel.nn.conditioning import Context
@@ -51,7 +51,7 @@ class PixelCNNTwin(Twin):
             bias = reduce(torch.add, [block.out.bias[-n:].double() for block in blocks])
             self.skips = self.sum(parts, bias)
             read = self.largest[-2]
-        self.readout = ReadoutTwin(self, model.readout, read, self.largest[-1], F.relu)
+        self.readout = HeadTwin(self, model.readout, read, self.largest[-1], F.relu)
 
     @staticmethod
     def activations(model: PixelCNN) -> int:
@@ -72,7 +72,7 @@ class PixelCNNTwin(Twin):
             found += [float(each.abs().max()) for each in (narrow, hidden, maps)]
             if skip is not None:
                 skips = skip if skips is None else skips + skip
-        return [*found, *ReadoutTwin.measure(model.readout, maps if skips is None else skips)]
+        return [*found, *HeadTwin.measure(model.readout, maps if skips is None else skips)]
 
     def _stepper(self, batch: int, width: int, labels: Tensor, like: Tensor) -> IntegerStepper:
         return _Stepper(self, batch, width, labels, like)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nextpixel.data.levels import Binarize, Tone, check_word
+from nextpixel.data.levels import Binarize, LevelTransform, check_word
 from nextpixel.data.source import Labels
 from nextpixel.data.table import Table
 from nextpixel.errors import DataError
@@ -34,17 +34,22 @@ class ImageSet:
 
     Args:
         table: All images of the source.
-        tone: How stored integers become served ones.
+        transform: How stored integers become served ones.
         rows: int64 ``[N]``: which images of the source the set holds, in order.
         splits: Names and sizes of the parts that the rows are made of, in order.
         condition: See `with_condition`.
     """
 
     def __init__(
-        self, table: Table, tone: Tone, rows: Labels, splits: dict[str, int], condition: Values | None = None
+        self,
+        table: Table,
+        transform: LevelTransform,
+        rows: Labels,
+        splits: dict[str, int],
+        condition: Values | None = None,
     ) -> None:
         self._table = table
-        self._tone = tone
+        self._transform = transform
         self._rows = rows
         self._splits = splits
         self.condition = condition
@@ -79,7 +84,7 @@ class ImageSet:
         rows = self._rows[self._positions(indices)]
         order = self._table.layout.order
         stored = np.ascontiguousarray(self._table.pixels[rows if order is None else order[rows]])
-        return torch.from_numpy(self._tone.apply(stored, rows, draw))
+        return torch.from_numpy(self._transform.apply(stored, rows, draw))
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
@@ -90,7 +95,7 @@ class ImageSet:
     @property
     def levels(self) -> int:
         """How many levels the integers have, 2..256: each lies in 0..levels-1."""
-        return self._tone.served
+        return self._transform.served
 
     @functools.cached_property
     def labels(self) -> torch.Tensor | None:
@@ -129,7 +134,7 @@ class ImageSet:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was done to the images of the source, a phrase each."""
-        return self._table.notes + self._tone.notes
+        return self._table.notes + self._transform.notes
 
     @property
     def splits(self) -> dict[str, int]:
@@ -140,12 +145,12 @@ class ImageSet:
     def binarize(self) -> Binarize | None:
         """Which binarisation is in force, if any; also one that was done when the set was prepared."""
         done: Binarize | None = self._table.prepared.get("binarize")
-        return self._tone.binarize or done
+        return self._transform.binarize or done
 
     @property
     def dynamic(self) -> bool:
         """Whether every `draw` of a batch gives other bits."""
-        return self._tone.binarize == "dynamic"
+        return self._transform.binarize == "dynamic"
 
     @property
     def prepared(self) -> dict[str, Any]:
@@ -160,9 +165,15 @@ class ImageSet:
     @functools.cached_property
     def fingerprint(self) -> str:
         """Hex digest that tells apart sets of other images, labels, levels, binarisation or conditions."""
-        tone = self._tone
-        about = [len(self), self.image_shape, self.levels, tone.binarize, tone.seed if tone.binarize else 0]
-        about += [tone.mutation] if tone.mutation else []
+        transform = self._transform
+        about = [
+            len(self),
+            self.image_shape,
+            self.levels,
+            transform.binarize,
+            transform.seed if transform.binarize else 0,
+        ]
+        about += [transform.mutation] if transform.mutation else []
         digest = hashlib.blake2b(repr(about).encode(), digest_size=8)
         if self._table.digest is None:
             self._digest_content(digest)
@@ -201,7 +212,7 @@ class ImageSet:
     def subset(self, indices: Indices) -> ImageSet:
         """Returns the images at some places as a set; binarised images keep the bits they have here."""
         positions = self._positions(indices)
-        return ImageSet(self._table, self._tone, self._rows[positions], {}, self.condition_of(positions))
+        return ImageSet(self._table, self._transform, self._rows[positions], {}, self.condition_of(positions))
 
     def hold_out(self, fraction: float) -> tuple[ImageSet, ImageSet]:
         """Divides the set in two, the second for validation; always in the same way, so that runs can be compared.
@@ -245,7 +256,7 @@ class ImageSet:
             if count != len(self) or not attached[name].ndim:
                 raise DataError(f"{count} {what} were given for {len(self)} images: give one for each.")
         together = attached.get("", attached or None)
-        return ImageSet(self._table, self._tone, self._rows, self._splits, together)
+        return ImageSet(self._table, self._transform, self._rows, self._splits, together)
 
     def mutated(self, rate: float) -> ImageSet:
         """Returns the set with sub-pixels replaced at random, anew for every `draw` of a batch.
@@ -261,13 +272,13 @@ class ImageSet:
         """
         if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
             raise DataError(f"the mutation rate is {rate!r} and must be a number from 0 to 1.")
-        tone = replace(self._tone, mutation=float(rate))
-        return ImageSet(self._table, tone, self._rows, self._splits, self.condition)
+        transform = replace(self._transform, mutation=float(rate))
+        return ImageSet(self._table, transform, self._rows, self._splits, self.condition)
 
     @property
     def mutation(self) -> float:
         """The rate of `mutated`, 0 where nothing is replaced."""
-        return self._tone.mutation
+        return self._transform.mutation
 
     def condition_of(self, indices: Indices) -> Values | None:
         """Returns the conditions of images, in the form they were given."""

@@ -20,7 +20,7 @@ WORD = 1 << 64
 
 
 @dataclass(frozen=True)
-class Tone:
+class LevelTransform:
     """How stored integers become served ones.
 
     Attributes:
@@ -84,7 +84,7 @@ class Tone:
         return np.random.Generator(np.random.Philox(key=key, counter=np.array([0, 0, purpose, draw], dtype=np.uint64)))
 
 
-def plan(stored: int, levels: int | None, binarize: str | None, seed: int, where: str) -> Tone:
+def plan(stored: int, levels: int | None, binarize: str | None, seed: int, where: str) -> LevelTransform:
     """Decides how images of `stored` levels become what was asked for.
 
     Args:
@@ -106,16 +106,16 @@ def plan(stored: int, levels: int | None, binarize: str | None, seed: int, where
     if binarize is not None:
         return _plan_binary(stored, levels, binarize, seed)
     if levels is None or levels == stored:
-        return Tone(stored, stored, None, seed, ())
+        return LevelTransform(stored, stored, None, seed, ())
     if levels > stored:
         raise DataError(
             f"{where} has {stored} levels, fewer than the {levels} asked for:"
             f" leave out --levels (levels=None) or ask for at most {stored}."
         )
-    return Tone(stored, levels, None, seed, (f"quantised from {stored} to {levels} levels",))
+    return LevelTransform(stored, levels, None, seed, (f"quantised from {stored} to {levels} levels",))
 
 
-def _plan_binary(stored: int, levels: int | None, binarize: str, seed: int) -> Tone:
+def _plan_binary(stored: int, levels: int | None, binarize: str, seed: int) -> LevelTransform:
     kind = KINDS.get(binarize)
     if kind is None:
         raise DataError(f"binarize={binarize!r} is not known: use 'threshold', 'stochastic' or 'dynamic'.")
@@ -124,14 +124,14 @@ def _plan_binary(stored: int, levels: int | None, binarize: str, seed: int) -> T
             f"binarize={binarize!r} makes 2 levels and levels={levels} was asked for: leave one of them out."
         )
     if stored == 2:
-        return Tone(2, 2, None, seed, (f"already of 2 levels, so {binarize} binarisation changed nothing",))
+        return LevelTransform(2, 2, None, seed, (f"already of 2 levels, so {binarize} binarisation changed nothing",))
     chance = f"1 with probability value/{stored - 1}, seed {seed}"
     how = {
         "threshold": f"binarised from {stored} levels: 1 where twice the value is at least {stored}",
         "stochastic": f"binarised once from {stored} levels, {chance}",
         "dynamic": f"binarised anew at every draw from {stored} levels, {chance}",
     }
-    return Tone(stored, 2, kind, seed, (how[kind],))
+    return LevelTransform(stored, 2, kind, seed, (how[kind],))
 
 
 def check_levels(levels: object, what: str) -> int:

@@ -70,11 +70,11 @@ def open_images(
     folder = cache_folder(cache)
     found = find_source(source, folder)
     # Wishes that contradict each other are refused before a long read.
-    tone = plan(found.levels, levels, binarize, seed, found.name)
+    transform = plan(found.levels, levels, binarize, seed, found.name)
     table = replace(
         _load(found, source, geometry, vectors, folder), reopen=partial(_reopen, source, geometry, vectors, folder)
     )
-    images = ImageSet(table, tone, np.arange(len(table.pixels), dtype=np.int64), table.layout.splits)
+    images = ImageSet(table, transform, np.arange(len(table.pixels), dtype=np.int64), table.layout.splits)
     return images if split is None else images.split(split)
 
 

@@ -17,7 +17,7 @@ from nextpixel.data.find import find_source, known_label_names, vectors_for
 from nextpixel.data.geometry import Geometry
 from nextpixel.data.image_set import ImageSet
 from nextpixel.data.ingest import ingest
-from nextpixel.data.levels import Binarize, Tone, plan
+from nextpixel.data.levels import Binarize, LevelTransform, plan
 from nextpixel.data.open import open_images
 from nextpixel.data.prepared.manifest import (
     LABELS,
@@ -100,19 +100,19 @@ def prepare(
             " give it when they are used."
         )
     found = find_source(source, folder)
-    tone = plan(found.levels, levels, binarize, seed, found.name)
+    transform = plan(found.levels, levels, binarize, seed, found.name)
     options = {
         "levels": levels,
         # Images of two levels already are left as they are, whatever was asked.
-        "binarize": tone.binarize,
-        "seed": seed if tone.binarize == "stochastic" else None,
+        "binarize": transform.binarize,
+        "seed": seed if transform.binarize == "stochastic" else None,
         "resize": resize,
         "mode": mode,
         "drop_alpha": drop_alpha or None,
     }
     earlier = found.manifest.options if isinstance(found, PreparedSource) else {}
     with whole_folder(out) as new:
-        writer = _Writer(new, shard_mb * 10**6, tone)
+        writer = _Writer(new, shard_mb * 10**6, transform)
         with bar("preparing", found.expected()) as advance, writer:
 
             def keep(image: Pixels) -> None:
@@ -122,10 +122,10 @@ def prepare(
             gathered = ingest(found, geometry, keep)
         layout = name_labels(gathered.layout, known_label_names(source))
         layout, vectors_error = vectors_for(source, vectors, layout, writer.count, found.name)
-        if tone.binarize == "stochastic":
-            _draw_bits(writer, layout, tone)
+        if transform.binarize == "stochastic":
+            _draw_bits(writer, layout, transform)
         _write_arrays(new, layout)
-        notes = [*gathered.notes, *tone.notes]
+        notes = [*gathered.notes, *transform.notes]
         if vectors_error is not None:
             notes.append(f"without vectors: {vectors_error}")
         if len(gathered.skipped) > MOST_SKIPPED:
@@ -134,7 +134,7 @@ def prepare(
             name=found.name,
             count=writer.count,
             shape=gathered.shape,
-            levels=tone.served,
+            levels=transform.served,
             shard_images=writer.shard_images,
             splits=layout.splits,
             label_names=layout.label_names,
@@ -153,17 +153,21 @@ class _Writer:
     Args:
         folder: Where they go.
         shard_bytes: About how large they are.
-        tone: What happens to the integers; a stochastic binarisation is left for later, since it depends on the final
-            order.
+        transform: What happens to the integers; a stochastic binarisation is left for later, since it depends on the
+            final order.
     """
 
-    def __init__(self, folder: Path, shard_bytes: int, tone: Tone) -> None:
+    def __init__(self, folder: Path, shard_bytes: int, transform: LevelTransform) -> None:
         self.folder = folder
         self.count = 0
         self.shard_images = 0
         self.shape: tuple[int, ...] = ()
         self._shard_bytes = shard_bytes
-        self._tone = replace(tone, served=tone.stored, binarize=None) if tone.binarize == "stochastic" else tone
+        self._transform = (
+            replace(transform, served=transform.stored, binarize=None)
+            if transform.binarize == "stochastic"
+            else transform
+        )
         self._block: list[Pixels] = []
         self._block_images = 0
         self._file: IO[bytes] | None = None
@@ -206,7 +210,7 @@ class _Writer:
             self._file = (self.folder / shard_name(self.count // self.shard_images)).open("wb")
             self._file.write(bytes(HEADER_BYTES))
         block = np.stack(self._block)
-        self._file.write(self._tone.apply(block, np.zeros(len(block), np.int64), 0).tobytes())
+        self._file.write(self._transform.apply(block, np.zeros(len(block), np.int64), 0).tobytes())
         self.count += len(block)
         self._block = []
         if self.count % self.shard_images == 0:
@@ -236,13 +240,13 @@ def _header(shape: tuple[int, ...]) -> bytes:
     return start + text.ljust(HEADER_BYTES - 11) + b"\n"
 
 
-def _draw_bits(writer: _Writer, layout: Layout, tone: Tone) -> None:
+def _draw_bits(writer: _Writer, layout: Layout, transform: LevelTransform) -> None:
     """Binarises the shards by chance: the bits of an image depend on its place in the final order."""
     places = np.arange(writer.count)
     if layout.order is not None:
         places[layout.order] = np.arange(writer.count)
     for block, part in writer.blocks():
-        block[...] = tone.apply(block, places[part], 0)
+        block[...] = transform.apply(block, places[part], 0)
         block.flush()
 
 

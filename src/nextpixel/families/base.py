@@ -7,6 +7,7 @@ methods check their arguments once and delegate to the underscored ones, which f
 from __future__ import annotations
 
 import math
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,7 +22,7 @@ from nextpixel.generation.canvas import Canvas
 from nextpixel.generation.walk import FLOATS_AT_ONCE, MOST_AT_ONCE, MOST_ON_A_GPU, walk, walk_by_passes
 from nextpixel.nn.conditioning import Conditioning, Context, ContextSizes
 from nextpixel.nn.conditions import Specification, Values, checked_values, named, random_values
-from nextpixel.nn.distributions import Categorical, Head, Taste
+from nextpixel.nn.distributions import Categorical, Distribution, SamplingParams
 from nextpixel.nn.tensors import as_tensor
 from nextpixel.runtime.precision import in_full_float32
 from nextpixel.runtime.validation import MOST_SIDE, integer
@@ -76,7 +77,7 @@ class ImageModel(nn.Module, ABC):
         self.levels = integer("levels", levels, 2, 256)
         self.options = options
         self.record: dict[str, Any] = {}
-        self.head: Head = Categorical(self.levels)
+        self.distribution: Distribution = Categorical(self.levels)
         self.condition = condition
         conditions = named(condition)
         self.conditioning = Conditioning(conditions, self.image_shape[1:], condition_features) if conditions else None
@@ -107,7 +108,7 @@ class ImageModel(nn.Module, ABC):
             context: what the layers see of the conditions; None without.
 
         Returns:
-            Float `[B, head.parameters, C, H, W]`; the parameters of a sub-pixel depend on earlier ones only.
+            Float `[B, distribution.parameters, C, H, W]`; the parameters of a sub-pixel depend on earlier ones only.
         """
 
     def _walk(self, canvas: Canvas, context: Context | None) -> None:
@@ -127,13 +128,18 @@ class ImageModel(nn.Module, ABC):
         return max(1, min(most, FLOATS_AT_ONCE // (3 * channels * self.image_shape[2])))
 
     @abstractmethod
-    def promised_context(self) -> Tensor:
+    def receptive_field(self) -> Tensor:
         """What the architecture, from its definition and not from its weights or masks, lets each sub-pixel see.
 
         Returns:
             Bool `[C*H*W, C*H*W]`, both axes in the memory order of `[C, H, W]`: entry (t, s) is True where the
             distribution of sub-pixel t depends on sub-pixel s. `nextpixel.check_causality` holds the weights to it.
         """
+
+    def promised_context(self) -> Tensor:
+        """`receptive_field` by its former name, which is deprecated."""
+        warnings.warn("promised_context is called receptive_field now", DeprecationWarning, stacklevel=2)
+        return self.receptive_field()
 
     @property
     def order(self) -> Tensor:
@@ -146,7 +152,7 @@ class ImageModel(nn.Module, ABC):
     def forward(self, images: Tensor, condition: Values | None = None) -> Tensor:
         """The logits of `logits`; the call that `torch.compile` and DistributedDataParallel wrap."""
         images = self._checked(images)
-        return self.head.logits(self._predict(images, self._context(self._given(images, condition))))
+        return self.distribution.logits(self._predict(images, self._context(self._given(images, condition))))
 
     def logits(self, images: Tensor, condition: Values | None = None) -> Tensor:
         """Logits over the levels of each sub-pixel, given all earlier sub-pixels of the same image.
@@ -169,7 +175,7 @@ class ImageModel(nn.Module, ABC):
     def log_prob_map(self, images: Tensor, condition: Values | None = None) -> Tensor:
         """Log-probability of each sub-pixel given the earlier ones, in nats: `[B, C, H, W]`. See `logits`."""
         images = self._checked(images)
-        return self.head.log_prob(self._predict(images, self._context(self._given(images, condition))), images)
+        return self.distribution.log_prob(self._predict(images, self._context(self._given(images, condition))), images)
 
     def log_prob(self, images: Tensor, condition: Values | None = None) -> Tensor:
         """Log-probability of each image in nats: `[B]`, the sum of `log_prob_map`. See `logits`."""
@@ -265,7 +271,7 @@ class ImageModel(nn.Module, ABC):
         Raises:
             InputError: an argument does not fit the model.
         """
-        taste = Taste(temperature, top_k, top_p)
+        sampling = SamplingParams(temperature, top_k, top_p)
         if generator is not None and not (isinstance(generator, torch.Generator) and generator.device.type == "cpu"):
             raise InputError(f"generator must be a torch.Generator of the CPU, not {generator!r}")
         if candidates != 1 and watch is not None:
@@ -273,9 +279,11 @@ class ImageModel(nn.Module, ABC):
         images, known, values = self._to_complete(images, known, condition)
         if candidates != 1:
             return choose_candidates(
-                self, images, known, values, candidates, taste=taste, generator=generator, advance=advance
+                self, images, known, values, candidates, sampling=sampling, generator=generator, advance=advance
             ).images
-        return walk(self, images, known, values, taste=taste, generator=generator, advance=advance, watch=watch).images
+        return walk(
+            self, images, known, values, sampling=sampling, generator=generator, advance=advance, watch=watch
+        ).images
 
     def _to_complete(
         self, images: Tensor, known: Tensor, condition: Values | None

@@ -25,7 +25,7 @@ from nextpixel.families.raster_model import RasterModel
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.conditions import Specification
 from nextpixel.nn.gated import GatedLayer
-from nextpixel.nn.head import Readout
+from nextpixel.nn.head import Head
 from nextpixel.nn.level_embedding import LevelEmbedding
 from nextpixel.nn.masks import ChannelGroups
 from nextpixel.nn.receptive_field import RowReach, raster_context
@@ -104,7 +104,7 @@ class GatedPixelCNN(RasterModel):
             )
             for index in range(layers)
         )
-        self.readout = Readout(groups, head_features or features, channels, self.head.parameters, F.elu)
+        self.readout = Head(groups, head_features or features, channels, self.distribution.parameters, F.elu)
 
     def _network(self, inputs: Tensor, context: Context | None) -> Tensor:
         vertical = horizontal = self.image_maps(inputs)
@@ -122,7 +122,7 @@ class GatedPixelCNN(RasterModel):
         layers = [layer for layer in self.layers if isinstance(layer, GatedLayer)]
         return GatedStepper(layers, self.image_maps, self.readout, self.image_shape[2], batch, context)
 
-    def promised_context(self) -> Tensor:
+    def receptive_field(self) -> Tensor:
         """The past within `reach`: see the module's docstring."""
         reach = self.reach
         row = RowReach(left=reach, right=reach, features=reach)

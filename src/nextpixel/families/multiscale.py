@@ -151,7 +151,7 @@ class Multiscale(ImageModel):
     def _models(self) -> list[ImageModel]:
         return [model for model in self.models if isinstance(model, ImageModel)]
 
-    def promised_context(self) -> Tensor:
+    def receptive_field(self) -> Tensor:
         """At its own scale what the model there promises; of the smaller image what the upsampling sees at the pixel.
 
         By way of other pixels of its scale a pixel sees more of the smaller image, which is not promised.
@@ -161,7 +161,7 @@ class Multiscale(ImageModel):
         context = torch.zeros(places.numel(), places.numel(), dtype=torch.bool)
         smaller: Tensor | None = None
         for model, scale in zip(self._models, self.scales_of(places), strict=True):
-            own = model.promised_context()
+            own = model.receptive_field()
             if smaller is not None:
                 assert model.conditioning is not None
                 upsampling = model.conditioning.upsampling["smaller"]

@@ -131,10 +131,10 @@ class Oriented(ImageModel):
         self.inner._walk(turned, self._inner_context(context))
         copy_back()
 
-    def promised_context(self) -> Tensor:
+    def receptive_field(self) -> Tensor:
         """What the model inside promises, at the places where its pixels really are."""
         places = torch.arange(self.order.numel()).view(self.image_shape)
         inner_to_outer = self._turn(places).flatten()
         context = torch.zeros(len(inner_to_outer), len(inner_to_outer), dtype=torch.bool)
-        context[inner_to_outer[:, None], inner_to_outer] = self.inner.promised_context()
+        context[inner_to_outer[:, None], inner_to_outer] = self.inner.receptive_field()
         return context

@@ -6,7 +6,7 @@ The frame of `nextpixel.families.residual_network` around a core of masked convo
 
 **Its blind spot is part of the paper.** A single stack of masked convolutions cannot turn right within a row, so with
 n blocks of reach k a pixel sees, u rows up, at most some k*u columns to the right: the triangle beyond is never seen,
-at any depth. (The Gated PixelCNN's two stacks mend that.) `promised_context` promises what the architecture gives, and
+at any depth. (The Gated PixelCNN's two stacks mend that.) `receptive_field` promises what the architecture gives, and
 `nextpixel.check_causality` tells how much of the past that is.
 
 Deviations from the paper: skip connections, dropout and features of the levels are options; a kernel has no taps below
@@ -53,7 +53,7 @@ class PixelCNN(ResidualNetwork):
         # more slowly and need a smaller learning rate.
         return 1 / math.sqrt(self.options["layers"]) if self.options["residual"] else RELU_GAIN
 
-    def promised_context(self) -> Tensor:
+    def receptive_field(self) -> Tensor:
         """The past without the blind spot: see the module's docstring."""
         first = self.options["first_kernel_size"] // 2
         k, n = self.options["kernel_size"] // 2, self.options["layers"]

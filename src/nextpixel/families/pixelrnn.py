@@ -3,7 +3,7 @@
 The frame of `nextpixel.families.residual_network` around a Row LSTM (`nextpixel.nn.row_lstm`) or a Diagonal BiLSTM
 (`nextpixel.nn.diagonal_lstm`).
 
-**Context of the Row LSTM**: a triangle in the rows above; `promised_context` has it.
+**Context of the Row LSTM**: a triangle in the rows above; `receptive_field` has it.
 
 **Context of the Diagonal BiLSTM**: the whole past, at any depth. As printed, the design has a hole: with mask A in the
 first layer, the features at a pixel do not contain the pixel itself (of several colours, its last one), and the
@@ -66,7 +66,7 @@ class RowLSTMModel(ResidualNetwork):
     def _gain(self) -> float:
         return LSTM_GAIN
 
-    def promised_context(self) -> Tensor:
+    def receptive_field(self) -> Tensor:
         """The triangle above and the pixels to the left: see the module's docstring."""
         first = self.options["first_kernel_size"] // 2
         k, n = self.options["kernel_size"] // 2, self.options["layers"]
@@ -127,7 +127,7 @@ class DiagonalBiLSTMModel(ResidualNetwork):
     def _stepper(self, batch: int, context: Context | None) -> Stepper:
         return _DiagonalStepper(self, batch, _one_column_more(context))
 
-    def promised_context(self) -> Tensor:
+    def receptive_field(self) -> Tensor:
         """The whole past."""
         rank = self.order.flatten()
         return rank[None, :] < rank[:, None]

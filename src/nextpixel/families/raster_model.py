@@ -24,4 +24,4 @@ class RasterModel(ImageModel):
         """
 
     def _walk(self, canvas: Canvas, context: Context | None) -> None:
-        walk_by_steps(self._stepper(len(canvas.images), context), self.head, canvas)
+        walk_by_steps(self._stepper(len(canvas.images), context), self.distribution, canvas)

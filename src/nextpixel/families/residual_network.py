@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from nextpixel.families.raster_model import RasterModel
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.conditions import Specification
-from nextpixel.nn.head import Readout
+from nextpixel.nn.head import Head
 from nextpixel.nn.level_embedding import LevelEmbedding
 from nextpixel.nn.masked_conv import MaskedConv2d
 from nextpixel.nn.masks import ChannelGroups
@@ -105,7 +105,7 @@ class ResidualNetwork(RasterModel):
             )
             for index in range(layers)
         )
-        self.readout = Readout(maps, head_features or 2 * features, channels, self.head.parameters, F.relu)
+        self.readout = Head(maps, head_features or 2 * features, channels, self.distribution.parameters, F.relu)
 
     @property
     def reach_in_row(self) -> int:

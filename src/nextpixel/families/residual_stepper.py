@@ -10,7 +10,7 @@ from nextpixel.families.residual_network import ResidualNetwork
 from nextpixel.nn.residual import ResidualBlock
 from nextpixel.nn.steps.convolutions import MaskedConvStep
 from nextpixel.nn.steps.feature_row import FeatureRow
-from nextpixel.nn.steps.head import ReadoutStep
+from nextpixel.nn.steps.head import HeadStep
 from nextpixel.nn.steps.residual import CoreStep, ResidualStep
 from nextpixel.nn.steps.rows_above import RowOffset
 from nextpixel.nn.steps.stepper import Stepper
@@ -38,7 +38,7 @@ class ResidualStepper(Stepper):
         maps, reach = blocks[0].maps, model.reach_in_row
         first = model.first
         image = FeatureRow(like, batch, width, model.image_maps.groups, first.reach)
-        super().__init__(image, model.image_maps, ReadoutStep(model.readout, batch))
+        super().__init__(image, model.image_maps, HeadStep(model.readout, batch))
         self.rows = [FeatureRow(like, batch, width, maps, reach) for _ in range(len(blocks) + 1)]
         self.first = MaskedConvStep(first.visible_weight, "A", self.image, maps, RowOffset(first.bias))
         skips = like.new_zeros(batch, maps.channels)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from nextpixel.errors import InputError
 from nextpixel.generation.walk import walk
-from nextpixel.nn.distributions import AS_IT_IS, Taste
+from nextpixel.nn.distributions import AS_IT_IS, SamplingParams
 from nextpixel.runtime.batching import batches
 from nextpixel.runtime.precision import evaluating
 from nextpixel.runtime.validation import integer
@@ -50,7 +50,7 @@ def choose_candidates(
     condition: dict[str, Tensor],
     candidates: int,
     *,
-    taste: Taste = AS_IT_IS,
+    sampling: SamplingParams = AS_IT_IS,
     generator: torch.Generator | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> Chosen:
@@ -62,7 +62,8 @@ def choose_candidates(
         known: bool `[B, C, H, W]`.
         condition: values of the model's conditions by name, each `[B, ...]`.
         candidates: how many are drawn for each image, at least 1.
-        taste: how levels are drawn; where it is not the model's own distribution, q above is not quite what is drawn.
+        sampling: how levels are drawn; where it is not the model's own distribution, q above is not quite what is
+            drawn.
         generator: CPU generator of the draws.
         advance: called with numbers of sub-pixels done, which add up to `B * candidates * C * H * W`.
 
@@ -71,7 +72,7 @@ def choose_candidates(
     """
     candidates = integer("candidates", candidates, 1, error=InputError)
     size = max(1, model.images_at_once // candidates)
-    draws = _Draws(candidates, taste, generator, advance)
+    draws = _Draws(candidates, sampling, generator, advance)
     parts = [
         _choose(model, images[part], known[part], {name: values[part] for name, values in condition.items()}, draws)
         for part in batches(len(images), size)
@@ -83,7 +84,7 @@ def choose_candidates(
 
 class _Draws(NamedTuple):
     candidates: int
-    taste: Taste
+    sampling: SamplingParams
     generator: torch.Generator | None
     advance: Callable[[int], None] | None
 
@@ -100,7 +101,7 @@ def _choose(model: ImageModel, images: Tensor, known: Tensor, condition: dict[st
         images.repeat_interleave(candidates, dim=0),
         many,
         repeated,
-        taste=draws.taste,
+        sampling=draws.sampling,
         uniforms=numbers[:, :-1].reshape(-1, *images.shape[1:]),
         advance=draws.advance,
     ).images
@@ -108,7 +109,7 @@ def _choose(model: ImageModel, images: Tensor, known: Tensor, condition: dict[st
     with evaluating(model):
         for part in batches(len(drawn), model.images_at_once):
             context = model._context({name: values[part] for name, values in repeated.items()})
-            nats = model.head.log_prob(model._predict(drawn[part], context), drawn[part])
+            nats = model.distribution.log_prob(model._predict(drawn[part], context), drawn[part])
             weights.append(nats.where(many[part], 0).flatten(1).sum(dim=1).double())
     shares = torch.cat(weights).view(count, candidates).softmax(dim=1)
     targets = numbers[:, -1:].to(shares.device) * shares.sum(dim=1, keepdim=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from nextpixel.nn.distributions import Taste
+from nextpixel.nn.distributions import SamplingParams
 from nextpixel.runtime.batching import scaled
 
 
@@ -21,7 +21,7 @@ class Canvas:
         known: bool `[B, C, H, W]`.
         uniforms: float64 `[B, C, H, W]` on [0, 1): what the draws depend on, so that an image does not depend on how
             many are drawn with it.
-        taste: how levels are drawn.
+        sampling: how levels are drawn.
         levels: values that a sub-pixel can take.
         advance: called with numbers of sub-pixels done.
         watch: called whenever a row is done.
@@ -31,7 +31,7 @@ class Canvas:
     nats: Tensor
     known: Tensor
     uniforms: Tensor
-    taste: Taste
+    sampling: SamplingParams
     levels: int
     advance: Callable[[int], None] | None
     watch: Callable[[], None] | None = None

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from nextpixel.errors import ModelError
 from nextpixel.generation.canvas import Canvas
-from nextpixel.nn.distributions import AS_IT_IS, Head, Taste, draw
+from nextpixel.nn.distributions import AS_IT_IS, Distribution, SamplingParams, draw
 from nextpixel.nn.steps.stepper import Stepper
 from nextpixel.runtime.batching import divided
 from nextpixel.runtime.distributed import ALONE, current
@@ -53,7 +53,7 @@ def walk(
     known: Tensor,
     condition: dict[str, Tensor],
     *,
-    taste: Taste = AS_IT_IS,
+    sampling: SamplingParams = AS_IT_IS,
     generator: torch.Generator | None = None,
     uniforms: Tensor | None = None,
     advance: Callable[[int], None] | None = None,
@@ -66,7 +66,7 @@ def walk(
         images: integers `[B, C, H, W]` on the model's device.
         known: bool `[B, C, H, W]`.
         condition: values of the model's conditions by name, each `[B, ...]` on the model's device.
-        taste: how levels are drawn.
+        sampling: how levels are drawn.
         generator: CPU generator of the draws.
         uniforms: the numbers to draw with, float64 `[B, C, H, W]` on [0, 1), instead of new ones.
         advance: called with a number of sub-pixels done, which add up to B*C*H*W.
@@ -81,7 +81,7 @@ def walk(
     uniforms = uniforms.to(images.device)
     images = images.to(torch.uint8, copy=True)
     nats = torch.zeros(images.shape, device=images.device, dtype=next(model.parameters()).dtype)
-    canvas = Canvas(images, nats, known, uniforms, taste, model.levels, advance)
+    canvas = Canvas(images, nats, known, uniforms, sampling, model.levels, advance)
 
     def draw_part(number: int) -> Walk:
         part, beside = parts[number], processes.beside(parts, number)
@@ -104,12 +104,12 @@ def walk(
     return Walk(images, nats)
 
 
-def walk_by_steps(stepper: Stepper, head: Head, canvas: Canvas) -> None:
+def walk_by_steps(stepper: Stepper, distribution: Distribution, canvas: Canvas) -> None:
     """Fill the canvas in raster order.
 
     Args:
         stepper: the model at the beginning of the canvas' images.
-        head: the model's.
+        distribution: the model's.
         canvas: what is known, and where the draws go.
     """
     batch, colours, height, width = canvas.images.shape
@@ -126,7 +126,7 @@ def walk_by_steps(stepper: Stepper, head: Head, canvas: Canvas) -> None:
             canvas.done(colours * width)
             canvas.row_done()
             continue
-        _walk_row(stepper, head, canvas, row, by_all, by_some)
+        _walk_row(stepper, distribution, canvas, row, by_all, by_some)
         if row + 1 < needed:
             stepper.end_row()
         canvas.row_done()
@@ -135,7 +135,7 @@ def walk_by_steps(stepper: Stepper, head: Head, canvas: Canvas) -> None:
 
 def _walk_row(
     stepper: Stepper,
-    head: Head,
+    distribution: Distribution,
     canvas: Canvas,
     row: int,
     by_all: list[list[list[bool]]],
@@ -157,8 +157,8 @@ def _walk_row(
             if parameters is None:
                 values = given[place]
             else:
-                logits.append(head.logits(parameters))
-                values = draw(logits[-1], uniforms[place], canvas.taste)
+                logits.append(distribution.logits(parameters))
+                values = draw(logits[-1], uniforms[place], canvas.sampling)
                 if by_some[colour][row][column]:
                     values = torch.where(known[place], given[place], values)
                 places.append(place)
@@ -186,8 +186,8 @@ def walk_by_passes(model: ImageModel, canvas: Canvas, context: Context | None) -
         colour, row, column = site // (height * width), site // width % height, site % width
         known = canvas.known[:, colour, row, column]
         if not known.all():
-            logits = model.head.logits(model._predict(canvas.images, context))[:, :, colour, row, column]
-            drawn = draw(logits, canvas.uniforms[:, colour, row, column], canvas.taste)
+            logits = model.distribution.logits(model._predict(canvas.images, context))[:, :, colour, row, column]
+            drawn = draw(logits, canvas.uniforms[:, colour, row, column], canvas.sampling)
             values = torch.where(known, canvas.images[:, colour, row, column].long(), drawn)
             canvas.images[:, colour, row, column] = values.to(torch.uint8)
             nats = _nats(logits[:, :, None], values[:, None], known[:, None])[:, 0]

@@ -1,1 +1,1 @@
-"""Layers: masks, masked convolutions, gated blocks and likelihood heads."""
+"""Layers: masks, masked convolutions, gated blocks, heads and distributions."""

@@ -1,7 +1,7 @@
-"""Likelihood heads: from the numbers a network gives for a sub-pixel to the probabilities of its levels.
+"""Distributions: from the numbers a network gives for a sub-pixel to the probabilities of its levels.
 
-A head says how many parameters a sub-pixel needs, the log-probability of given levels, and the logits over all levels
-(which sampling, completing and coding use). Two levels make a Bernoulli, more make the 256-way softmax of
+A distribution says how many parameters a sub-pixel needs, the log-probability of given levels, and the logits over all
+levels (which sampling, completing and coding use). Two levels make a Bernoulli, more make the 256-way softmax of
 arXiv 1601.06759; both are `Categorical`.
 """
 
@@ -19,7 +19,7 @@ from nextpixel.nn.half import widened
 from nextpixel.runtime.validation import integer, real
 
 
-class Head(ABC):
+class Distribution(ABC):
     """The distribution of one sub-pixel.
 
     Attributes:
@@ -39,7 +39,7 @@ class Head(ABC):
         """Nats of each sub-pixel: parameters `[B, parameters, C, H, W]`, integers `[B, C, H, W]` to `[B, C, H, W]`."""
 
 
-class Categorical(Head):
+class Categorical(Distribution):
     """A free probability for each of the levels, by softmax."""
 
     def __init__(self, levels: int) -> None:
@@ -58,7 +58,7 @@ class Categorical(Head):
 
 
 @dataclass(frozen=True)
-class Taste:
+class SamplingParams:
     """How levels are drawn from a distribution; as it is, or tamed.
 
     Attributes:
@@ -102,24 +102,24 @@ class Taste:
         return torch.zeros_like(probabilities).scatter_(1, levels, ordered)
 
 
-AS_IT_IS = Taste()
+AS_IT_IS = SamplingParams()
 
 
-def draw(logits: Tensor, uniforms: Tensor, taste: Taste = AS_IT_IS) -> Tensor:
+def draw(logits: Tensor, uniforms: Tensor, sampling: SamplingParams = AS_IT_IS) -> Tensor:
     """Draw a level by inverting the cumulative distribution.
 
     Args:
         logits: `[B, levels]`.
         uniforms: `[B]`, float64, uniform on [0, 1): one number a draw, so that an image's draws do not depend on its
             batch.
-        taste: how the distribution is tamed.
+        sampling: how the distribution is tamed.
 
     Returns:
         int64 `[B]`; where the logits are not numbers `levels`, which is no level.
     """
-    if taste.temperature == 0:
+    if sampling.temperature == 0:
         return logits.argmax(dim=1)
-    cumulative = taste.probabilities(logits).cumsum(dim=1)
+    cumulative = sampling.probabilities(logits).cumsum(dim=1)
     # The sum rounds to something near 1, and a number below 1 times that is below it, so some level is always found; at
     # the first level whose sum is larger the sum has just grown, so its probability is not 0.
     targets = uniforms[:, None] * cumulative[:, -1:]

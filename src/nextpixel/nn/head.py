@@ -1,4 +1,4 @@
-"""The readout of a network: a nonlinearity and a 1x1 masked convolution, twice (arXiv 1601.06759, table 1)."""
+"""The head of a network: a nonlinearity and a 1x1 masked convolution, twice (arXiv 1601.06759, table 1)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nextpixel.nn.masked_conv import MaskedConv2d
 from nextpixel.nn.masks import ChannelGroups
 
 
-class Readout(nn.Module):
+class Head(nn.Module):
     """From the last feature maps to the parameters of every sub-pixel's distribution.
 
     Args:

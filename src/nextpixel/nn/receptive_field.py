@@ -1,4 +1,4 @@
-"""What an architecture lets a sub-pixel see, written as distances (for `promised_context`)."""
+"""What an architecture lets a sub-pixel see, written as distances (for `receptive_field`)."""
 
 from __future__ import annotations
 

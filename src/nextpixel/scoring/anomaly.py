@@ -78,7 +78,7 @@ class Scores(Sequence[dict[str, Any]]):
         return f"<Scores of {len(self)} images: {', '.join(self.columns)}>"
 
 
-class Judge(NamedTuple):
+class Scorer(NamedTuple):
     """What images are scored by.
 
     Attributes:
@@ -148,28 +148,30 @@ def score(
         of_normal = _for_all(model, condition) is not None or getattr(normal, "condition", None) is not None
         if any(knows) != of_normal:
             raise InputError("give the classes of both the images and the normal images, or of neither")
-    judge = calibrated(Judge(model, background), normal, condition, by=by, false_alarms=false_alarms, advance=advance)
-    parts = list(score_batches(judge, images, condition, advance=advance))
+    scorer = calibrated(Scorer(model, background), normal, condition, by=by, false_alarms=false_alarms, advance=advance)
+    parts = list(score_batches(scorer, images, condition, advance=advance))
     return Scores({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
 
 
 def calibrated(
-    judge: Judge,
+    scorer: Scorer,
     normal: Images | None,
     condition: Values | None = None,
     *,
     by: str | None = None,
     false_alarms: float | None = None,
     advance: Callable[[int], None] | None = None,
-) -> Judge:
-    """A judge that knows what is normal, from held-out normal images or from the model's own validation.
+) -> Scorer:
+    """A scorer that knows what is normal, from held-out normal images or from the model's own validation.
 
     Raises:
         InputError: see `score`.
     """
     # A model of labels was validated with the classes given, which is another likelihood than that whatever the class.
-    stored = None if isinstance(judge.model.condition, Labels) else judge.model.record.get("likelihood", {}).get("nats")
-    own = judge._replace(typical=float(stored) if isinstance(stored, int | float) else None)
+    stored = (
+        None if isinstance(scorer.model.condition, Labels) else scorer.model.record.get("likelihood", {}).get("nats")
+    )
+    own = scorer._replace(typical=float(stored) if isinstance(stored, int | float) else None)
     if by is not None and by not in SCORES:
         raise InputError(f"there is no score {by!r}; the scores are {', '.join(SCORES)}")
     if normal is None:
@@ -177,9 +179,9 @@ def calibrated(
             raise InputError("p-values and thresholds need held-out normal images; give some")
         return own
     by = by or DEFAULT_SCORE
-    if by == "ratio" and judge.background is None:
+    if by == "ratio" and scorer.background is None:
         raise InputError("the ratio needs a background model; train one with nextpixel train --background-of")
-    values = _for_all(judge.model, condition)
+    values = _for_all(scorer.model, condition)
     parts = list(score_batches(own._replace(typical=0.0), normal, values, advance=advance))
     nats = np.concatenate([part["nats"] for part in parts])
     if by == "typicality":
@@ -208,7 +210,7 @@ def _for_all(model: ImageModel, condition: Values | None) -> Values | None:
 
 @torch.no_grad()
 def score_batches(
-    judge: Judge,
+    scorer: Scorer,
     images: Images,
     condition: Values | None = None,
     *,
@@ -219,9 +221,9 @@ def score_batches(
     Raises:
         InputError: the images do not fit the model, or the background model.
     """
-    found = batches_to_score(judge.model, images, condition)
-    with evaluating(judge.model):
-        for columns in current().each(found, lambda batch: _scores(judge, *batch.read())):
+    found = batches_to_score(scorer.model, images, condition)
+    with evaluating(scorer.model):
+        for columns in current().each(found, lambda batch: _scores(scorer, *batch.read())):
             yield columns
             if advance is not None:
                 advance(len(columns["nats"]))
@@ -240,22 +242,22 @@ def _likelihood(model: ImageModel, batch: Tensor, own: Values | None) -> tuple[C
     return columns, -found.map.flatten(1).sum(dim=1).numpy()
 
 
-def _scores(judge: Judge, batch: Tensor, own: Values | None) -> Columns:
+def _scores(scorer: Scorer, batch: Tensor, own: Values | None) -> Columns:
     """The columns of some images."""
-    classes, nats = _likelihood(judge.model, batch, own)
-    dimensions = math.prod(judge.model.image_shape)
+    classes, nats = _likelihood(scorer.model, batch, own)
+    dimensions = math.prod(scorer.model.image_shape)
     bits = nats / (dimensions * math.log(2))
     found: Columns = {"nats": nats, "bits_per_dim": bits}
-    if judge.typical is not None:
-        found["typicality"] = np.abs(nats - judge.typical)
-    sizes = [quick_size(to_image(image.numpy()), judge.complexity_format) for image in batch.cpu().byte()]
+    if scorer.typical is not None:
+        found["typicality"] = np.abs(nats - scorer.typical)
+    sizes = [quick_size(to_image(image.numpy()), scorer.complexity_format) for image in batch.cpu().byte()]
     found["complexity"] = bits - 8 * np.array(sizes) / dimensions
-    if judge.background is not None:
-        with evaluating(judge.background):
-            found["ratio"] = nats - _likelihood(judge.background, batch, own)[1]
-    if judge.calibration is not None:
-        p_values = judge.calibration.p_values(found[judge.calibration.by])
+    if scorer.background is not None:
+        with evaluating(scorer.background):
+            found["ratio"] = nats - _likelihood(scorer.background, batch, own)[1]
+    if scorer.calibration is not None:
+        p_values = scorer.calibration.p_values(found[scorer.calibration.by])
         found["p_value"] = p_values
-        if judge.false_alarms is not None:
-            found["anomalous"] = p_values <= judge.false_alarms
+        if scorer.false_alarms is not None:
+            found["anomalous"] = p_values <= scorer.false_alarms
     return found | classes

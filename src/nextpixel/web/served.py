@@ -20,7 +20,7 @@ from nextpixel.families.base import ImageModel
 from nextpixel.generation.known import known_too_late
 from nextpixel.nn.conditions import Labels
 from nextpixel.rendering.grid import level_table, to_pil
-from nextpixel.scoring.anomaly import Judge, calibrated, score
+from nextpixel.scoring.anomaly import Scorer, calibrated, score
 from nextpixel.scoring.maps import bit_maps
 from nextpixel.scoring.references import Format, has_jpeg_xl, lossless_size
 from nextpixel.web.fields import Fields, packed
@@ -100,7 +100,7 @@ class Served:
         image = self._image(fields)
         condition = self._condition(fields, 1, needed=False)
         ((_, maps),) = list(bit_maps(self.model, image, condition))
-        judge = calibrated(Judge(self.model), None)
+        scorer = calibrated(Scorer(self.model), None)
         row = score(self.model, image, condition)[0]
         classes = None
         if self.labels is not None and condition is None:
@@ -114,7 +114,7 @@ class Served:
                 "kind": "bits",
                 "map": packed(maps[0].float()),
                 "classes": classes,
-                "complexity_format": judge.complexity_format,
+                "complexity_format": scorer.complexity_format,
                 # What was held out in training was scored with its class, which is another likelihood.
                 "share_below": None if classes else self._share_below(row["nats"]),
                 **figures,

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.gated import GatedLayer
-from nextpixel.nn.head import Readout
+from nextpixel.nn.head import Head
 from nextpixel.nn.level_embedding import LevelEmbedding
 from nextpixel.nn.steps.feature_row import FeatureRow
 from nextpixel.nn.steps.gated import GatedStep
-from nextpixel.nn.steps.head import ReadoutStep
+from nextpixel.nn.steps.head import HeadStep
 from nextpixel.nn.steps.stepper import Stepper
 
 
@@ -33,7 +33,7 @@ class GatedStepper(Stepper):
         self,
         layers: Sequence[GatedLayer],
         maps: LevelEmbedding,
-        readout: Readout,
+        readout: Head,
         width: int,
         batch: int,
         context: Context | None,
@@ -41,7 +41,7 @@ class GatedStepper(Stepper):
         like = readout.hidden.weight
         groups = layers[0].features
         reaches = [layer.horizontal.mask.shape[3] - 1 for layer in layers]
-        super().__init__(FeatureRow(like, batch, width, maps.groups, reaches[0]), maps, ReadoutStep(readout, batch))
+        super().__init__(FeatureRow(like, batch, width, maps.groups, reaches[0]), maps, HeadStep(readout, batch))
         rows = [self.image, *(FeatureRow(like, batch, width, groups, reach) for reach in (*reaches[1:], 0))]
         # The gated features of all layers, each after a one: the skips are then one product.
         gated = like.new_zeros(batch, len(layers), 1 + groups.channels)

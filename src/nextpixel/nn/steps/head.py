@@ -1,10 +1,10 @@
-"""The readout (`nextpixel.nn.head`) step by step."""
+"""The head (`nextpixel.nn.head`) step by step."""
 
 from __future__ import annotations
 
 from torch import Tensor
 
-from nextpixel.nn.head import Readout
+from nextpixel.nn.head import Head
 from nextpixel.nn.masked_conv import MaskedConv2d
 from nextpixel.nn.masks import ChannelGroups
 from nextpixel.nn.steps.convolutions import MaskedConvStep
@@ -12,7 +12,7 @@ from nextpixel.nn.steps.feature_row import FeatureRow
 from nextpixel.nn.steps.rows_above import RowOffset
 
 
-class ReadoutStep:
+class HeadStep:
     """The two convolutions of the head at one pixel, colour by colour.
 
     Args:
@@ -20,7 +20,7 @@ class ReadoutStep:
         batch: B.
     """
 
-    def __init__(self, readout: Readout, batch: int) -> None:
+    def __init__(self, readout: Head, batch: int) -> None:
         self.activation = readout.activation
         like = readout.hidden.weight
         self.maps, self.hidden = (FeatureRow(like, batch, 1, each, 0) for each in (readout.features, readout.groups))

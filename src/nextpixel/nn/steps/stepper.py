@@ -14,7 +14,7 @@ from torch import Tensor
 
 from nextpixel.nn.level_embedding import LevelEmbedding
 from nextpixel.nn.steps.feature_row import FeatureRow
-from nextpixel.nn.steps.head import ReadoutStep
+from nextpixel.nn.steps.head import HeadStep
 
 
 class Stepper(ABC):
@@ -26,7 +26,7 @@ class Stepper(ABC):
         readout: the head.
     """
 
-    def __init__(self, image: FeatureRow, maps: LevelEmbedding, readout: ReadoutStep) -> None:
+    def __init__(self, image: FeatureRow, maps: LevelEmbedding, readout: HeadStep) -> None:
         self.image, self.maps, self.readout = image, maps, readout
 
     @abstractmethod
