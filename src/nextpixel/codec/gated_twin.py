@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nextpixel.codec.convolution_twin import ConvolutionTwinStep, Product
-from nextpixel.codec.fixed_point import IntegerStepper, Twin
 from nextpixel.codec.head_twin import HeadTwin
 from nextpixel.codec.integers import GATE_REACH, ONE, Gate, Part, Rounded
+from nextpixel.codec.twin import IntegerStepper, Twin
 from nextpixel.families.gated_pixelcnn import GatedPixelCNN
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.gated import GatedLayer

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from nextpixel.codec.convolution_twin import Product
 from nextpixel.codec.integers import ONE, Part, elu_table
+from nextpixel.codec.twin import Twin
 from nextpixel.nn.masks import ChannelGroups
 from nextpixel.nn.steps.feature_row import FeatureRow
-
-if TYPE_CHECKING:
-    from nextpixel.codec.fixed_point import Twin
 
 LARGEST_LOGIT = 1 << 15
 """Logits are kept within 128."""

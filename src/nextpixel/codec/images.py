@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nextpixel.codec.fixed_point import IntegerStepper, Twin
 from nextpixel.codec.integers import FRACTION_BITS, exact_products
 from nextpixel.codec.rans import TOTAL, LaneDecoder, encode_lanes
 from nextpixel.codec.tables import frequencies
+from nextpixel.codec.twin import IntegerStepper, Twin
 from nextpixel.runtime.batching import batches, divided, scaled
 from nextpixel.runtime.distributed import current
 

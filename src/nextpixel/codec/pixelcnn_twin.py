@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from nextpixel.codec.convolution_twin import ConvolutionTwinStep, Product
-from nextpixel.codec.fixed_point import IntegerStepper, Twin
 from nextpixel.codec.head_twin import HeadTwin
 from nextpixel.codec.integers import Part
+from nextpixel.codec.twin import IntegerStepper, Twin
 from nextpixel.families.pixelcnn import PixelCNN
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.residual import ResidualBlock

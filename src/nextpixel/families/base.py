@@ -20,6 +20,7 @@ from nextpixel.errors import InputError, ModelError
 from nextpixel.generation.candidates import choose_candidates
 from nextpixel.generation.canvas import Canvas
 from nextpixel.generation.walk import FLOATS_AT_ONCE, MOST_AT_ONCE, MOST_ON_A_GPU, walk, walk_by_passes
+from nextpixel.model_files.saving import save
 from nextpixel.nn.conditioning import Conditioning, Context, ContextSizes
 from nextpixel.nn.conditions import Specification, Values, checked_values, named, random_values
 from nextpixel.nn.distributions import Categorical, Distribution, SamplingParams
@@ -339,8 +340,6 @@ class ImageModel(nn.Module, ABC):
         Raises:
             ModelError: the folder cannot be written.
         """
-        from nextpixel.model_files.saving import save
-
         save(self, Path(folder))
 
     # Checks ----------------------------------------------------------------------------------------------------

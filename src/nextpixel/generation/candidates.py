@@ -14,20 +14,18 @@ number, (sum w)^2 / sum w^2, tells how many candidates had a say: near 1 the res
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from nextpixel.errors import InputError
+from nextpixel.generation.model import GenerativeModel
 from nextpixel.generation.walk import walk
 from nextpixel.nn.distributions import AS_IT_IS, SamplingParams
 from nextpixel.runtime.batching import batches
 from nextpixel.runtime.precision import evaluating
 from nextpixel.runtime.validation import integer
-
-if TYPE_CHECKING:
-    from nextpixel.families.base import ImageModel
 
 
 class Chosen(NamedTuple):
@@ -44,7 +42,7 @@ class Chosen(NamedTuple):
 
 @torch.no_grad()
 def choose_candidates(
-    model: ImageModel,
+    model: GenerativeModel,
     images: Tensor,
     known: Tensor,
     condition: dict[str, Tensor],
@@ -89,7 +87,9 @@ class _Draws(NamedTuple):
     advance: Callable[[int], None] | None
 
 
-def _choose(model: ImageModel, images: Tensor, known: Tensor, condition: dict[str, Tensor], draws: _Draws) -> Chosen:
+def _choose(
+    model: GenerativeModel, images: Tensor, known: Tensor, condition: dict[str, Tensor], draws: _Draws
+) -> Chosen:
     """Complete a few images."""
     count, candidates = len(images), draws.candidates
     # Image by image, so that an image does not depend on how many are completed with it.

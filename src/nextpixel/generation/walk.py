@@ -11,22 +11,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from nextpixel.errors import ModelError
 from nextpixel.generation.canvas import Canvas
+from nextpixel.generation.model import GenerativeModel
+from nextpixel.nn.conditioning import Context
 from nextpixel.nn.distributions import AS_IT_IS, Distribution, SamplingParams, draw
 from nextpixel.nn.steps.stepper import Stepper
 from nextpixel.runtime.batching import divided
 from nextpixel.runtime.distributed import ALONE, current
 from nextpixel.runtime.precision import evaluating, in_full_float32
-
-if TYPE_CHECKING:
-    from nextpixel.families.base import ImageModel
-    from nextpixel.nn.conditioning import Context
 
 MOST_AT_ONCE, FLOATS_AT_ONCE = 256, 2**27
 MOST_ON_A_GPU = 4096
@@ -48,7 +46,7 @@ class Walk(NamedTuple):
 @in_full_float32
 @torch.no_grad()
 def walk(
-    model: ImageModel,
+    model: GenerativeModel,
     images: Tensor,
     known: Tensor,
     condition: dict[str, Tensor],
@@ -179,7 +177,7 @@ def _nats(logits: Tensor, values: Tensor, known: Tensor) -> Tensor:
     return logits.log_softmax(dim=1).gather(1, chosen)[:, 0].masked_fill(known, 0)
 
 
-def walk_by_passes(model: ImageModel, canvas: Canvas, context: Context | None) -> None:
+def walk_by_passes(model: GenerativeModel, canvas: Canvas, context: Context | None) -> None:
     """Fill the canvas in the model's order, by a parallel pass for each sub-pixel."""
     _, height, width = model.image_shape
     for step, site in enumerate(model.order.flatten().argsort().tolist(), 1):

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from nextpixel.model_files.format import WritableModel
 from nextpixel.nn.conditions import Labels, Specification, Vector, named
-
-if TYPE_CHECKING:
-    from nextpixel.families.base import ImageModel
 
 SAMPLES, CURVE = "samples.png", "curve.png"
 
 
-def facts(model: ImageModel) -> list[tuple[str, str]]:
+def facts(model: WritableModel) -> list[tuple[str, str]]:
     """What is known of a model, as names and values; what its record lacks is left out."""
     channels, height, width = model.image_shape
     record = {name: str(value) for name, value in model.record.items()}
@@ -58,7 +56,7 @@ def _settings(settings: object) -> str | None:
     return ", ".join(f"{name} {value}" for name, value in settings.items() if value is not None)
 
 
-def model_card(model: ImageModel, *, pictures: Collection[str] = ()) -> str:
+def model_card(model: WritableModel, *, pictures: Collection[str] = ()) -> str:
     """The card as Markdown.
 
     Args:

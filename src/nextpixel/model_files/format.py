@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from nextpixel.families.base import ImageModel
-from nextpixel.nn.conditions import to_json
+from nextpixel.nn.conditions import Specification, to_json
 
 FORMAT = 1
 STORAGES = {
@@ -28,12 +28,32 @@ STORAGES = {
 }
 
 
+class WritableModel(Protocol):
+    """What of a model is written into a folder; `nextpixel.families.base.ImageModel` says more of it."""
+
+    @property
+    def family(self) -> str:
+        """Name of the family."""
+
+    image_shape: tuple[int, int, int]
+    levels: int
+    condition: Specification | None
+    options: dict[str, Any]
+    record: dict[str, Any]
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """The weights."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """The weights and buffers by name."""
+
+
 def storage_name(dtype: torch.dtype) -> str:
     """The name of a type of weights, one of `STORAGES`."""
     return str(dtype).removeprefix("torch.")
 
 
-def describe(model: ImageModel) -> dict[str, Any]:
+def describe(model: WritableModel) -> dict[str, Any]:
     """What `build` needs to make an untrained model like this one; JSON-compatible."""
     return {
         "family": model.family,

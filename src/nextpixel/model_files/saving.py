@@ -9,13 +9,12 @@ from safetensors.torch import save as save_tensors
 
 from nextpixel._version import __version__
 from nextpixel.errors import ModelError
-from nextpixel.families.base import ImageModel
 from nextpixel.model_files.card import CURVE, SAMPLES, model_card
-from nextpixel.model_files.format import FORMAT, STORAGES, describe, fingerprint, storage_name
+from nextpixel.model_files.format import FORMAT, STORAGES, WritableModel, describe, fingerprint, storage_name
 from nextpixel.runtime.atomic_files import write_atomically
 
 
-def save(model: ImageModel, folder: Path, *, storage: str | None = None) -> None:
+def save(model: WritableModel, folder: Path, *, storage: str | None = None) -> None:
     """Write a model folder; each file appears whole or not at all.
 
     Args:

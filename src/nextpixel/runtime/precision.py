@@ -6,7 +6,7 @@ import functools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 import torch
 from torch import nn
@@ -15,8 +15,18 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+class HasModes(Protocol):
+    """A module, or what is used as one."""
+
+    def modules(self) -> Iterator[nn.Module]:
+        """It and all its parts."""
+
+    def eval(self) -> Any:
+        """Put it into evaluation mode."""
+
+
 @contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: HasModes) -> Iterator[None]:
     """Put a model into evaluation mode, and every part of it back into its own mode afterwards."""
     before = [(module, module.training) for module in model.modules()]
     model.eval()
