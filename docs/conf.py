@@ -1,13 +1,47 @@
 """How Sphinx builds the documentation: `make docs`."""
 
+from docutils import nodes
+from sphinx.application import Sphinx
+
 import nextpixel
 
 project = "nextpixel"
 author = "The nextpixel authors"
 copyright = "2026, the nextpixel authors"
 release = nextpixel.__version__
-extensions = ["myst_parser"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.napoleon",
+    "cyclopts.ext.sphinx",
+]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
+
+# The docstrings write code in single backticks.
+default_role = "code"
+autodoc_default_options = {"members": True, "member-order": "bysource", "show-inheritance": True}
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+# Options begin with two hyphens, which are not a dash; `dashes` makes one where Sphinx means it.
+smartquotes = False
+python_use_unqualified_type_names = True
+napoleon_use_ivar = True
+napoleon_use_rtype = False
+
+templates_path = ["templates"]
 html_theme = "furo"
 html_title = "nextpixel"
+
+
+def dashes(_app: Sphinx, document: nodes.document) -> None:
+    """Set a dash between the name of an argument and what is said of it."""
+    for text in list(document.findall(nodes.Text)):
+        if text.astext() == " -- ":
+            text.parent.replace(text, nodes.Text(" – "))
+
+
+def setup(app: Sphinx) -> None:
+    """Add what is done to every page."""
+    app.connect("doctree-read", dashes)

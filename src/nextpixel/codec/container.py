@@ -1,4 +1,4 @@
-"""The bytes of an .npx file; `docs/format.md` describes them one by one.
+"""The bytes of an .npx file; `docs/reference/format.md` describes them one by one.
 
 Everything that a file declares is checked before memory is taken for it, as a few bytes can declare millions of
 images. A CRC-32 over the whole file comes first, so

@@ -2,7 +2,7 @@
 
 Nothing is drawn from theory: every square is the result of a gradient (`nextpixel.verify.receptive_field`).
 
-    python docs/receptive_fields.py
+    python docs/scripts/receptive_fields.py
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def main() -> None:
     figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=110, metadata={"Software": None})
-    path = Path(__file__).parent / "images" / "receptive-fields.png"
+    path = Path(__file__).parents[1] / "images" / "receptive-fields.png"
     write_atomically(path, buffer.getvalue())
     print(path)
 

@@ -1,23 +1,23 @@
-"""docs/results.md is what its script makes of the records, and keeps apart what must be."""
+"""docs/results/results.md is what its script makes of the records, and keeps apart what must be."""
 
 import importlib.util
 from pathlib import Path
 
 import pytest
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.fixture(scope="module")
 def results():
-    specification = importlib.util.spec_from_file_location("results", DOCS / "results.py")
+    specification = importlib.util.spec_from_file_location("results", DOCS / "scripts" / "results.py")
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     return module
 
 
 def test_the_page_is_what_the_script_makes(results):
-    assert (DOCS / "results.md").read_text(encoding="utf-8") == results.page(), "run: python docs/results.py"
+    assert results.PAGE.read_text(encoding="utf-8") == results.page(), "run: python docs/scripts/results.py"
 
 
 def sections(page):

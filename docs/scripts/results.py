@@ -1,7 +1,9 @@
-"""Writes `results.md`, the table of results: `python docs/results.py`. Nothing in it is typed by hand.
+"""Write `docs/results/results.md`, the table of results. Nothing in it is typed by hand.
+
+    python docs/scripts/results.py
 
 Our figures come from the records of the models that come with the package, as `nextpixel export` measured them; those
-of others from `published.toml`; what to expect of a recipe from the recipes.
+of others from `docs/results/published.toml`; what to expect of a recipe from the recipes.
 """
 
 from __future__ import annotations
@@ -15,8 +17,8 @@ from nextpixel.model_files.card import CURVE
 from nextpixel.model_files.shipped import find_model, read_config, shipped
 from nextpixel.recipes import read_recipe, recipes
 
-HERE = Path(__file__).parent
-PAGE = HERE / "results.md"
+FOLDER = Path(__file__).parents[1] / "results"
+PAGE = FOLDER / "results.md"
 WITNESSES = {
     "two": "published; two independent witnesses agree",
     "one": "published; one secondary source",
@@ -34,17 +36,17 @@ def main() -> None:
 
 def page() -> str:
     """The page as Markdown."""
-    tasks = tomllib.loads((HERE / "published.toml").read_text(encoding="utf-8"))["task"]
+    tasks = tomllib.loads((FOLDER / "published.toml").read_text(encoding="utf-8"))["task"]
     models = {name: read_config(name) for name in shipped()}
     homes = {name: home(config, tasks) for name, config in models.items()}
     parts = [
-        "<!-- Made by docs/results.py from the records of the shipped models. Do not edit. -->\n",
+        "<!-- Made by docs/scripts/results.py from the records of the shipped models. Do not edit. -->\n",
         "# Results\n",
         "Every figure of ours is the mean over all images named, with its standard error, of weights that come with "
         "the package, as they are stored; `nextpixel evaluate` gives it again to the last digit, by the command in the "
-        "[model's card](models.md). The published figures are beside them with their protocol, and with how well they "
-        "are attested. Ours are of *validation* images after short trainings on a CPU; the published ones are of test "
-        "sets after trainings to the end.\n",
+        "[model's card](../how-to/models.md). The published figures are beside them with their protocol, and with how "
+        "well they are attested. Ours are of *validation* images after short trainings on a CPU; the published ones "
+        "are of test sets after trainings to the end.\n",
     ]
     for task in tasks:
         ours = [name for name in models if homes[name] == task["title"]]
@@ -156,7 +158,7 @@ def learning(models: dict[str, dict[str, Any]]) -> list[str]:
 
 def curve(name: str) -> str:
     """Where the learning curve of a shipped model lies, seen from the page."""
-    return os.path.relpath(find_model(name) / CURVE, HERE)
+    return os.path.relpath(find_model(name) / CURVE, FOLDER)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""Makes the pictures of the page, `images/page.png` and `images/page-phone.png`: `python docs/page_pictures.py RUN`.
+"""Make the pictures of the page, `docs/images/page.png` and `page-phone.png`.
+
+    python docs/scripts/page_pictures.py RUN
 
 Needs a trained run, Chromium, and the extra `[dev]`.
 """
@@ -13,7 +15,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-IMAGES = Path(__file__).parent / "images"
+IMAGES = Path(__file__).parents[1] / "images"
 
 
 def main() -> None:
