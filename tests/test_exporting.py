@@ -14,6 +14,7 @@ from helpers.tiny_models import sharper
 from nextpixel import exporting as module
 from nextpixel.errors import InputError, ModelError
 from nextpixel.exporting import Card, export, protocol, without_folders
+from nextpixel.model_files.record import TrainingRecord
 from nextpixel.training.run_folder import RunFolder
 
 SHAPE = (1, 4, 4)
@@ -30,7 +31,8 @@ def valid(tmp_path, monkeypatch):
 
 def saved(family, folder, **options):
     model = sharper(tiny_models.tiny(family, SHAPE, default_condition=False, **options), 1.5).eval()
-    model.record = {"data": "noise", "command": "nextpixel train /home/me/secret/noise.npz --out /home/me/runs/one"}
+    command = "nextpixel train /home/me/secret/noise.npz --out /home/me/runs/one"
+    model.record = TrainingRecord(data="noise", command=command)
     model.save(folder)
     return model
 
@@ -47,7 +49,7 @@ def test_it_is_the_same_model_in_half_the_bytes(family, tmp_path, valid, monkeyp
         assert torch.equal(again.state_dict()[name], expected)
     assert json.loads((tmp_path / "out" / "config.json").read_text())["storage"] == storage
     assert nx.evaluate(again, valid) == done.likelihood
-    assert again.record["likelihood"]["nats"] == done.likelihood.nats
+    assert again.record.likelihood.nats == done.likelihood.nats
     weights = [(tmp_path / folder / "model.safetensors").stat().st_size for folder in ("run", "out")]
     assert (weights[1] < 0.8 * weights[0]) == (storage != "float32")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
@@ -83,7 +85,7 @@ def test_the_card_says_everything_and_no_names_of_folders(tmp_path, valid):
         'nx.load("a/b")',
     ):
         assert part in text
-    assert [each["nats"] for each in nx.load(tmp_path / "out").record["validations"]] == [20.0, 17.0, 18.0]
+    assert [each.nats for each in nx.load(tmp_path / "out").record.validations] == [20.0, 17.0, 18.0]
 
 
 def test_a_model_of_labels_is_drawn_class_by_class(tmp_path, valid):

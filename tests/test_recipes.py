@@ -116,9 +116,9 @@ def test_flags_win_over_the_recipe_and_the_record_names_it(tmp_path):
     model, recipe = nx.load(out), read_recipe("digits-gated")
     assert model.options["features"] == 6 and model.options["dropout"] == recipe.options["dropout"]
     told = f"{recipe.told}, but for features, layers, epochs"
-    assert model.record["recipe"] == told
-    assert model.record["trained"].startswith("2 steps of 32 images")
-    assert "cores" in model.record["hardware"] or "torch" in model.record["hardware"]
+    assert model.record.recipe == told
+    assert model.record.trained.startswith("2 steps of 32 images")
+    assert "cores" in model.record.hardware or "torch" in model.record.hardware
     assert f"| Recipe | {told} |" in (out / "README.md").read_text()
 
 
@@ -132,7 +132,7 @@ def test_a_config_file_stands_between_the_flags_and_the_recipe(tmp_path, monkeyp
     monkeypatch.setenv("NEXTPIXEL_TRAIN_STEPS", "1")
     assert run(["train", "--out", str(tmp_path / "b"), *SMALL]) == 0
     model = nx.load(tmp_path / "b")
-    assert model.options["dropout"] == 0.5 and model.record["trained"].startswith("1 steps")
+    assert model.options["dropout"] == 0.5 and model.record.trained.startswith("1 steps")
 
 
 def test_a_recipe_that_is_followed_is_told_as_it_is():

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from nextpixel.data import ImageSet, open_images
     from nextpixel.families.base import ImageModel
     from nextpixel.families.build import build
+    from nextpixel.model_files.likelihood import Likelihood
     from nextpixel.model_files.loading import load
     from nextpixel.nn.conditions import Labels, Map, Vector
     from nextpixel.nn.distributions import SamplingParams
     from nextpixel.scoring.anomaly import Scores, score
-    from nextpixel.scoring.likelihood import Likelihood, evaluate
+    from nextpixel.scoring.likelihood import evaluate
     from nextpixel.verify import CausalityReport, check_causality
 
 _LAZY = {
@@ -32,7 +33,7 @@ _LAZY = {
     "ImageModel": "nextpixel.families.base",
     "ImageSet": "nextpixel.data",
     "Labels": "nextpixel.nn.conditions",
-    "Likelihood": "nextpixel.scoring.likelihood",
+    "Likelihood": "nextpixel.model_files.likelihood",
     "Map": "nextpixel.nn.conditions",
     "SamplingParams": "nextpixel.nn.distributions",
     "Scores": "nextpixel.scoring.anomaly",

@@ -10,7 +10,7 @@ import math
 import shlex
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -19,14 +19,16 @@ from torch import Tensor
 
 from nextpixel.errors import ModelError
 from nextpixel.model_files.card import CURVE, SAMPLES
+from nextpixel.model_files.likelihood import Likelihood
 from nextpixel.model_files.loading import load
+from nextpixel.model_files.record import Validation
 from nextpixel.model_files.saving import save
 from nextpixel.model_files.shipped import find_model
 from nextpixel.nn.conditions import Labels
 from nextpixel.rendering.curve import learning_curve
 from nextpixel.rendering.grid import grid, save_picture
 from nextpixel.runtime.atomic_files import check_new_folder, whole_folder
-from nextpixel.scoring.likelihood import Likelihood, evaluate, log_probs
+from nextpixel.scoring.likelihood import evaluate, log_probs
 from nextpixel.training.run_folder import RunFolder, read_metrics, read_settings
 from nextpixel.verify import CausalityReport, check_causality, stepwise_difference
 
@@ -144,50 +146,48 @@ def export(
         save_picture(grid(images, model.levels, columns=COLUMNS), folder / SAMPLES)
         settings = read_settings(find_model(run))
         metrics = [line for line in read_metrics(RunFolder(find_model(run)).metrics) if "seconds" in line]
-        if metrics and "trained" not in model.record:
-            model.record["trained"] = (
+        record = model.record
+        if metrics and record.trained is None:
+            record.trained = (
                 f"{metrics[-1]['step']:,} steps of {settings.get('batch_size', '?')} images, "
                 f"{metrics[-1]['seconds'] / 60:.1f} minutes, stopped before its end"
             )
-        validations = [
-            {"step": line["step"], "seconds": line["seconds"], "nats": line["valid_nats"]}
-            for line in metrics
-            if "valid_nats" in line
-        ] or model.record.get("validations", [])
-        if validations:
+        record.validations = [
+            Validation(line["step"], line["seconds"], line["valid_nats"]) for line in metrics if "valid_nats" in line
+        ] or record.validations
+        if record.validations:
             per_dim = 1 / (sub_pixels * math.log(2))
             learning_curve(
-                [{"step": each["step"], "valid_bits_per_dim": per_dim * each["nats"]} for each in validations],
+                [
+                    {"step": validation.step, "valid_bits_per_dim": per_dim * validation.nats}
+                    for validation in record.validations
+                ],
                 folder / CURVE,
             )
-        model.record |= {
-            "name": card.name,
-            "storage": f"{storage}, which changes the nats by {change:+.4%} against float32"
-            if storage != "float32"
-            else storage,
-            "parameters": sum(parameter.numel() for parameter in model.parameters()),
-            "protocol": protocol(valid),
-            "validation": f"{valid.name}: {after}",
-            "likelihood": asdict(after),
-            "quantiles": nats.quantile(torch.linspace(0, 1, QUANTILES, dtype=nats.dtype)).tolist(),
-            "validations": validations,
-            "causality": "; ".join(f"{report}\nstepwise equals parallel to {difference:.0e} nats".splitlines()),
-            "samples": f"{told}, drawn with seed {SEED} at temperature 1, not chosen.",
-            "limits": _limits(model, card.limits),
-            "intended_use": card.intended_use
-            or "Examples, teaching, and comparison of likelihoods under the protocol above; scoring, completing and "
-            "compressing images like those it was trained on.",
-        }
-        model.record.setdefault("hardware", card.hardware or "not recorded")
-        if card.evaluated_by is not None:
-            model.record["evaluated_by"] = card.evaluated_by
-        if settings:
-            model.record["settings"] = settings
-        if "command" in model.record:
-            model.record["command"] = without_folders(model.record["command"])
-        if "begun" in model.record:
-            folder_begun, comma, trained = model.record["begun"].partition(", ")
-            model.record["begun"] = _without_folders(folder_begun) + comma + trained
+        record.name = card.name
+        record.storage = (
+            storage if storage == "float32" else f"{storage}, which changes the nats by {change:+.4%} against float32"
+        )
+        record.parameters = sum(parameter.numel() for parameter in model.parameters())
+        record.protocol = protocol(valid)
+        record.validation = f"{valid.name}: {after}"
+        record.likelihood = after
+        record.quantiles = nats.quantile(torch.linspace(0, 1, QUANTILES, dtype=nats.dtype)).tolist()
+        record.causality = "; ".join(f"{report}\nstepwise equals parallel to {difference:.0e} nats".splitlines())
+        record.samples = f"{told}, drawn with seed {SEED} at temperature 1, not chosen."
+        record.limits = _limits(model, card.limits)
+        record.intended_use = card.intended_use or (
+            "Examples, teaching, and comparison of likelihoods under the protocol above; scoring, completing and "
+            "compressing images like those it was trained on."
+        )
+        record.hardware = record.hardware or card.hardware or "not recorded"
+        record.evaluated_by = card.evaluated_by or record.evaluated_by
+        record.settings = settings or record.settings
+        if record.command is not None:
+            record.command = without_folders(record.command)
+        if record.begun is not None:
+            folder_begun, comma, trained = record.begun.partition(", ")
+            record.begun = _without_folders(folder_begun) + comma + trained
         save(model, folder, storage=storage)
         size = sum(path.stat().st_size for path in folder.iterdir())
     return Exported(after, change, report, size)

@@ -217,7 +217,7 @@ def test_own_folder_of_colour_images_from_training_to_check(tmp_path, capsys):
     out = tmp_path / "run"
     words = "--features 6 --layers 2 --first-kernel-size 3 --steps 4 --batch-size 4 --grids 1".split()  # noqa: SIM905
     assert nextpixel("train", tmp_path / "images", "--out", out, *words) == 0
-    assert nx.load(out).record["likelihood"]["images"] == 3
+    assert nx.load(out).record.likelihood.images == 3
     assert nextpixel("evaluate", out, tmp_path / "images", "--json") == 0
     assert json.loads(capsys.readouterr().out.splitlines()[-1])["images"] == 4
     assert nextpixel("check", out) == 0

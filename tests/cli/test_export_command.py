@@ -21,11 +21,11 @@ def test_the_command_in_the_card_gives_the_figure_in_the_card(trained, tmp_path,
     assert run(["export", str(trained), "--valid", "digits", "--out", "small", "--outputs", "3"]) == 0
     assert "changed the nats by" in capsys.readouterr().out
     record = nx.load("small").record
-    assert record["evaluated_by"] == "nextpixel evaluate small digits --split valid"
-    assert run(shlex.split(record["evaluated_by"])[1:]) == 0
-    assert record["validation"].removeprefix("digits: ") in capsys.readouterr().out
-    assert "cores" in record["hardware"]
-    assert record["settings"]["steps"] == 20
+    assert record.evaluated_by == "nextpixel evaluate small digits --split valid"
+    assert run(shlex.split(record.evaluated_by)[1:]) == 0
+    assert record.validation.removeprefix("digits: ") in capsys.readouterr().out
+    assert "cores" in record.hardware
+    assert record.settings["steps"] == 20
 
 
 def test_options_of_the_images_are_in_that_command(trained, tmp_path, monkeypatch, capsys):
@@ -36,11 +36,11 @@ def test_options_of_the_images_are_in_that_command(trained, tmp_path, monkeypatc
     words = ["--name", "me/it", "--split", "all", "--levels", "17", "--dtype", "float32", "--outputs", "2"]
     assert run(["export", str(trained), "--valid", path, "--out", "small", *words]) == 0
     record = nx.load("small").record
-    assert record["evaluated_by"] == "nextpixel evaluate me/it brighter.npz --split all --levels 17"
+    assert record.evaluated_by == "nextpixel evaluate me/it brighter.npz --split all --levels 17"
     capsys.readouterr()
-    command = shlex.split(record["evaluated_by"].replace("me/it", "small"))[1:]
+    command = shlex.split(record.evaluated_by.replace("me/it", "small"))[1:]
     assert run(command) == 0
-    assert record["validation"].removeprefix("brighter.npz: ") in capsys.readouterr().out
+    assert record.validation.removeprefix("brighter.npz: ") in capsys.readouterr().out
 
 
 def test_what_the_user_can_mend_is_said(trained, tmp_path, monkeypatch, capsys):

@@ -43,7 +43,7 @@ def test_valid_are_the_images_that_the_run_was_validated_on(trained, capsys):
     training = told(capsys, "evaluate", folder, data, "--split", "train")
     everything = told(capsys, "evaluate", folder, data, "--split", "all")
     assert (valid["images"], training["images"], everything["images"]) == (7, 17, 24)
-    assert valid["nats"] == pytest.approx(nx.load(folder).record["likelihood"]["nats"], abs=1e-4)
+    assert valid["nats"] == pytest.approx(nx.load(folder).record.likelihood.nats, abs=1e-4)
     assert 7 * valid["nats"] + 17 * training["nats"] == pytest.approx(24 * everything["nats"])
 
 

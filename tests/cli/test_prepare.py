@@ -58,8 +58,8 @@ def test_a_model_of_a_prepared_set_reads_other_images_alike(pictures, tmp_path, 
     assert nextpixel("prepare", pictures, "--out", out, *wishes) == 0
     assert nextpixel("train", out, "--out", tmp_path / "run", "--condition", "labels", *QUICK) == 0
     model = nx.load(tmp_path / "run")
-    assert model.record["images"]["resize"] == "8x8" and model.record["images"]["binarize"] == "stochastic"
-    assert "stochastic, fixed" in model.record["binarisation"]
+    assert model.record.images.resize == "8x8" and model.record.images.binarize == "stochastic"
+    assert "stochastic, fixed" in model.record.binarisation
     capsys.readouterr()
     found = []
     for source in (out, pictures):
@@ -74,15 +74,15 @@ def test_a_model_of_a_prepared_set_reads_other_images_alike(pictures, tmp_path, 
 def test_options_on_top_of_a_prepared_set_are_remembered(pictures, tmp_path):
     assert nextpixel("prepare", pictures, "--out", tmp_path / "out", "--mode", "grey", "--levels", 16) == 0
     assert nextpixel("train", tmp_path / "out", "--out", tmp_path / "run", "--levels", 4, *QUICK) == 0
-    images = nx.load(tmp_path / "run").record["images"]
-    assert (images["levels"], images["mode"], images["resize"], images["drop_alpha"]) == (4, "grey", None, False)
+    images = nx.load(tmp_path / "run").record.images
+    assert (images.levels, images.mode, images.resize, images.drop_alpha) == (4, "grey", None, False)
 
 
 def test_bits_of_a_quantised_set_are_remembered_as_bits(pictures, tmp_path):
     assert nextpixel("prepare", pictures, "--out", tmp_path / "out", "--mode", "grey", "--levels", 16) == 0
     assert nextpixel("train", tmp_path / "out", "--out", tmp_path / "run", "--binarize", "threshold", *QUICK) == 0
-    images = nx.load(tmp_path / "run").record["images"]
-    assert (images["levels"], images["binarize"], images["mode"]) == (None, "threshold", "grey")
+    images = nx.load(tmp_path / "run").record.images
+    assert (images.levels, images.binarize, images.mode) == (None, "threshold", "grey")
     assert nextpixel("evaluate", tmp_path / "run", pictures, "--resize", "9x8") == 2
     assert nextpixel("evaluate", tmp_path / "run", pictures) == 0
 

@@ -57,8 +57,8 @@ def read(path):
 def test_a_background_model_is_the_run_on_mutated_images(trained, background):
     one, two = (json.loads((folder / "train.json").read_text()) for folder in (trained, background))
     assert one["model"] == two["model"] and one["training"] == two["training"] and one["data"] != two["data"]
-    assert nx.load(background).record["mutation"] == 0.3
-    assert nx.load(background).record["images"] == nx.load(trained).record["images"]
+    assert nx.load(background).record.mutation == 0.3
+    assert nx.load(background).record.images == nx.load(trained).record.images
 
 
 def test_a_background_model_takes_other_training_options_but_no_other_model(trained, pets, tmp_path, capsys):

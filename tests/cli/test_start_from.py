@@ -31,7 +31,7 @@ def test_it_begins_with_the_weights_and_the_model_of_a_run(patches, tmp_path, co
     assert (one.family, one.options) == (two.family, two.options)
     for name, weight in one.state_dict().items():
         torch.testing.assert_close(two.state_dict()[name], weight, atol=1e-6, rtol=0)
-    assert two.record["begun"] == f"{first}, {one.record['trained']}"
+    assert two.record.begun == f"{first}, {one.record.trained}"
     assert "3 steps" in (second / "README.md").read_text() and "Begun with" in (second / "README.md").read_text()
 
 

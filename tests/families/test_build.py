@@ -8,6 +8,7 @@ from helpers.tiny_models import features_of, has_option, tiny
 from nextpixel.errors import ModelError, NextpixelError
 from nextpixel.families.build import family_class
 from nextpixel.families.registry import FAMILIES
+from nextpixel.model_files.record import TrainingRecord
 
 
 def test_the_models_are_the_registered_ones():
@@ -19,7 +20,7 @@ def test_a_family_is_what_the_registry_says(family):
     assert isinstance(model, nx.ImageModel) and type(model) is family_class(family)
     assert model.family == family
     assert model.image_shape == (3, 2, 4) and model.levels == 7
-    assert model.training and model.record == {}
+    assert model.training and model.record == TrainingRecord()
     assert FAMILIES[family].summary.strip() and "\n" not in FAMILIES[family].summary
 
 

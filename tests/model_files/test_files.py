@@ -16,6 +16,7 @@ from helpers import tiny_models
 from helpers.tiny_models import SHAPES, features_of, noise, sharper
 from nextpixel.errors import ModelError
 from nextpixel.model_files.format import fingerprint
+from nextpixel.model_files.record import TrainingRecord
 from nextpixel.model_files.saving import save
 from nextpixel.training.run_folder import RunFolder
 
@@ -27,7 +28,7 @@ SHAPE = (3, 3, 4)
 
 def saved(family, folder, shape=SHAPE, levels=5, **options):
     model = sharper(tiny(family, shape, levels, **options)).eval()
-    model.record = {"data": "noise", "steps": 3}
+    model.record = TrainingRecord(data="noise", parameters=3)
     model.save(folder)
     return model
 
@@ -268,6 +269,12 @@ def test_another_format_is_refused(folder, version):
 def test_a_record_that_is_no_object_is_refused(folder, record):
     write_config(folder, config_of(folder) | {"record": record})
     refused(folder, "'record' must be an object")
+
+
+@pytest.mark.parametrize("record", [{"likelihood": "low"}, {"quantiles": [2, 1]}, {"version": 99}, {"data": [[1]]}])
+def test_a_record_of_other_types_is_refused_with_the_name_of_the_file(folder, record):
+    write_config(folder, config_of(folder) | {"record": record})
+    refused(folder, r"config\.json has a training record")
 
 
 @pytest.mark.parametrize("text", ["", "{", "null", "[]", "3", '"model"', "{}", '{"model": 3}', "\ufeff{}", "\0"])

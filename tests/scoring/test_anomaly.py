@@ -75,7 +75,7 @@ def test_the_scores_are_what_they_say():
 
 def test_without_normal_images_the_validation_tells_what_is_typical():
     model = tiny("gated-pixelcnn")
-    model.record["likelihood"] = {"nats": 7.5}
+    model.record.likelihood = nx.Likelihood(3, 7.5, 0.1, 1.0, 0.1)
     table = nx.score(model, noise(model, 3))
     np.testing.assert_allclose(table["typicality"], abs(table["nats"] - 7.5))
 

@@ -25,7 +25,7 @@ def test_it_learns_and_leaves_a_model_with_its_figures(tiny, shapes, tmp_path):
     assert likelihood.images == 10
     assert likelihood.nats < 0.8 * untrained.nats
     model = nx.load(out)
-    assert model.record["likelihood"]["nats"] == likelihood.nats
+    assert model.record.likelihood.nats == likelihood.nats
     assert nx.evaluate(model, nx.open_images(shapes).subset(range(50, 60))) == likelihood
     card = (out / "README.md").read_text()
     assert "120 steps" in card
@@ -151,7 +151,7 @@ def test_dynamic_binarisation_resumes_to_the_same_bits_and_says_what_it_is(tmp_p
             go(tmp_path / "parts")
     go(tmp_path / "parts", resume=True)
     assert digest(tmp_path / "whole" / "model.safetensors") == digest(tmp_path / "parts" / "model.safetensors")
-    assert "dynamic" in nx.load(tmp_path / "whole").record["binarisation"]
+    assert "dynamic" in nx.load(tmp_path / "whole").record.binarisation
     assert "dynamic" in (tmp_path / "whole" / "README.md").read_text()
 
 
@@ -318,8 +318,8 @@ def test_lost_best_weights_are_taken_from_the_checkpoint(tiny, shapes, tmp_path)
     run(tiny(), shapes, tmp_path / "run")
     (tmp_path / "run" / "model.safetensors").unlink()
     run(tiny(), shapes, tmp_path / "run", resume=True)
-    assert "shapes.npz" in nx.load(tmp_path / "run").record["data"]
-    assert nx.load(tmp_path / "run").record["likelihood"]["images"] == 10
+    assert "shapes.npz" in nx.load(tmp_path / "run").record.data
+    assert nx.load(tmp_path / "run").record.likelihood.images == 10
 
 
 def test_parts_of_files_that_a_kill_left_are_removed(tiny, shapes, tmp_path):

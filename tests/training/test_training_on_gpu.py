@@ -33,7 +33,7 @@ def test_large_models_resume_to_the_same_bits(family, tiny, shapes, tmp_path, mo
 def test_a_run_on_the_gpu_is_read_without_one(tiny, shapes, tmp_path):
     likelihood = run(tiny(), shapes, tmp_path / "run", device=GPU)
     model = nx.load(tmp_path / "run")
-    assert model.device.type == "cpu" and torch.cuda.get_device_name() in model.record["hardware"]
+    assert model.device.type == "cpu" and torch.cuda.get_device_name() in model.record.hardware
     assert nx.evaluate(model, nx.open_images(shapes).subset(range(50, 60))).nats == pytest.approx(likelihood.nats)
 
 
@@ -49,7 +49,7 @@ def test_the_commands_take_the_gpu_by_themselves(launcher, shapes, tmp_path):
     out = tmp_path / "run"
     sizes = ("--features", "8", "--layers", "2", "--steps", "30", "--batch-size", "auto")
     nextpixel("train", shapes, "--valid-fraction", "0.2", *sizes, "--out", out)
-    assert torch.cuda.get_device_name() in nx.load(out).record["hardware"]
+    assert torch.cuda.get_device_name() in nx.load(out).record.hardware
     assert "causality holds" in nextpixel("check", out)
     nextpixel("evaluate", out, shapes)
     nextpixel("sample", out, "--count", "4", "--out", tmp_path / "samples")

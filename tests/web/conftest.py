@@ -3,6 +3,8 @@ from starlette.testclient import TestClient
 
 import nextpixel as nx
 from helpers.tiny_models import sharper, tiny
+from nextpixel.model_files.likelihood import Likelihood
+from nextpixel.model_files.record import TrainingRecord
 from nextpixel.web.app import make_app
 from nextpixel.web.served import Served
 
@@ -11,7 +13,8 @@ def a_model(**options):
     model = sharper(
         tiny("gated-pixelcnn", options.pop("shape", (1, 6, 5)), 8, default_condition=False, **options)
     ).eval()
-    model.record = {"quantiles": [10.0, 20.0, 60.0, 90.0], "likelihood": {"nats": 40.0}}
+    figures = Likelihood(3, 40.0, 1.0, 2.0, 0.05)
+    model.record = TrainingRecord(quantiles=[10.0, 20.0, 60.0, 90.0], likelihood=figures)
     return model
 
 

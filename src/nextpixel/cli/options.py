@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from nextpixel.data.reading import Reading
 from nextpixel.errors import InputError
 from nextpixel.runtime.distributed import current
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @Parameter(name="*", group="Images")
 @dataclass(frozen=True, kw_only=True)
-class DataOptions:
+class DataOptions(Reading):
     """How images are read. Nothing is resized, recoloured or quantised unless asked for.
 
     Attributes:
@@ -32,12 +32,7 @@ class DataOptions:
         binarize_seed: Seed of the draws of --binarize.
     """
 
-    levels: int | None = None
-    binarize: Literal["threshold", "stochastic", "dynamic"] | None = None
-    resize: str | None = None
-    mode: Literal["grey", "rgb"] | None = None
     drop_alpha: Annotated[bool, Parameter(negative="")] = False
-    binarize_seed: int = 0
 
     def open(self, source: str, *, vectors: Path | None = None) -> ImageSet:
         """Open images with these options, and tell what was skipped or done to them.
@@ -51,44 +46,6 @@ class DataOptions:
         images = current().machine_by_machine(lambda: open_images(source, vectors=vectors, **wishes))
         tell(images)
         return images
-
-    def wishes(self) -> dict[str, Any]:
-        """The options as `nextpixel.open_images` and `nextpixel.data.prepare` take them.
-
-        Raises:
-            InputError: --resize is not a size.
-        """
-        return {
-            "levels": self.levels,
-            "binarize": self.binarize,
-            "seed": self.binarize_seed,
-            "resize": self._size(),
-            "mode": self.mode,
-            "drop_alpha": self.drop_alpha,
-        }
-
-    def record(self, images: ImageSet) -> dict[str, Any]:
-        """How images were read, for those who use a model of them: with what was done when they were prepared."""
-        from nextpixel.data.prepared.manifest import merged_options
-
-        plain = DataOptions().wishes()
-        given = {name: value for name, value in self.wishes().items() if value != plain[name]}
-        if images.prepared and given.get("binarize") != images.binarize:
-            # The images had two levels already, and the wish did nothing.
-            given = {name: value for name, value in given.items() if name not in ("binarize", "seed")}
-        wishes = plain | merged_options(images.prepared, given)
-        wishes["binarize_seed"] = wishes.pop("seed")
-        if wishes["resize"] is not None:
-            wishes["resize"] = "x".join(map(str, wishes["resize"]))
-        return wishes
-
-    def _size(self) -> tuple[int, int] | None:
-        if self.resize is None:
-            return None
-        match = re.fullmatch(r"(\d+)(?:x(\d+))?", self.resize)
-        if match is None:
-            raise InputError(f"--resize takes HEIGHTxWIDTH, such as 32x32, not {self.resize!r}")
-        return int(match[1]), int(match[2] or match[1])
 
 
 def tell(images: ImageSet) -> None:
@@ -143,24 +100,16 @@ def part_of(model: ImageModel, images: ImageSet, split: str | None) -> ImageSet:
         DataError: there is no such split.
         InputError: the run held a part of other images back.
     """
+    from nextpixel.training.division import held_out_of
+
     if split is None:
         return images
     if split in ("train", "valid"):
         if (parts := held_out_of(model, images)) is not None:
-            return parts[split == "valid"]
-        if split not in images.splits and "held_out" in model.record:
+            return parts.valid if split == "valid" else parts.training
+        if split not in images.splits and model.record.held_out is not None:
             raise InputError(f"{_unlike(images)}; give those images as they were")
     return images.split(split)
-
-
-def held_out_of(model: ImageModel, images: ImageSet) -> tuple[ImageSet, ImageSet] | None:
-    """Into what the run of a model divided images for training and validation; None if it did not divide just these."""
-    known = model.record.get("held_out")
-    if known is None or "valid" in images.splits:
-        return None
-    whole = images.split("train") if "train" in images.splits else images
-    same = whole.with_condition(None).fingerprint == known["fingerprint"]
-    return whole.hold_out(known["fraction"]) if same else None
 
 
 def test_part(images: ImageSet, split: str | None, *models: ImageModel) -> tuple[ImageSet, str]:
@@ -169,6 +118,7 @@ def test_part(images: ImageSet, split: str | None, *models: ImageModel) -> tuple
     Where it is all of them, and one of the models was trained on some, that is told.
     """
     from nextpixel.cli.output import warn
+    from nextpixel.training.division import held_out_of
 
     if split is not None:
         return images, split
@@ -177,8 +127,8 @@ def test_part(images: ImageSet, split: str | None, *models: ImageModel) -> tuple
     divided = next(filter(None, (held_out_of(model, images) for model in models)), None)
     if divided is not None:
         warn(
-            f"{len(divided[0]):,} of these {len(images):,} images are those of the training; --split valid takes the "
-            f"{len(divided[1]):,} that were held back"
+            f"{len(divided.training):,} of these {len(images):,} images are those of the training; --split valid "
+            f"takes the {len(divided.valid):,} that were held back"
         )
     elif "train" in images.splits:
         warn(f"these are the images of all splits ({', '.join(images.splits)}); --split valid takes one")
@@ -193,12 +143,14 @@ def valid_part(model: ImageModel, images: ImageSet, split: str | None) -> tuple[
     Raises:
         InputError: the run held a part of other images back; these may be among those that it was trained on.
     """
+    from nextpixel.training.division import held_out_of
+
     if split is None:
         if "valid" in images.splits:
             return images.split("valid"), "valid"
         if (parts := held_out_of(model, images)) is not None:
-            return parts[1], "valid"
-        if "held_out" in model.record:
+            return parts.valid, "valid"
+        if model.record.held_out is not None:
             raise InputError(
                 f"{_unlike(images)}; give those images as they were, or, if the model was trained on none of these, "
                 "--split all"
@@ -215,10 +167,9 @@ def _unlike(images: ImageSet) -> str:
 
 def stored_options(model: ImageModel, options: DataOptions) -> DataOptions:
     """How the training images of a model were read, unless options say otherwise."""
-    if options != DataOptions():
+    if options != DataOptions() or model.record.images is None:
         return options
-    known = {field.name for field in fields(DataOptions)}
-    return DataOptions(**{name: value for name, value in model.record.get("images", {}).items() if name in known})
+    return DataOptions(**asdict(model.record.images))
 
 
 def load_model(run: Path) -> ImageModel:

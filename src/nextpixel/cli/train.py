@@ -6,7 +6,7 @@ import shlex
 import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -16,8 +16,8 @@ from nextpixel.runtime.distributed import everywhere
 from nextpixel.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
-    from nextpixel.data import ImageSet
     from nextpixel.families.base import ImageModel
+    from nextpixel.training.division import Division
 
 LENGTHS = ("steps", "epochs", "minutes")
 
@@ -140,6 +140,7 @@ def train(
 
     from nextpixel.families.build import build
     from nextpixel.families.set_condition import specification_for
+    from nextpixel.model_files.record import TrainingRecord
     from nextpixel.recipes import read_recipe
     from nextpixel.runtime.memory import keep_freed_memory
     from nextpixel.training.loop import Interrupted
@@ -160,17 +161,15 @@ def train(
     network = build(model, image_shape=training.image_shape, levels=training.levels, condition=specification, **options)
     if given is not None:
         given.check_set(training, with_condition=False)
-    network.record = {"images": images.record(training)}
-    if held_out is not None:
-        network.record["held_out"] = held_out
+    network.record = TrainingRecord(held_out=held_out)
     if recipe is not None:
         given_model = {"model": family, "order": order}
         used = {**given_model, **asdict(model_options), **asdict(images), **asdict(settings)}
         usual = {"order": "top", **asdict(ModelOptions()), **asdict(DataOptions()), **asdict(TrainingSettings())}
-        network.record["recipe"] = read_recipe(recipe).told_of(used, usual)
+        network.record.recipe = read_recipe(recipe).told_of(used, usual)
     if begun is not None:
         network.load_state_dict(begun.state_dict())
-        network.record["begun"] = ", ".join([str(start_from), *filter(None, [begun.record.get("trained")])])
+        network.record.begun = ", ".join([str(start_from), *filter(None, [begun.record.trained])])
     parameters = sum(parameter.numel() for parameter in network.parameters())
     console.print(
         f"{model}: {parameters:,} parameters; {len(training):,} training and {len(validation):,} validation images "
@@ -217,30 +216,13 @@ def _sets(
     options: DataOptions,
     vectors: Path | None,
     valid_vectors: Path | None,
-) -> tuple[ImageSet, ImageSet, dict[str, Any] | None]:
-    """The training and the validation images, and what the latter were held out of, as `part_of` finds them again."""
-    held_out = None
+) -> Division:
+    """The images to train on and those to validate on."""
+    from nextpixel.training.division import divide
+
     if not 0 < fraction < 1:
         raise TrainingError(f"--valid-fraction must be between 0 and 1, not {fraction}")
     if valid is None and valid_vectors is not None:
         raise DataError(f"--valid-vectors {valid_vectors} belong to the images of --valid, which is missing; add it")
     whole = options.open(data, vectors=vectors)
-    if whole.splits and "train" not in whole.splits:
-        raise DataError(
-            f"{data} has the splits {', '.join(whole.splits)} but no train; add one, or name a folder of one"
-        )
-    training = whole.split("train") if "train" in whole.splits else whole
-    if valid is not None:
-        given = options.open(valid, vectors=valid_vectors)
-        validation = given.split("valid") if "valid" in given.splits else given
-    elif "valid" in whole.splits:
-        validation = whole.split("valid")
-    else:
-        held_out = {"fraction": fraction, "fingerprint": training.fingerprint}
-        training, validation = training.hold_out(fraction)
-    if validation.image_shape != training.image_shape or validation.levels != training.levels:
-        raise DataError(
-            f"validation images are {validation.image_shape} with {validation.levels} levels, training images "
-            f"{training.image_shape} with {training.levels}; both must be alike"
-        )
-    return training, validation, held_out
+    return divide(whole, None if valid is None else options.open(valid, vectors=valid_vectors), fraction=fraction)

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from nextpixel.data.levels import Binarize, LevelTransform, check_word
+from nextpixel.data.reading import Reading
 from nextpixel.data.source import Labels
 from nextpixel.data.table import Table
 from nextpixel.errors import DataError
@@ -156,6 +157,11 @@ class ImageSet:
     def prepared(self) -> dict[str, Any]:
         """What `nextpixel.data.prepare` did to the images, by the names of its options; empty for other sources."""
         return dict(self._table.prepared)
+
+    @property
+    def reading(self) -> Reading:
+        """How the images were read, preparation included: other images of the same model are to be read likewise."""
+        return Reading.of(self._table.wishes, prepared=self._table.prepared, binarize=self.binarize)
 
     @property
     def name(self) -> str:

@@ -72,7 +72,16 @@ def open_images(
     # Wishes that contradict each other are refused before a long read.
     transform = plan(found.levels, levels, binarize, seed, found.name)
     table = replace(
-        _load(found, source, geometry, vectors, folder), reopen=partial(_reopen, source, geometry, vectors, folder)
+        _load(found, source, geometry, vectors, folder),
+        reopen=partial(_reopen, source, geometry, vectors, folder),
+        wishes={
+            "levels": levels,
+            "binarize": binarize,
+            "seed": seed,
+            "resize": geometry.resize,
+            "mode": mode,
+            "drop_alpha": drop_alpha,
+        },
     )
     images = ImageSet(table, transform, np.arange(len(table.pixels), dtype=np.int64), table.layout.splits)
     return images if split is None else images.split(split)

@@ -26,13 +26,13 @@ from nextpixel.data.prepared.manifest import (
     ORDER,
     VECTORS,
     Manifest,
-    merged_options,
     shard_name,
     write_manifest,
 )
 from nextpixel.data.prepared.reading import Bar, PreparedSource, file_digest, no_bar
 from nextpixel.data.prepared.shards import HEADER_BYTES
 from nextpixel.data.prepared.stored_names import encode_names
+from nextpixel.data.reading import merged_options
 from nextpixel.data.source import Layout, Pixels
 from nextpixel.data.table import name_labels
 from nextpixel.errors import DataError

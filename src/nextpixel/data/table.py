@@ -32,6 +32,7 @@ class Table:
         vectors_error: Why the vectors that lie with the source cannot be used, or None.
         reopen: Makes the same table in another process, where mapped pixels cannot be sent.
         prepared: What `nextpixel.data.prepare` did to the images, by the names of its options.
+        wishes: How the images were asked for, by the names of the options of `nextpixel.open_images`.
         digest: Tells the images and labels from all others where that is known without reading them, else None.
     """
 
@@ -44,6 +45,7 @@ class Table:
     vectors_error: str | None = None
     reopen: Callable[[], Table] | None = None
     prepared: dict[str, Any] = field(default_factory=dict)
+    wishes: dict[str, Any] = field(default_factory=dict)
     digest: str | None = None
 
     def __reduce__(self) -> str | tuple[Any, ...]:

@@ -20,6 +20,7 @@ from nextpixel.errors import InputError, ModelError
 from nextpixel.generation.candidates import choose_candidates
 from nextpixel.generation.canvas import Canvas
 from nextpixel.generation.walk import FLOATS_AT_ONCE, MOST_AT_ONCE, MOST_ON_A_GPU, walk, walk_by_passes
+from nextpixel.model_files.record import TrainingRecord
 from nextpixel.model_files.saving import save
 from nextpixel.nn.conditioning import Conditioning, Context, ContextSizes
 from nextpixel.nn.conditions import Specification, Values, checked_values, named, random_values
@@ -77,7 +78,7 @@ class ImageModel(nn.Module, ABC):
         )
         self.levels = integer("levels", levels, 2, 256)
         self.options = options
-        self.record: dict[str, Any] = {}
+        self.record = TrainingRecord()
         self.distribution: Distribution = Categorical(self.levels)
         self.condition = condition
         conditions = named(condition)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 from nextpixel.model_files.format import WritableModel
+from nextpixel.model_files.record import TrainingRecord
 from nextpixel.nn.conditions import Labels, Specification, Vector, named
 
 SAMPLES, CURVE = "samples.png", "curve.png"
@@ -14,7 +14,7 @@ SAMPLES, CURVE = "samples.png", "curve.png"
 def facts(model: WritableModel) -> list[tuple[str, str]]:
     """What is known of a model, as names and values; what its record lacks is left out."""
     channels, height, width = model.image_shape
-    record = {name: str(value) for name, value in model.record.items()}
+    record = model.record
     known = [
         ("Images", f"{channels} x {height} x {width} (channels, height, width), {model.levels} levels"),
         (
@@ -23,37 +23,38 @@ def facts(model: WritableModel) -> list[tuple[str, str]]:
         ),
         ("Options", ", ".join(f"{name} {value}" for name, value in model.options.items())),
         ("Parameters", f"{sum(parameter.numel() for parameter in model.parameters()):,}"),
-        ("Stored in", record.get("storage")),
-        ("Data", record.get("data")),
-        ("Protocol", record.get("protocol")),
-        ("Binarisation", None if "protocol" in record else record.get("binarisation")),
-        ("Recipe", record.get("recipe")),
-        ("Command", f"`{record['command']}`" if "command" in record else None),
-        ("Begun with", record.get("begun")),
-        ("Settings", _settings(model.record.get("settings"))),
-        ("Trained", _trained(model.record)),
-        ("Hardware", record.get("hardware")),
-        ("Validation", record.get("validation")),
-        ("Evaluated by", f"`{record['evaluated_by']}`" if "evaluated_by" in record else None),
-        ("Causality", record.get("causality")),
-        ("Library", record.get("library")),
+        ("Stored in", record.storage),
+        ("Data", record.data),
+        ("Protocol", record.protocol),
+        ("Binarisation", None if record.protocol else record.binarisation),
+        ("Recipe", record.recipe),
+        ("Command", f"`{record.command}`" if record.command else None),
+        ("Begun with", record.begun),
+        ("Settings", _settings(record)),
+        ("Trained", _trained(record)),
+        ("Hardware", record.hardware),
+        ("Validation", record.validation),
+        ("Evaluated by", f"`{record.evaluated_by}`" if record.evaluated_by else None),
+        ("Causality", record.causality),
+        ("Library", record.library),
     ]
     return [(name, value) for name, value in known if value]
 
 
-def _trained(record: dict[str, Any]) -> str | None:
+def _trained(record: TrainingRecord) -> str | None:
     """How long a model was trained, and when it was best."""
-    known = [record["trained"]] if "trained" in record else []
-    if validations := record.get("validations"):
-        known.append(f"best by validation at step {min(validations, key=lambda each: each['nats'])['step']:,}")
+    known = [record.trained] if record.trained else []
+    if record.validations:
+        best = min(record.validations, key=lambda validation: validation.nats)
+        known.append(f"best by validation at step {best.step:,}")
     return "; ".join(known) or None
 
 
-def _settings(settings: object) -> str | None:
+def _settings(record: TrainingRecord) -> str | None:
     """How an exported model was trained, by option."""
-    if not isinstance(settings, dict):
+    if record.settings is None:
         return None
-    return ", ".join(f"{name} {value}" for name, value in settings.items() if value is not None)
+    return ", ".join(f"{name} {value}" for name, value in record.settings.items() if value is not None)
 
 
 def model_card(model: WritableModel, *, pictures: Collection[str] = ()) -> str:
@@ -64,7 +65,7 @@ def model_card(model: WritableModel, *, pictures: Collection[str] = ()) -> str:
         pictures: which of the pictures `SAMPLES` and `CURVE` lie beside the card.
     """
     rows = "\n".join(f"| {name} | {_cell(value)} |" for name, value in facts(model))
-    name = model.record.get("name")
+    name = model.record.name
     return f"""# {name or model.family}
 
 An exact-likelihood autoregressive model of images, made with nextpixel.
@@ -90,13 +91,13 @@ def _cell(value: str) -> str:
     return " ".join(value.split()).replace("|", "\\|")
 
 
-def _sections(record: dict[str, Any], pictures: Collection[str]) -> str:
+def _sections(record: TrainingRecord, pictures: Collection[str]) -> str:
     """What an exported model's card says beyond the table, each part under its heading."""
     parts = {
-        "Samples": f"{record.get('samples', '')}\n\n![Samples]({SAMPLES})".lstrip() if SAMPLES in pictures else None,
+        "Samples": f"{record.samples or ''}\n\n![Samples]({SAMPLES})".lstrip() if SAMPLES in pictures else None,
         "In the course of training": f"![Validation in the course of training]({CURVE})" if CURVE in pictures else None,
-        "Limits": record.get("limits"),
-        "Intended use": record.get("intended_use"),
+        "Limits": record.limits,
+        "Intended use": record.intended_use,
     }
     return "".join(f"\n## {heading}\n\n{text}\n" for heading, text in parts.items() if text)
 

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from nextpixel.model_files.record import TrainingRecord
 from nextpixel.nn.conditions import Specification, to_json
 
 FORMAT = 1
@@ -39,7 +40,7 @@ class WritableModel(Protocol):
     levels: int
     condition: Specification | None
     options: dict[str, Any]
-    record: dict[str, Any]
+    record: TrainingRecord
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """The weights."""

@@ -14,6 +14,7 @@ from nextpixel.errors import ModelError
 from nextpixel.families.base import ImageModel
 from nextpixel.families.build import build
 from nextpixel.model_files.format import FORMAT, STORAGES, fingerprint, storage_name
+from nextpixel.model_files.record import TrainingRecord
 from nextpixel.model_files.shipped import find_model
 from nextpixel.nn.conditions import from_json
 
@@ -43,6 +44,10 @@ def load(folder: str | Path) -> ImageModel:
         if not is_there:
             raise ModelError(f"{folder} is not a model folder: it has no {path.name}; train one with `nextpixel train`")
     config = _read_config(config_path)
+    try:
+        record = TrainingRecord.from_json(config.get("record", {}))
+    except ValueError as error:
+        raise ModelError(f"{config_path} {error}") from error
     description = config["model"]
     try:
         data = weights_path.read_bytes()
@@ -82,7 +87,7 @@ def load(folder: str | Path) -> ImageModel:
     except (KeyError, TypeError, AttributeError, ValueError, RuntimeError, OverflowError) as error:
         raise ModelError(f"{config_path} does not describe a model: {error}") from error
     model.to(torch.float32 if dtype in HALVES else dtype).load_state_dict(tensors, strict=True)
-    model.record = config.get("record", {})
+    model.record = record
     return model.eval()
 
 

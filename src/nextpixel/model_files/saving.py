@@ -33,7 +33,7 @@ def save(model: WritableModel, folder: Path, *, storage: str | None = None) -> N
         "library": __version__,
         "storage": storage_name(dtype),
         "model": description,
-        "record": model.record,
+        "record": model.record.to_json(),
     }
     # One entry only: safetensors writes several in an order that changes, and equal models should be equal files.
     metadata = {"sha256": fingerprint(description, tensors)}

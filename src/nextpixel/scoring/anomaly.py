@@ -168,10 +168,8 @@ def calibrated(
         InputError: see `score`.
     """
     # A model of labels was validated with the classes given, which is another likelihood than that whatever the class.
-    stored = (
-        None if isinstance(scorer.model.condition, Labels) else scorer.model.record.get("likelihood", {}).get("nats")
-    )
-    own = scorer._replace(typical=float(stored) if isinstance(stored, int | float) else None)
+    stored = None if isinstance(scorer.model.condition, Labels) else scorer.model.record.likelihood
+    own = scorer._replace(typical=None if stored is None else stored.nats)
     if by is not None and by not in SCORES:
         raise InputError(f"there is no score {by!r}; the scores are {', '.join(SCORES)}")
     if normal is None:

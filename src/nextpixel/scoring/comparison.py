@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nextpixel.model_files.likelihood import Likelihood
 from nextpixel.scoring.images import Images
-from nextpixel.scoring.likelihood import Likelihood, log_probs
+from nextpixel.scoring.likelihood import log_probs
 
 if TYPE_CHECKING:
     from nextpixel.families.base import ImageModel

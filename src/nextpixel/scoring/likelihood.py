@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor
 from nextpixel.errors import InputError
 from nextpixel.families.base import check_model
 from nextpixel.families.set_condition import conditioned
+from nextpixel.model_files.likelihood import Likelihood
 from nextpixel.nn.conditions import Values, checked_values
 from nextpixel.runtime.batching import divided
 from nextpixel.runtime.distributed import current
@@ -25,40 +25,6 @@ if TYPE_CHECKING:
     from nextpixel.families.base import ImageModel
 
 LOGITS_IN_A_BATCH = 2**24
-
-
-@dataclass(frozen=True)
-class Likelihood:
-    """Mean negative log-likelihood of a set of images; lower is better.
-
-    Attributes:
-        images: number of images.
-        nats: mean of `-log_prob`, nats an image.
-        nats_standard_error: standard error of that mean over the images; 0 for one image.
-        bits_per_dim: `nats / (C*H*W*ln 2)`.
-        bits_per_dim_standard_error: likewise.
-    """
-
-    images: int
-    nats: float
-    nats_standard_error: float
-    bits_per_dim: float
-    bits_per_dim_standard_error: float
-
-    @classmethod
-    def of(cls, nats: Tensor, dimensions: int) -> Likelihood:
-        """Summarise the nats `[N]` (each `-log_prob`) of images with `dimensions` sub-pixels."""
-        nats = nats.double()
-        error = float(nats.std() / math.sqrt(len(nats))) if len(nats) > 1 else 0.0
-        scale = 1 / (dimensions * math.log(2))
-        mean = float(nats.mean())
-        return cls(len(nats), mean, error, mean * scale, error * scale)
-
-    def __str__(self) -> str:
-        return (
-            f"{self.nats:.3f} ± {self.nats_standard_error:.3f} nats an image, "
-            f"{self.bits_per_dim:.4f} ± {self.bits_per_dim_standard_error:.4f} bits/dim, {self.images:,} images"
-        )
 
 
 def batch_size_for(model: ImageModel) -> int:

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -29,6 +30,7 @@ from nextpixel.errors import NextpixelError, ProcessError, TrainingError
 from nextpixel.families.base import ImageModel
 from nextpixel.families.set_condition import conditioned
 from nextpixel.model_files.format import describe
+from nextpixel.model_files.likelihood import Likelihood
 from nextpixel.model_files.loading import load
 from nextpixel.model_files.saving import save
 from nextpixel.nn.conditions import Values
@@ -36,7 +38,7 @@ from nextpixel.rendering.grid import grid, save_picture
 from nextpixel.runtime.distributed import current, everywhere
 from nextpixel.runtime.hardware import hardware
 from nextpixel.runtime.precision import full_float32, repeatable
-from nextpixel.scoring.likelihood import Likelihood, evaluate, log_probs
+from nextpixel.scoring.likelihood import evaluate, log_probs
 from nextpixel.training.batch_size import with_batch_size
 from nextpixel.training.objective import last_adds_up, make_objective
 from nextpixel.training.optimization import make_average, make_optimizer
@@ -118,7 +120,7 @@ class Run:
         self.images, self.valid = conditioned(images, own), conditioned(valid, own)
         model.check_set(self.images)
         model.check_set(self.valid)
-        if self.images.condition is not None and "begun" not in model.record:
+        if self.images.condition is not None and model.record.begun is None:
             model.fit_condition(self.images.condition)
         self.reporter = reporter
         self.processes = current()
@@ -149,14 +151,16 @@ class Run:
         self.best: float | None = None
         self.last_valid: float | None = None
         self.stop_requested = self.stopping = False
-        self.model.record |= {
-            "data": f"{images.name}, {len(images):,} images ({images.fingerprint})",
-            **({"binarisation": _binarisation(images)} if images.binarize else {}),
-            **({"mutation": images.mutation} if images.mutation else {}),
-            **({"command": command} if command else {}),
-            "library": f"nextpixel {__version__}",
-            "hardware": hardware(settings.device),
-        }
+        self.model.record = replace(
+            model.record,
+            images=images.reading,
+            data=f"{images.name}, {len(images):,} images ({images.fingerprint})",
+            binarisation=_binarisation(images) if images.binarize else None,
+            mutation=images.mutation or None,
+            command=command,
+            library=f"nextpixel {__version__}",
+            hardware=hardware(settings.device),
+        )
 
     @property
     def progress(self) -> float:
@@ -257,15 +261,15 @@ class Run:
         best = self.processes.from_first(lambda: load(self.folder.path)).to(self.device)
         nats = -log_probs(best, self.valid)
         likelihood = Likelihood.of(nats, self.dimensions)
-        best.record["trained"] = (
+        best.record.trained = (
             f"{self.step:,} steps of {self.batch_size} images, "
             f"{self.step * self.batch_size / len(self.images):.1f} epochs, {self.seconds / 60:.1f} minutes"
             + (f", {self.processes.count} processes" if self.processes.count > 1 else "")
         )
-        best.record["validation"] = f"{self.valid.name}: {likelihood}"
-        best.record["likelihood"] = dataclasses.asdict(likelihood)
+        best.record.validation = f"{self.valid.name}: {likelihood}"
+        best.record.likelihood = likelihood
         # So that others can tell where an image lies among those held out.
-        best.record["quantiles"] = nats.quantile(torch.linspace(0, 1, QUANTILES, dtype=nats.dtype)).tolist()
+        best.record.quantiles = nats.quantile(torch.linspace(0, 1, QUANTILES, dtype=nats.dtype)).tolist()
         self.processes.from_first(lambda: save(best, self.folder.path))
         return likelihood
 

@@ -53,7 +53,7 @@ class Served:
         names = None
         if self.labels is not None:
             names = list(self.labels.names or map(str, range(self.labels.count)))
-        likelihood = self.model.record.get("likelihood", {})
+        likelihood = self.model.record.likelihood
         return {
             "name": self.name,
             "family": self.model.family,
@@ -65,8 +65,8 @@ class Served:
             "compresses": compresses,
             "draws": self.model.condition is None or self.labels is not None,
             "reconstructs": self.model.condition is not None and not self.model.needs_condition,
-            "nats": likelihood.get("nats"),
-            "quantiles": self.model.record.get("quantiles"),
+            "nats": None if likelihood is None else likelihood.nats,
+            "quantiles": self.model.record.quantiles,
         }
 
     # Requests ---------------------------------------------------------------------------------------------------
@@ -248,7 +248,7 @@ class Served:
 
     def _share_below(self, nats: float) -> float | None:
         """The part of the held-out images that are more likely."""
-        quantiles = self.model.record.get("quantiles")
-        if not isinstance(quantiles, list) or len(quantiles) < 2:
+        quantiles = self.model.record.quantiles
+        if quantiles is None:
             return None
         return float(np.interp(nats, quantiles, np.linspace(0, 1, len(quantiles))))

@@ -17,7 +17,6 @@ MANIFEST = "manifest.json"
 FORMAT, VERSION = "nextpixel prepared set", 1
 LABELS, VECTORS, ORDER, NAMES, NAME_ENDS = "labels.npy", "vectors.npy", "order.npy", "names.npy", "name-ends.npy"
 ARRAYS = (LABELS, VECTORS, ORDER, NAMES, NAME_ENDS)
-OF_LEVELS = ("levels", "binarize", "seed")
 MOST_BYTES = 1 << 28
 CHECKSUM = "sha256"
 
@@ -61,13 +60,6 @@ class Manifest:
     def digest(self) -> str:
         """Tells the images, labels and vectors from all others."""
         return _digest([self.count, self.shape, self.levels, self.splits, self.label_names, self.files])
-
-
-def merged_options(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
-    """The options that do at once what two sets of options do one after the other, as nearly as options can."""
-    if later.keys() & set(OF_LEVELS):
-        earlier = {name: value for name, value in earlier.items() if name not in OF_LEVELS}
-    return earlier | later
 
 
 def shard_name(number: int) -> str:

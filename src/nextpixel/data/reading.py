@@ -1,0 +1,86 @@
+"""`Reading`: how the images of a set were read, in a form that a model's folder can keep. No PyTorch here.
+
+Annotations are evaluated here, since the command line derives its options from this class in another module.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from nextpixel.errors import InputError
+
+OF_LEVELS = ("levels", "binarize", "seed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How images are read. Nothing is resized, recoloured or quantised unless asked for.
+
+    Attributes:
+        levels: Quantise to so many levels, floor(x * new / old).
+        binarize: Make two levels. threshold: half and above is 1. stochastic: drawn once with the brightness as
+            probability. dynamic: drawn anew each time, which is another task.
+        resize: HxW: crop the middle to this aspect ratio, then resample.
+        mode: Convert to grey or rgb.
+        drop_alpha: Discard alpha channels.
+        binarize_seed: Seed of the draws of --binarize.
+    """
+
+    levels: int | None = None
+    binarize: Literal["threshold", "stochastic", "dynamic"] | None = None
+    resize: str | None = None
+    mode: Literal["grey", "rgb"] | None = None
+    drop_alpha: bool = False
+    binarize_seed: int = 0
+
+    def wishes(self) -> dict[str, Any]:
+        """Name the options as `nextpixel.open_images` and `nextpixel.prepare` take them.
+
+        Raises:
+            InputError: `resize` is not a size.
+        """
+        return {
+            "levels": self.levels,
+            "binarize": self.binarize,
+            "seed": self.binarize_seed,
+            "resize": self._size(),
+            "mode": self.mode,
+            "drop_alpha": self.drop_alpha,
+        }
+
+    @classmethod
+    def of(cls, wishes: dict[str, Any], *, prepared: dict[str, Any], binarize: str | None) -> Self:
+        """Tell how images were read, preparation included.
+
+        Args:
+            wishes: The options of `nextpixel.open_images`, as `wishes` returns them.
+            prepared: What `nextpixel.prepare` did to the images before; empty if nothing.
+            binarize: Which binarisation is in force.
+        """
+        plain = cls().wishes()
+        changed = {name: value for name, value in wishes.items() if value != plain[name]}
+        if prepared and changed.get("binarize") != binarize:
+            # The images had two levels already, and the wish did nothing.
+            changed = {name: value for name, value in changed.items() if name not in ("binarize", "seed")}
+        merged = plain | {name: value for name, value in merged_options(prepared, changed).items() if name in plain}
+        size = merged.pop("resize")
+        return cls(
+            **{name: value for name, value in merged.items() if name != "seed"},
+            binarize_seed=merged["seed"] or 0,
+            resize=None if size is None else "x".join(map(str, size)),
+        )
+
+    def _size(self) -> tuple[int, int] | None:
+        if self.resize is None:
+            return None
+        match = re.fullmatch(r"(\d+)(?:x(\d+))?", self.resize)
+        if match is None:
+            raise InputError(f"--resize takes HEIGHTxWIDTH, such as 32x32, not {self.resize!r}")
+        return int(match[1]), int(match[2] or match[1])
+
+
+def merged_options(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
+    """The options that do at once what two sets of options do one after the other, as nearly as options can."""
+    if later.keys() & set(OF_LEVELS):
+        earlier = {name: value for name, value in earlier.items() if name not in OF_LEVELS}
+    return earlier | later
