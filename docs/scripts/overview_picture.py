@@ -1,0 +1,97 @@
+"""Make the picture at the top of the README, `docs/images/overview.png`, with models that come with the package.
+
+    python docs/scripts/overview_picture.py
+
+The sizes in the last panel are those of the table in `docs/how-to/compression.md`.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+import nextpixel as nx
+from nextpixel.runtime.atomic_files import write_atomically
+
+DOCS = Path(__file__).parents[1]
+MODEL = "nextpixel/fashion-mnist-gated"
+ROWS, COLUMNS = 4, 4
+UNKNOWN = 0.55
+"""The brightness that unknown pixels are shown in."""
+BLUE, GREY, INK = "#2b6cb0", "#b9c0cc", "#1a1a2e"
+
+
+def sizes() -> dict[str, float]:
+    """Bits per dimension of 1,000 Fashion-MNIST images, by format, as the documentation has them."""
+    table = (DOCS / "how-to" / "compression.md").read_text(encoding="utf-8")
+    model = re.search(r"^\| the file \| \*\*([\d.]+)\*\*", table, re.MULTILINE)
+    others = re.findall(r"^\| (PNG|WebP|JPEG XL)[^|]*\| [\d.]+ / ([\d.]+) \|", table, re.MULTILINE)
+    if model is None or len(others) != 3:
+        raise SystemExit("docs/how-to/compression.md has no table of sizes any more; change this script with it")
+    return {name: float(bits) for name, bits in others} | {"nextpixel": float(model[1])}
+
+
+def mosaic(images: Tensor, columns: int) -> Tensor:
+    """Images `[N, 1, H, W]` in rows, with a pixel of white between them: float `[height, width]` in 0 to 1."""
+    framed = torch.nn.functional.pad(images.float() / 255, (1, 1, 1, 1), value=1)
+    rows = framed.squeeze(1).unflatten(0, (-1, columns))
+    return torch.cat([torch.cat(list(row), dim=1) for row in rows])
+
+
+def show(axes: Axes, picture: Tensor, title: str, caption: str, colours: str = "gray") -> None:
+    """Draw a panel."""
+    axes.imshow(picture, cmap=colours, vmin=0, vmax=1 if colours == "gray" else None, interpolation="nearest")
+    label(axes, title, caption)
+
+
+def label(axes: Axes, title: str, caption: str) -> None:
+    """Write what a panel shows, above and below it."""
+    axes.set_title(title, fontsize=13, fontweight="bold", color=INK)
+    axes.set_xlabel(caption, fontsize=9, color=INK)
+    axes.set_xticks([])
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+
+
+def main() -> None:
+    """Draw, complete, score, and compare sizes."""
+    torch.set_num_threads(1)
+    model = nx.load(MODEL)
+    drawn = model.sample(ROWS * COLUMNS, generator=torch.Generator().manual_seed(3))
+    chosen = drawn[[0, 5, 10, 15]]
+    known = torch.arange(28)[:, None].expand(28, 28) < 14
+    repeated = chosen.repeat_interleave(COLUMNS - 1, dim=0)
+    completed = model.complete(repeated, known, generator=torch.Generator().manual_seed(4))
+    halves = torch.where(known, chosen, round(UNKNOWN * 255))
+    rows = torch.cat([halves[:, None], completed.unflatten(0, (-1, COLUMNS - 1))], dim=1)
+    with torch.no_grad():
+        bits = -model.log_prob_map(drawn) / torch.log(torch.tensor(2.0))
+
+    figure = Figure(figsize=(13, 3.7), layout="constrained")
+    panels = figure.subplots(1, 4)
+    show(panels[0], mosaic(drawn, COLUMNS), "Generate", "drawn by a model that comes with the package")
+    show(panels[1], mosaic(rows.flatten(0, 1), COLUMNS), "Complete", "left: what is known; right: three completions")
+    heat = mosaic(bits.clamp(max=8) / 8 * 255, COLUMNS)
+    show(panels[2], heat, "Score", "bits of every pixel, dark for none", "inferno")
+    bars = panels[3].barh(list(sizes()), list(sizes().values()), color=[GREY] * 3 + [BLUE], height=0.6)
+    panels[3].bar_label(bars, fmt="%.2f", padding=4, color=INK)
+    panels[3].set_xlim(0, 5.2)
+    panels[3].set_box_aspect(1)
+    label(panels[3], "Compress", "bits per dimension, 1,000 held-out images,\nthe model not counted")
+    panels[3].set_yticks(range(4), list(sizes()))
+    panels[3].tick_params(length=0)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=100, facecolor="white", metadata={"Software": None})
+    path = DOCS / "images" / "overview.png"
+    write_atomically(path, buffer.getvalue())
+    print(path)
+
+
+if __name__ == "__main__":
+    main()
