@@ -1,6 +1,6 @@
 """Train a Gated PixelCNN on scikit-learn's digits in under three minutes, and look at what it learned.
 
-The digits are 1,797 real images of 8 x 8 pixels with 17 grey levels; they come with scikit-learn, so nothing is
+The digits are 1,797 real images of 8 x 8 pixels with 17 grey levels; they come along, so nothing is
 downloaded. Run it with `make demo`.
 """
 

@@ -26,6 +26,7 @@ from nextpixel.model_files.saving import save
 from nextpixel.model_files.shipped import find_model
 from nextpixel.nn.conditions import Labels
 from nextpixel.rendering.curve import learning_curve
+from nextpixel.rendering.figure import check_charts
 from nextpixel.rendering.grid import grid, save_picture
 from nextpixel.runtime.atomic_files import check_new_folder, whole_folder
 from nextpixel.scoring.likelihood import evaluate, log_probs
@@ -113,9 +114,10 @@ def export(
     Raises:
         ModelError: the folder is no model's, storing would change its likelihood by more than `MOST_CHANGE`, or it
             fails the check.
-        InputError: the images do not fit, or the folder cannot be written.
+        InputError: the images do not fit, the folder cannot be written, or matplotlib is not installed.
     """
     check_new_folder(out)
+    check_charts()
     original = load(run)
     sub_pixels = math.prod(original.image_shape)
     with progress("evaluating", len(valid)) as advance:

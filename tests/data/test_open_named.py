@@ -22,8 +22,7 @@ def mnist_files(count=3):
 
 
 def test_digits():
-    from sklearn.datasets import load_digits
-
+    load_digits = pytest.importorskip("sklearn.datasets").load_digits
     images = open_images("digits")
     assert len(images) == 1797 and images.image_shape == (1, 8, 8) and images.levels == 17
     assert images.label_names == tuple("0123456789") and images.name == "digits"

@@ -17,7 +17,7 @@ PICTURES = 64
 def quickstart(*, out: Path = Path("quickstart")) -> None:
     """See what a model can do: no training, no data to get, no network, some seconds.
 
-    Takes the model of scikit-learn's digits that comes along (8 x 8 pixels, 17 grey levels), draws digits, completes
+    Takes the model of handwritten digits that comes along (8 x 8 pixels, 17 grey levels), draws digits, completes
     and scores some that it was not trained on, compresses them and gets them back; and draws MNIST's digits of each
     class. Every command is printed before it is run, as you can run it yourself.
 
@@ -34,7 +34,7 @@ def quickstart(*, out: Path = Path("quickstart")) -> None:
     digits = out / "digits"
     images = open_images("digits", split="test")[:PICTURES]
     write_images(images, 17, digits)
-    print(f"{PICTURES} digits that the model was not trained on, from scikit-learn: {digits}")
+    print(f"{PICTURES} digits that the model was not trained on: {digits}")
     # Pictures have 256 levels until they are read otherwise.
     levels = ["--levels", "17"]
     commands = [

@@ -54,7 +54,8 @@ def score(
         by: The score that p-values, threshold and summary go by.
         threshold: Call images anomalous at this rate of false alarms, such as 0.01. Needs --normal.
         maps: Folder for heat maps: the bits of every pixel, with the same colours for all images.
-        summary: Picture of the histogram, and of the images that score least and most.
+        summary: Picture of the histogram, and of the images that score least and most. Needs: pip install
+            'nextpixel[plots]'.
         split: train, valid or test; by default all.
         own_labels: Score each image as one of its own class, with a model of labels; by default the likelihood is that
             whatever the class, and the table tells how probable each class is.
@@ -63,6 +64,7 @@ def score(
     """
     from nextpixel.cli.output import bar, warn
     from nextpixel.families.set_condition import conditioned
+    from nextpixel.rendering.figure import check_charts
     from nextpixel.rendering.grid import picture_format
     from nextpixel.rendering.scores import panels
     from nextpixel.rendering.scores import summary as draw_summary
@@ -75,8 +77,10 @@ def score(
         raise InputError("--out, --maps and --summary must differ")
     if maps is not None:
         check_new_folder(maps)
-    if summary is not None and picture_format(summary) != "PNG":
-        raise InputError(f"--summary {summary} must end with .png")
+    if summary is not None:
+        if picture_format(summary) != "PNG":
+            raise InputError(f"--summary {summary} must end with .png")
+        check_charts()
     model = load_model(run)
     scorer = Scorer(model, _background(model, background))
 

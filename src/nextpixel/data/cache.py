@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from platformdirs import user_cache_path
 
 from nextpixel.data.source import Pixels
 from nextpixel.errors import DataError
@@ -35,18 +36,12 @@ Record = dict[str, Any]
 
 
 def cache_folder(given: str | Path | None) -> Path:
-    """Where caches lie: as given, else ``$NEXTPIXEL_CACHE``, else ``nextpixel`` in the user's own."""
+    """Where caches lie: as given, else ``$NEXTPIXEL_CACHE``, else where the operating system has caches."""
     if given is not None:
         return Path(given)
     if own := os.environ.get("NEXTPIXEL_CACHE"):
         return Path(own)
-    base = os.environ.get("XDG_CACHE_HOME")
-    if base and Path(base).is_absolute():
-        return Path(base) / "nextpixel"
-    try:
-        return Path.home() / ".cache" / "nextpixel"
-    except RuntimeError:
-        raise DataError("no home folder is known for the cache: set NEXTPIXEL_CACHE to a folder.") from None
+    return user_cache_path("nextpixel", appauthor=False)
 
 
 def cache_path(folder: Path, key: object) -> Path:

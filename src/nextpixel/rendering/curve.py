@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-
+from nextpixel.rendering.figure import as_png, new_figure
 from nextpixel.runtime.atomic_files import write_result
 
 
@@ -19,9 +17,12 @@ def learning_curve(metrics: Iterable[dict[str, Any]], path: Path) -> None:
     Args:
         metrics: the lines of a run's `metrics.jsonl`.
         path: where the picture goes.
+
+    Raises:
+        InputError: it cannot be written, or matplotlib is not installed.
     """
     lines = list(metrics)
-    figure = Figure(figsize=(7, 4), layout="constrained")
+    figure = new_figure(7, 4)
     axes = figure.add_subplot()
     for key, label, style in (
         ("train_bits_per_dim", "training batches", {"alpha": 0.5, "linewidth": 1}),
@@ -40,6 +41,4 @@ def learning_curve(metrics: Iterable[dict[str, Any]], path: Path) -> None:
     axes.set_xlabel("step")
     axes.set_ylabel("bits/dim")
     axes.grid(alpha=0.3)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=130)
-    write_result(path, buffer.getvalue())
+    write_result(path, as_png(figure, 130))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nextpixel.rendering.figure import as_png, new_figure
 from nextpixel.rendering.grid import grid
 
 SHOWN = 16
@@ -59,8 +58,11 @@ def summary(
         levels: number of levels.
         normal: the scores of normal images, to compare.
         threshold: above which images are called anomalous.
+
+    Raises:
+        InputError: matplotlib is not installed.
     """
-    figure = Figure(figsize=(5.2 + 3.8 * len(shown), 4.3), layout="constrained")
+    figure = new_figure(5.2 + 3.8 * len(shown), 4.3)
     axes = figure.subplots(1, 1 + len(shown), width_ratios=[1.3, *[1] * len(shown)])
     together = scores if normal is None else np.concatenate([scores, normal])
     edges = np.histogram_bin_edges(together[np.isfinite(together)], bins=min(60, max(8, len(scores) // 8)))
@@ -76,6 +78,4 @@ def summary(
         panel.imshow(np.asarray(grid(images, levels, columns=4)), interpolation="nearest")
         panel.set_title(title)
         panel.axis("off")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()
+    return as_png(figure, 110)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-import re
 import time
 from pathlib import Path
 
+import psutil
 import torch
 from torch import Tensor
 
@@ -102,10 +102,4 @@ def _allowed(device: torch.device) -> float:
     """The bytes that the features of a batch may take, in each process of this machine."""
     if device.type == "cuda":
         return PART_OF_MEMORY * torch.cuda.mem_get_info(device)[1]
-    own = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    information = Path("/proc/meminfo")
-    if information.exists():
-        # What files occupy can be had too.
-        found = re.search(r"MemAvailable:\s+(\d+) kB", information.read_text(encoding="utf-8"))
-        own = int(found[1]) * 1024 if found else own
-    return PART_OF_MEMORY * own / int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return PART_OF_MEMORY * psutil.virtual_memory().available / int(os.environ.get("LOCAL_WORLD_SIZE", "1"))

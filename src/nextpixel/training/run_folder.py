@@ -3,7 +3,7 @@
 config.json, model.safetensors, README.md   the best weights so far: the run folder is a model folder
 train.json                                  settings, model and data of the run, which a resumed run must match
 checkpoint.pt, checkpoint-previous.pt       what the next step depends on, now and at the checkpoint before
-lock                                        held by the process that trains
+lock, lock-holder                           held by the process that trains, and which one that is
 metrics.jsonl                               one JSON object a line: training and validation figures by step
 samples/step-00001000.png                   sample grids
 """
@@ -13,19 +13,16 @@ from __future__ import annotations
 import json
 import os
 import socket
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from io import FileIO
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from nextpixel.errors import TrainingError
 from nextpixel.runtime.atomic_files import write_atomically
 from nextpixel.training.checkpoint import read_checkpoint, write_checkpoint
-
-if sys.platform != "win32":
-    import fcntl
 
 # The length of a run may be changed when it is resumed, and where and how fast it computes is not part of what it is.
 MAY_CHANGE = {
@@ -49,6 +46,7 @@ class RunFolder:
         self.checkpoint = path / "checkpoint.pt"
         self.previous = path / "checkpoint-previous.pt"
         self.lock = path / "lock"
+        self.holder = path / "lock-holder"
         self.metrics = path / "metrics.jsonl"
         self.settings = path / "train.json"
 
@@ -64,51 +62,55 @@ class RunFolder:
             TrainingError: another one does, the folder holds files that are not a run's, or it cannot be written.
         """
         existed = self.path.exists()
+        lock = FileLock(self.lock, timeout=0)
         try:
             # A run that was killed before its first checkpoint starts again; anything else there is somebody's.
-            others = {each.name for each in self.path.iterdir()} - {self.lock.name} if self.path.exists() else set()
-            if others and not self.settings.exists():
+            if self._files() - self._traces and not self.settings.exists():
                 raise TrainingError(f"{self.path} holds files that are not a run's; choose an empty or a new folder")
             self.path.mkdir(parents=True, exist_ok=True)
-            file = self.lock.open("a+b", buffering=0)
+            lock.acquire()
+        except Timeout as error:
+            raise TrainingError(
+                f"{self.path} is being trained in by {self._holder()}; wait until it ends, stop it, or choose another "
+                "folder"
+            ) from error
         except OSError as error:
             raise TrainingError(f"{self.path} cannot be written ({error.strerror}); choose another folder") from error
-        with file:
-            self._take(file)
+        try:
             try:
-                yield
-            except BaseException:
-                with suppress(OSError):
-                    self._leave_nothing(existed)
-                raise
+                self.holder.write_text(f"process {os.getpid()} on {socket.gethostname()}", encoding="utf-8")
+            except OSError as error:
+                raise TrainingError(f"{self.holder} cannot be written ({error.strerror}); make room") from error
+            yield
+        except BaseException:
+            with suppress(OSError):
+                self._leave_nothing(existed)
+            raise
+        finally:
+            lock.release()
+
+    @property
+    def _traces(self) -> set[str]:
+        """The files by which a run holds its folder."""
+        return {self.lock.name, self.holder.name}
+
+    def _files(self) -> set[str]:
+        return {path.name for path in self.path.iterdir()} if self.path.exists() else set()
 
     def _leave_nothing(self, existed: bool) -> None:
         """Remove what a run that was refused leaves behind, which is the lock and the folder."""
-        if [each.name for each in self.path.iterdir()] == [self.lock.name]:
-            self.lock.unlink()
+        if self._files() <= self._traces:
+            self.holder.unlink(missing_ok=True)
+            self.lock.unlink(missing_ok=True)
             if not existed:
                 self.path.rmdir()
 
-    def _take(self, file: FileIO) -> None:
-        """Lock the file, and leave in it who did."""
-        if sys.platform == "win32":
-            return
+    def _holder(self) -> str:
+        """Who trains in the folder."""
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
-            holder = (file.read(200) or b"").decode(errors="replace") or "another process"
-            raise TrainingError(
-                f"{self.path} is being trained in by {holder}; wait until it ends, stop it, or choose another folder"
-            ) from error
+            return self.holder.read_text(encoding="utf-8", errors="replace")[:200] or "another process"
         except OSError:
-            # A file system without locks; there, who starts two runs in one folder is not told.
-            return
-        try:
-            file.truncate(0)
-            file.write(f"process {os.getpid()} on {socket.gethostname()}".encode())
-        except OSError as error:
-            raise TrainingError(f"{self.lock} cannot be written ({error.strerror}); make room") from error
+            return "another process"
 
     def start(self, description: dict[str, Any]) -> None:
         """Begin a run that was not there before.

@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -111,7 +111,10 @@ def make_app(models: Sequence[Served], *, token: str | None = None, hosts: Seque
             Route("/api/models", described, methods=["GET"]),
             *(Route(f"/api/{name}", endpoint, methods=["POST"]) for name, endpoint in posts.items()),
         ],
-        middleware=[Middleware(Guard, token=token, hosts=hosts)],
+        middleware=[
+            Middleware(Guard, token=token),
+            Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),
+        ],
         exception_handlers={NextpixelError: _sentence, HTTPException: _refused, ClientDisconnect: _gone},
     )
 
@@ -122,11 +125,10 @@ class Guard:
     Args:
         app: the application behind.
         token: see `make_app`.
-        hosts: see `make_app`.
     """
 
-    def __init__(self, app: ASGIApp, token: str | None, hosts: Sequence[str] | None) -> None:
-        self.app, self.token, self.hosts = app, token, hosts
+    def __init__(self, app: ASGIApp, token: str | None) -> None:
+        self.app, self.token = app, token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or refuse."""
@@ -135,10 +137,7 @@ class Guard:
             return
         headers = dict(scope["headers"])
         answer: ASGIApp = self.app
-        host = re.sub(r":\d*$", "", headers.get(b"host", b"").decode("latin-1").lower())
-        if self.hosts is not None and host not in self.hosts:
-            answer = JSONResponse({"error": f"call the server by {' or '.join(self.hosts)}"}, 421)
-        elif self.token is not None and scope["path"].startswith("/api/"):
+        if self.token is not None and scope["path"].startswith("/api/"):
             given = headers.get(b"authorization", b"")
             if not hmac.compare_digest(given, f"Bearer {self.token}".encode()):
                 answer = JSONResponse(
