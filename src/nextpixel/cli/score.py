@@ -189,6 +189,7 @@ def _write_maps(folder: Path, model: ImageModel, images: ImageSet) -> None:
     from nextpixel.cli.output import bar
     from nextpixel.rendering.grid import save_picture
     from nextpixel.rendering.heat import heat_map
+    from nextpixel.runtime.atomic_files import whole_folder
     from nextpixel.scoring.maps import bit_maps
 
     with bar("heat maps", 2 * len(images)) as advance:
@@ -197,10 +198,11 @@ def _write_maps(folder: Path, model: ImageModel, images: ImageSet) -> None:
             top = max(top, float(bits.max()))
             advance(len(batch))
         names = _file_names(images)
-        for batch, bits in bit_maps(model, images):
-            for image, own in zip(batch, bits, strict=True):
-                save_picture(heat_map(image, model.levels, own, max(top, 1e-9)), folder / next(names))
-            advance(len(batch))
+        with whole_folder(folder) as hidden:
+            for batch, bits in bit_maps(model, images):
+                for image, own in zip(batch, bits, strict=True):
+                    save_picture(heat_map(image, model.levels, own, max(top, 1e-9)), hidden / next(names))
+                advance(len(batch))
     print(f"heat maps: {folder}; the brightest colour is {top:.2f} bits a pixel")
 
 

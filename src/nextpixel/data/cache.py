@@ -11,8 +11,6 @@ import hashlib
 import json
 import os
 import struct
-import tempfile
-import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +21,7 @@ from platformdirs import user_cache_path
 
 from nextpixel.data.source import Pixels
 from nextpixel.errors import DataError
+from nextpixel.runtime.atomic_files import make_folder, remove_leftovers, replacing
 
 VERSION = 2
 FOOTER = struct.Struct("<8sQQI")
@@ -31,7 +30,6 @@ BLOCK = 1 << 24
 MAX_BLOCKS_CHECKED = 64
 """Checksums are kept for blocks of 16 MiB; of caches beyond 1 GiB evenly spaced blocks are compared."""
 
-STALE_SECONDS = 24 * 3600.0
 Record = dict[str, Any]
 
 
@@ -89,24 +87,15 @@ def write_cache(path: Path, fill: Callable[[Callable[[Pixels], object]], Record]
         DataError: If it cannot be written, or whatever `fill` raises.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_stale(path.parent)
-        descriptor, temporary = tempfile.mkstemp(".tmp", path.stem, path.parent)
-    except OSError as error:
-        raise unwritable(path.parent, error) from error
-    try:
-        with os.fdopen(descriptor, "wb") as file:
+        make_folder(path.parent)
+        remove_leftovers(path.parent)
+        with replacing(path) as file:
             writer = _Writer(file.write)
             record = fill(writer.append)
             writer.finish(record)
-            file.flush()
-            os.fsync(descriptor)
-        Path(temporary).replace(path)
     except OSError as error:
         # Sources turn their own failures to read into DataError, so this one is a failure to write.
         raise unwritable(path.parent, error) from error
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 class _Writer:
@@ -143,16 +132,6 @@ def _is_sound(pixels: Pixels, checksums: list[int]) -> bool:
     return all(
         zlib.crc32(flat[i * BLOCK : (i + 1) * BLOCK].data) == checksums[i] for i in range(0, len(checksums), step)
     )
-
-
-def _remove_stale(folder: Path) -> None:
-    """Removes what killed processes left behind, once it is too old to belong to a living one."""
-    for path in folder.glob("*.tmp"):
-        try:
-            if time.time() - path.stat().st_mtime > STALE_SECONDS:
-                path.unlink()
-        except FileNotFoundError:
-            continue
 
 
 def unwritable(folder: Path, error: OSError) -> DataError:

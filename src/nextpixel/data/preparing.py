@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -224,8 +222,6 @@ class _Writer:
             file.seek(0)
             images = (self.count - 1) % self.shard_images + 1
             file.write(_header((images, *self.shape)))
-            file.flush()
-            os.fsync(file.fileno())
 
 
 def shard_images_for(shard_bytes: int, image_bytes: int) -> int:
@@ -263,13 +259,5 @@ def _write_arrays(folder: Path, layout: Layout) -> None:
         text, ends = encode_names(layout.names, len(layout.names))
         arrays |= {NAMES: np.frombuffer(text, np.uint8), NAME_ENDS: ends}
     for name, values in arrays.items():
-        with _synced(folder / name) as file:
+        with (folder / name).open("wb") as file:
             np.lib.format.write_array(file, np.ascontiguousarray(values), version=(1, 0), allow_pickle=False)
-
-
-@contextmanager
-def _synced(path: Path) -> Iterator[IO[bytes]]:
-    with path.open("wb") as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())

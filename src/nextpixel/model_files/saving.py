@@ -11,7 +11,7 @@ from nextpixel._version import __version__
 from nextpixel.errors import ModelError
 from nextpixel.model_files.card import CURVE, SAMPLES, model_card
 from nextpixel.model_files.format import FORMAT, STORAGES, WritableModel, describe, fingerprint, storage_name
-from nextpixel.runtime.atomic_files import write_atomically
+from nextpixel.runtime.atomic_files import make_folder, write_atomically
 
 
 def save(model: WritableModel, folder: Path, *, storage: str | None = None) -> None:
@@ -38,7 +38,7 @@ def save(model: WritableModel, folder: Path, *, storage: str | None = None) -> N
     # One entry only: safetensors writes several in an order that changes, and equal models should be equal files.
     metadata = {"sha256": fingerprint(description, tensors)}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         write_atomically(folder / "model.safetensors", save_tensors(tensors, metadata))
         write_atomically(folder / "config.json", (json.dumps(config, indent=2) + "\n").encode())
         pictures = [name for name in (SAMPLES, CURVE) if (folder / name).is_file()]

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from nextpixel.errors import InputError
 from nextpixel.rendering.grid import grid, picture_format, save_picture, to_pil
-from nextpixel.runtime.atomic_files import check_new_folder, write_result
+from nextpixel.runtime.atomic_files import check_new_folder, whole_folder, write_result
 
 
 def check_destination(out: Path, *, columns: int | None = None, scale: int | None = None) -> None:
@@ -68,5 +68,6 @@ def write_images(
         save_picture(grid(images, levels, columns=columns, scale=scale), out)
     else:
         digits = len(str(len(images) - 1))
-        for index, image in enumerate(images):
-            save_picture(to_pil(image, levels), out / f"{index:0{digits}d}.png")
+        with whole_folder(out) as folder:
+            for index, image in enumerate(images):
+                save_picture(to_pil(image, levels), folder / f"{index:0{digits}d}.png")

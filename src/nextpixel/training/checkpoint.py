@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from nextpixel.errors import TrainingError
-from nextpixel.runtime.atomic_files import write_atomically
+from nextpixel.runtime.atomic_files import hidden_name, write_atomically
 
 MAGIC = b"nextpixel-checkpoint-1 "
 
@@ -45,15 +45,15 @@ def write_checkpoint(path: Path, previous: Path, state: dict[str, Any]) -> None:
 
 def _keep(path: Path, previous: Path) -> None:
     """Give the file a second name, under which it stays when it is replaced."""
-    temporary = path.with_name(f".{previous.name}.link")
-    temporary.unlink(missing_ok=True)
-    try:
-        temporary.hardlink_to(path)
-    except OSError:
-        # Some file systems know no hard links; there the file itself is moved, and for a moment only the old name is.
-        path.replace(previous)
-    else:
-        temporary.replace(previous)
+    with hidden_name(previous) as temporary:
+        try:
+            temporary.hardlink_to(path)
+        except OSError:
+            # Some file systems know no hard links; there the file itself is moved, and for a moment only the old name
+            # is there.
+            path.replace(previous)
+        else:
+            temporary.replace(previous)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from nextpixel.errors import TrainingError
-from nextpixel.runtime.atomic_files import write_atomically
+from nextpixel.runtime.atomic_files import make_folder, remove_leftovers, write_atomically
 from nextpixel.training.checkpoint import read_checkpoint, write_checkpoint
 
 # The length of a run may be changed when it is resumed, and where and how fast it computes is not part of what it is.
@@ -67,7 +67,7 @@ class RunFolder:
             # A run that was killed before its first checkpoint starts again; anything else there is somebody's.
             if self._files() - self._traces and not self.settings.exists():
                 raise TrainingError(f"{self.path} holds files that are not a run's; choose an empty or a new folder")
-            self.path.mkdir(parents=True, exist_ok=True)
+            make_folder(self.path)
             lock.acquire()
         except Timeout as error:
             raise TrainingError(
@@ -122,7 +122,7 @@ class RunFolder:
             raise TrainingError(f"{self.path} holds a training run; add --resume to go on, or choose another folder")
         try:
             self._remove_leftovers()
-            (self.path / "samples").mkdir(parents=True, exist_ok=True)
+            make_folder(self.path / "samples")
             self._write_settings(description)
             write_atomically(self.metrics, b"")
         except OSError as error:
@@ -154,11 +154,17 @@ class RunFolder:
             return state, f"{error}; going on from {self.previous.name}, of step {state['step']:,}, instead"
 
     def write_checkpoint(self, state: dict[str, Any]) -> None:
-        """Write the state of the run, and keep the one before.
+        """Write the state of the run, and keep the one before; the figures until now go to the disk too.
 
         Raises:
             TrainingError: it cannot be written; the last one is then still there.
         """
+        if self.metrics.exists():
+            try:
+                with self.metrics.open("rb+") as file:
+                    os.fsync(file.fileno())
+            except OSError as error:
+                raise TrainingError(f"{self.metrics} cannot be written ({error.strerror}); make room") from error
         write_checkpoint(self.checkpoint, self.previous, state)
 
     def resume(self, description: dict[str, Any], step: int) -> None:
@@ -196,10 +202,9 @@ class RunFolder:
 
     def _remove_leftovers(self) -> None:
         """Delete the parts of files that a killed process was writing."""
-        files = (self.settings, self.metrics, self.checkpoint, self.previous)
-        for name in ("model.safetensors", "config.json", "README.md", *(each.name for each in files)):
-            for part in self.path.glob(f".{name}.*"):
-                part.unlink(missing_ok=True)
+        # Whoever holds the folder is alone there.
+        for folder in (self.path, self.path / "samples"):
+            remove_leftovers(folder, alone=True)
 
     def log(self, figures: dict[str, Any]) -> None:
         """Append a line to the metrics.

@@ -12,6 +12,7 @@ from typing import Any
 from nextpixel.data.levels import check_levels
 from nextpixel.data.source import MAX_IMAGE_BYTES
 from nextpixel.errors import DataError
+from nextpixel.runtime.atomic_files import write_atomically
 
 MANIFEST = "manifest.json"
 FORMAT, VERSION = "nextpixel prepared set", 1
@@ -71,7 +72,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Writes the manifest, with a checksum of its own."""
     record = {"format": FORMAT, "version": VERSION, **asdict(manifest)}
     text = json.dumps({**record, CHECKSUM: _digest(record)}, indent=1)
-    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    write_atomically(folder / MANIFEST, f"{text}\n".encode())
 
 
 def read_manifest(folder: Path) -> Manifest:
