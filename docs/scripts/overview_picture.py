@@ -8,10 +8,12 @@ The sizes in the last panel are those of the table in `docs/how-to/compression.m
 from __future__ import annotations
 
 import io
+import math
 import re
 from pathlib import Path
 
 import torch
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -22,8 +24,9 @@ from nextpixel.runtime.atomic_files import write_atomically
 DOCS = Path(__file__).parents[1]
 MODEL = "nextpixel/fashion-mnist-gated"
 ROWS, COLUMNS = 4, 4
-UNKNOWN = 0.55
-"""The brightness that unknown pixels are shown in."""
+MOST_BITS = 8
+UNKNOWN = 140
+"""The level that unknown pixels are shown in."""
 BLUE, GREY, INK = "#2b6cb0", "#b9c0cc", "#1a1a2e"
 
 
@@ -38,15 +41,15 @@ def sizes() -> dict[str, float]:
 
 
 def mosaic(images: Tensor, columns: int) -> Tensor:
-    """Images `[N, 1, H, W]` in rows, with a pixel of white between them: float `[height, width]` in 0 to 1."""
-    framed = torch.nn.functional.pad(images.float() / 255, (1, 1, 1, 1), value=1)
+    """Images `[N, 1, H, W]` of 0 to 1 in rows: float `[height, width]`, with NaN between them."""
+    framed = torch.nn.functional.pad(images, (1, 1, 1, 1), value=math.nan)
     rows = framed.squeeze(1).unflatten(0, (-1, columns))
     return torch.cat([torch.cat(list(row), dim=1) for row in rows])
 
 
 def show(axes: Axes, picture: Tensor, title: str, caption: str, colours: str = "gray") -> None:
     """Draw a panel."""
-    axes.imshow(picture, cmap=colours, vmin=0, vmax=1 if colours == "gray" else None, interpolation="nearest")
+    axes.imshow(picture, cmap=colormaps[colours].with_extremes(bad="white"), vmin=0, vmax=1, interpolation="nearest")
     label(axes, title, caption)
 
 
@@ -64,21 +67,21 @@ def main() -> None:
     torch.set_num_threads(1)
     model = nx.load(MODEL)
     drawn = model.sample(ROWS * COLUMNS, generator=torch.Generator().manual_seed(3))
-    chosen = drawn[[0, 5, 10, 15]]
+    chosen = drawn[[0, 5, 10, 14]]
     known = torch.arange(28)[:, None].expand(28, 28) < 14
     repeated = chosen.repeat_interleave(COLUMNS - 1, dim=0)
     completed = model.complete(repeated, known, generator=torch.Generator().manual_seed(4))
-    halves = torch.where(known, chosen, round(UNKNOWN * 255))
+    halves = torch.where(known, chosen, UNKNOWN)
     rows = torch.cat([halves[:, None], completed.unflatten(0, (-1, COLUMNS - 1))], dim=1)
     with torch.no_grad():
-        bits = -model.log_prob_map(drawn) / torch.log(torch.tensor(2.0))
+        bits = -model.log_prob_map(drawn) / math.log(2)
 
     figure = Figure(figsize=(13, 3.7), layout="constrained")
     panels = figure.subplots(1, 4)
-    show(panels[0], mosaic(drawn, COLUMNS), "Generate", "drawn by a model that comes with the package")
-    show(panels[1], mosaic(rows.flatten(0, 1), COLUMNS), "Complete", "left: what is known; right: three completions")
-    heat = mosaic(bits.clamp(max=8) / 8 * 255, COLUMNS)
-    show(panels[2], heat, "Score", "bits of every pixel, dark for none", "inferno")
+    show(panels[0], mosaic(drawn / 255, COLUMNS), "Generate", "drawn by a model that\ncomes with the package")
+    show(panels[1], mosaic(rows.flatten(0, 1) / 255, COLUMNS), "Complete", "what is known,\nand three completions")
+    heat = mosaic(bits / MOST_BITS, COLUMNS)
+    show(panels[2], heat, "Score", "the bits of every pixel:\ndark for none, yellow for 8 and more", "inferno")
     bars = panels[3].barh(list(sizes()), list(sizes().values()), color=[GREY] * 3 + [BLUE], height=0.6)
     panels[3].bar_label(bars, fmt="%.2f", padding=4, color=INK)
     panels[3].set_xlim(0, 5.2)

@@ -130,6 +130,18 @@ def test_a_wrong_command_is_noticed(line):
             check_command(words, runs=False)
 
 
+def test_every_figure_of_the_readme_stands_in_the_documentation():
+    """The table beside what people use is taken from measurements that are written down, each with its command."""
+    table = [line for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+    recorded = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").rglob("*.md"))
+    numbers = {float(number.replace(",", "")) for number in re.findall(r"\d[\d,]*\.?\d*", recorded)}
+    figures = {figure for line in table for figure in re.findall(r"\d+[.,]\d+", line)}
+    assert len(figures) > 10
+    for figure in figures:
+        digits = len(figure.partition(".")[2])
+        assert float(figure.replace(",", "")) in {round(number, digits) for number in numbers}, figure
+
+
 def test_every_public_name_stands_in_the_api_reference():
     listed = re.findall(r"^   (\w+)$", (ROOT / "docs/reference/api.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert sorted(listed) == sorted(set(nx.__all__) - {"__version__"}), "docs/reference/api.md lists the public names"
