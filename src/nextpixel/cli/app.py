@@ -23,24 +23,24 @@ MOST_CHARACTERS = 2000
 USER_ERRORS = {errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EROFS, errno.ENOTDIR, errno.EISDIR}
 
 COMMANDS = {
-    "quickstart": "Draw, complete, score and compress digits with a model that comes along: no training, no data.",
+    "quickstart": "Draw, complete, score and compress digits with a model of the package: no data, no training.",
     "train": "Train a model on a folder of images, an array, or a named data set.",
-    "evaluate": "Exact likelihood of images: nats an image and bits/dim.",
-    "sample": "Generate images as one picture.",
+    "evaluate": "Measure the exact likelihood of images, in nats per image and bits per dimension.",
+    "sample": "Generate images: one picture of all, an array, or a folder of pictures.",
     "complete": "Draw the unknown part of images.",
-    "reconstruct": "Encode images with an autoencoder and draw them anew from their codes.",
+    "reconstruct": "Encode images with an autoencoder, and draw them again from their codes.",
     "embed": "Write the codes that an autoencoder gives to images.",
-    "score": "How likely each image is, and how far from normal; heat maps of its bits.",
-    "compare": "Which of two models fits images better, image by image.",
-    "serve": "Models on a web page: generate, complete, see the bits, compress.",
-    "prepare": "Write images as a set that opens at once and may be larger than memory.",
+    "score": "Tell how likely each image is, and how unusual; draw heat maps of the bits.",
+    "compare": "Tell which of two models fits images better, image by image.",
+    "serve": "Show models on a web page: generate, complete, see the bits, compress.",
+    "prepare": "Write images as a data set that opens at once and may be larger than memory.",
     "compress": "Compress pictures without loss, by the exact probabilities of a model.",
-    "decompress": "Get the pictures back, pixel for pixel.",
+    "decompress": "Restore compressed pictures, pixel for pixel.",
     "check": "Prove by gradients that a trained model sees the past and nothing else.",
-    "export": "Write a small model folder with a full model card, to keep or to give away.",
-    "info": "What a trained model is, and how it was trained.",
-    "models": "The model families, and the trained models that come along.",
-    "recipes": "The named recipes of `train --recipe`.",
+    "export": "Write a small model folder with a full model card, to keep or to share.",
+    "info": "Show what a trained model is, and how it was trained.",
+    "models": "List the model families, and the trained models that come with the package.",
+    "recipes": "List the recipes of `train --recipe`, or show one of them.",
 }
 SHARED = {"train", "evaluate", "sample", "complete", "score", "compare", "compress"}
 """What the processes that torchrun starts do together; any other command is done by the first one alone."""
@@ -48,13 +48,14 @@ SHARED = {"train", "evaluate", "sample", "complete", "score", "compare", "compre
 app = App(
     name="nextpixel",
     help=(
-        "Exact-likelihood autoregressive image models: train them on your images, generate, complete, evaluate.\n"
+        "Exact-likelihood autoregressive image models: train on your images, generate, complete, score, compress.\n"
         "\n"
         "DATA is a folder of images (train/valid/test and class sub-folders are understood), a .zip or .tar of one, "
         "an .npz, .npy or idx file, a folder that `nextpixel prepare` has written, a name (digits, mnist, "
         "fashion-mnist, cifar10), or hf:NAME for a set of the Hugging Face hub.\n"
         "\n"
-        "RUN is the folder of a run or a model, or the name of a model that comes along: nextpixel/digits-gated."
+        "RUN is the folder of a run or a model, or the name of a model that comes with the package, such as "
+        "nextpixel/digits-gated."
     ),
     version=__version__,
     suppress_keyboard_interrupt=False,

@@ -22,7 +22,7 @@ def check(run: Path, *, outputs: int | None = None) -> None:
 
     Args:
         run: Run or model folder.
-        outputs: Check so many output sub-pixels, drawn at random beside the corners, instead of all.
+        outputs: Check this many output sub-pixels, the corners and others at random, instead of all.
     """
     import math
 

@@ -49,13 +49,13 @@ def complete(
         known: top, bottom, left or right for that half, or a picture: white is known, black is to be drawn.
         out: Folder for the pictures.
         count: Completions of each image.
-        limit: Complete the first so many images.
+        limit: Complete this many images, the first ones.
         split: train, valid or test; by default all.
-        candidates: Draw so many completions for each one that is kept, and choose by how well the known pixels fit it;
-            the more, the nearer to a draw given all known pixels.
-        temperature: 1 draws from the model, less is tamer.
-        top_k: Draw every sub-pixel from its so many most probable levels only.
-        top_p: Draw every sub-pixel from the fewest most probable levels that together have this probability.
+        candidates: Draw this many completions for each one that is kept, and choose by how well the known pixels fit;
+            the more, the closer to a draw given all known pixels.
+        temperature: 1 draws from the model, less gives more typical images.
+        top_k: Draw every sub-pixel from only this many of its most probable levels.
+        top_p: Draw every sub-pixel from the smallest set of most probable levels that has this probability together.
         seed: Seed of the draws.
         vectors: File of the images' vectors, for a model conditioned on vectors; see `nextpixel train --help`.
         condition: Instead of the labels or vectors of the images, one label or vector for all of them.

@@ -36,8 +36,8 @@ def compress(
         run: Run or model folder.
         images: Picture files, or folders of them.
         out: The file, ending with .npx.
-        lanes: How many tiles are decoded beside each other, which is faster; each costs some 5 bytes. By default a few,
-            and more for larger files.
+        lanes: Number of tiles that are decoded in parallel, which is faster; each costs about 5 bytes. By default a
+            few, and more for larger files.
         embed_model: Put the model into the file, so that nothing else is needed to decompress it.
         compare: Also measure PNG, WebP and, where it is installed, JPEG XL.
         condition: For a model of classes, the --label of the pictures.

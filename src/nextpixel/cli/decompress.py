@@ -20,8 +20,8 @@ def decompress(*run_and_file: Path, out: Path, only: str | None = None, most_meg
     Args:
         run_and_file: The run or model folder that the file was made with, then the file; the file alone where the model
             is in it.
-        out: An empty or a new folder.
-        only: Get only the picture of this name, as decompressing all would call it.
+        out: A new or empty folder.
+        only: Restore only the picture of this name, which is its name when all are restored.
         most_megapixels: Refuse files whose pictures have more sub-pixels together, in millions.
     """
     import math

@@ -37,12 +37,12 @@ def export(
     Args:
         run: Run or model folder.
         valid: Images that the model was not trained on; see `nextpixel --help`.
-        out: A new or an empty folder.
+        out: A new or empty folder.
         dtype: How the weights are stored. All commands compute with them in float32.
         split: train, valid, test or all; by default valid where the data has one, or the run held one out of the same
             images; else all.
         vectors: File of the images' vectors, for a model conditioned on vectors; see `nextpixel train --help`.
-        outputs: Check so many output sub-pixels, as `nextpixel check` does, instead of all.
+        outputs: Check this many output sub-pixels, as `nextpixel check` does, instead of all.
         name: What the card calls the model; by default the name of the folder.
         hardware: What the run was trained on, where it does not say so itself.
         limits: Sentences for the card, added to the limits that hold for every model.

@@ -23,9 +23,9 @@ class DataOptions(Reading):
     """How images are read. Nothing is resized, recoloured or quantised unless asked for.
 
     Attributes:
-        levels: Quantise to so many levels, floor(x * new / old).
+        levels: Quantise to this many levels: floor(x * new / old).
         binarize: Make two levels. threshold: half and above is 1. stochastic: drawn once with the brightness as
-            probability. dynamic: drawn anew each time, which is another task.
+            probability. dynamic: drawn again at every use, which is another task with other likelihoods.
         resize: HxW: crop the middle to this aspect ratio, then resample.
         mode: Convert to grey or rgb.
         drop_alpha: Discard alpha channels.

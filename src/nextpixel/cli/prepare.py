@@ -30,7 +30,7 @@ def prepare(
     Args:
         data: Images: a folder, archive, .npz, .npy, idx file, a name such as digits, or hf:NAME for a set of the
             Hugging Face hub; with --verify a prepared folder.
-        out: An empty or a new folder.
+        out: A new or empty folder.
         vectors: Numbers that belong to the images, [N, d]: an .npz with vectors (and perhaps names) or an .npy.
         shard_mb: Size of a file of images, in megabytes.
         verify: Compare the files of a prepared folder with its checksums, and write nothing.

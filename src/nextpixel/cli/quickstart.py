@@ -22,7 +22,7 @@ def quickstart(*, out: Path = Path("quickstart")) -> None:
     class. Every command is printed before it is run, as you can run it yourself.
 
     Args:
-        out: A new or an empty folder for what is made.
+        out: A new or empty folder for the results.
     """
     from nextpixel.cli.app import run
     from nextpixel.data import open_images

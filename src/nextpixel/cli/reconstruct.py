@@ -24,7 +24,7 @@ def reconstruct(
     seed: int | None = None,
     images: DataOptions = DataOptions(),
 ) -> None:
-    """Encode images with an autoencoder and draw them anew from their codes.
+    """Encode images with an autoencoder, and draw them again from their codes.
 
     Writes one picture, a row for each image: the original, several draws of the PixelCNN autoencoder, and, where it
     was trained beside it, what an autoencoder by squared error makes of it. Prints how sharp both are: their gradient
@@ -34,10 +34,10 @@ def reconstruct(
         run: Run or model folder of an autoencoder.
         source: Images; see `nextpixel --help`.
         out: The picture (.png, .webp, ...).
-        count: Draws for each image.
-        limit: Take the first so many images.
+        count: Reconstructions of each image.
+        limit: Take this many images, the first ones.
         split: train, valid or test; by default all.
-        temperature: 1 draws from the model, less is tamer.
+        temperature: 1 draws from the model, less gives more typical images.
         seed: Seed of the draws.
         images: How images are read.
     """

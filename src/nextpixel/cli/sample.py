@@ -41,13 +41,14 @@ def sample(
     Args:
         run: Run or model folder.
         out: A picture of all images (.png, .webp, ...), an array (.npz), or, without an ending, a folder of PNG files.
-        count: How many images; with several labels or vectors, or with --to, how many for each row. By default 64, or
-            10 for each row.
-        temperature: 1 draws from the model, less is tamer, 0 takes the most probable level of every sub-pixel.
-        top_k: Draw every sub-pixel from its so many most probable levels only.
-        top_p: Draw every sub-pixel from the fewest most probable levels that together have this probability.
+        count: Number of images; with several labels or vectors, or with --to, the number in each row. By default 64, or
+            10 in each row.
+        temperature: 1 draws from the model, less gives more typical images, 0 takes the most probable level of every
+            sub-pixel.
+        top_k: Draw every sub-pixel from only this many of its most probable levels.
+        top_p: Draw every sub-pixel from the smallest set of most probable levels that has this probability together.
         seed: Seed of the draws; the same seed gives the same images.
-        columns: Images a row of the picture.
+        columns: Images in a row of the picture.
         scale: Enlargement of the picture, by repeating pixels.
         trace: A .gif or .webp that shows the images appear, row by row.
         show_scales: Show the images of a multiscale model at all its scales beside each other.

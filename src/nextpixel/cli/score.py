@@ -50,11 +50,11 @@ def score(
         data: Images; see `nextpixel --help`.
         out: The table, .csv or .jsonl.
         background: Run folder of a background model; see `nextpixel train --background-of`.
-        normal: Held-out images that are as they should be, for p-values and the typicality.
-        by: The score that p-values, threshold and summary go by.
+        normal: Held-out images that are as they should be, for p-values and typicality.
+        by: The score from which p-values, threshold and summary are made.
         threshold: Call images anomalous at this rate of false alarms, such as 0.01. Needs --normal.
-        maps: Folder for heat maps: the bits of every pixel, with the same colours for all images.
-        summary: Picture of the histogram, and of the images that score least and most. Needs: pip install
+        maps: Folder for heat maps of the bits of every pixel, with the same colours for all images.
+        summary: A picture of the histogram, and of the images with the lowest and highest scores. Needs: pip install
             'nextpixel[plots]'.
         split: train, valid or test; by default all.
         own_labels: Score each image as one of its own class, with a model of labels; by default the likelihood is that

@@ -21,8 +21,8 @@ def serve(*runs: Path, host: str = "127.0.0.1", port: int = 8000, token: str | N
 
     Args:
         runs: Run or model folders.
-        host: Address to listen at.
-        port: Port to listen at; 0 takes any that is free.
+        host: Address to listen on.
+        port: Port to listen on; 0 takes any that is free.
         token: A secret of at least 8 characters, without which nothing is answered.
     """
     if not runs:

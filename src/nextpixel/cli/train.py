@@ -28,7 +28,7 @@ class ModelOptions:
     """Size of the model; a family refuses what it does not know. Unset ones are the family's own defaults.
 
     Attributes:
-        features: Feature maps of a layer.
+        features: Feature maps in a layer.
         layers: Number of layers.
         kernel_size: Odd side of the kernels.
         first_kernel_size: Odd side of the first layer's kernels.
@@ -36,12 +36,12 @@ class ModelOptions:
         residual: Whether the input of a block is added to its output.
         skips: Whether every layer feeds the head.
         dropout: Probability of zeroing a feature in training.
-        level_features: Learned features of each level, which the model sees besides its number; 0 for none. Some 16
-            help much where single levels mean something: scans such as MNIST with 256 levels, codes.
+        level_features: Learned features of each level, which the model sees in addition to its number; 0 for none.
+            About 16 help much where single levels mean something: scans such as MNIST with 256 levels, codes.
         scales: Number of sizes of a multiscale model.
         factor: How many times smaller each size of a multiscale model is than the next.
         inner: Family of the models inside a multiscale model.
-        code_size: Numbers in the code of an autoencoder.
+        code_size: Number of values in the code of an autoencoder.
         plain: Whether an autoencoder by squared error is trained beside the PixelCNN autoencoder, to compare.
     """
 
@@ -95,19 +95,19 @@ def train(
         order: The side at which the model begins an image. Completing is exact where this half is known.
         condition: What the model is conditioned on: labels (class folders, or labels in an .npz) or vectors (see
             --vectors); give it twice for both.
-        valid: Validation images; else the data's own valid split, else a part is held out.
+        valid: Validation images; by default the data's own valid split, or else a part that is held out.
         vectors: Numbers that belong to the images, [N, d]: an .npz with vectors (and perhaps names) or an .npy. Else
             the data's own: vectors in the .npz, embeddings.npz in the folder, a column vector of metadata.csv.
-        valid_vectors: Likewise for the images of --valid.
-        valid_fraction: The part of the images to hold out, where the data has no valid split.
+        valid_vectors: The same for the images of --valid.
+        valid_fraction: Fraction of the images to hold out where the data has no valid split.
         start_from: Begin with the weights of this run or model folder, and its model, instead of random ones; how its
             images were read is taken over too. The schedule is a new one.
         background_of: Train a background model for the anomaly scores of this run (see `nextpixel score --background`):
             the same model on images of which a part of the sub-pixels is replaced at random. Options that are left out,
             or given their default, are the run's.
-        mutation: The part of the sub-pixels that is replaced, with --background-of; 0.2 if it is left out.
+        mutation: Fraction of the sub-pixels that is replaced, with --background-of; 0.2 by default.
         resume: Go on from the checkpoint in the run folder, if there is one.
-        recipe: Named options that are known to work, see `nextpixel recipes`; flags and --config win over them.
+        recipe: Named options that are known to work: see `nextpixel recipes`. Flags and --config win over them.
         config: TOML file of options, by their names here with underscores; flags win over it.
         model_options: Size of the model.
         images: How images are read.

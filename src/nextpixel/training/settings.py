@@ -21,23 +21,23 @@ class TrainingSettings:
         steps: Train for this many steps.
         epochs: Train for this many passes over the training images (default: 10 epochs).
         minutes: Train for this many minutes, validation and sample grids included.
-        batch_size: Images a step, by all processes together; auto takes as many as there is memory for, as long as more
-            of them make it faster, and keeps to it when the run is resumed.
-        accumulate: Take the images of a step in so many parts, one after another, to need less memory.
+        batch_size: Images in a step, of all processes together; auto takes as many as fit into memory while more of
+            them are faster, and keeps the number when the run is resumed.
+        accumulate: Take the images of a step in this many parts, one after another, to need less memory.
         checkpoint_activations: Compute the features of the layers twice instead of keeping them, to need less memory.
         learning_rate: Learning rate after the warm-up; it then falls to zero along a cosine.
         warmup: Steps over which the learning rate rises to its full value; at most the first tenth of the run.
         optimizer: adamw, or rmsprop as in the PixelRNN paper.
         weight_decay: Decoupled weight decay (AdamW) or L2 penalty (RMSProp).
-        clip: Largest norm of the gradient of the nats a sub-pixel; longer ones are scaled down to it.
+        clip: Largest norm of the gradient of the nats per sub-pixel; larger ones are scaled down to it.
         ema: Decay of the moving average of the weights, which is what is evaluated and saved; 0 for none.
         precision: auto is bfloat16 where the processor multiplies it faster than float32.
         device: auto is a CUDA device where there is one, else the CPU.
         compile: Compile the network with torch.compile (needs a C++ compiler on a CPU; minutes at the start).
         seed: Seed of the initial weights, the order of the images, and all noise.
-        validations: How often to validate, spread evenly over the run.
-        valid_images: Images used in those validations; the last one, at the end, always uses all.
-        grids: How many sample grids to write, spread evenly over the run.
+        validations: Number of validations, spread evenly over the run.
+        valid_images: Images used in each validation; the last one, at the end, always uses all.
+        grids: Number of sample grids to write, spread evenly over the run.
         grid_images: Images in a sample grid.
         checkpoint_minutes: Minutes between checkpoints.
     """
