@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nextpixel.cli.conditions import ConditionOptions
+from nextpixel.cli.destinations import Force, check_outside
 from nextpixel.cli.options import DataOptions, load_model, open_for
 from nextpixel.errors import InputError
 
@@ -35,6 +37,7 @@ def complete(
     vectors: Path | None = None,
     condition: ConditionOptions = ConditionOptions(),
     images: DataOptions = DataOptions(),
+    force: Force = Force(),
 ) -> None:
     """Draw the unknown part of images, given the known part.
 
@@ -60,6 +63,7 @@ def complete(
         vectors: File of the images' vectors, for a model conditioned on vectors; see `nextpixel train --help`.
         condition: Instead of the labels or vectors of the images, one label or vector for all of them.
         images: How images are read.
+        force: What may be replaced.
     """
     import math
 
@@ -78,6 +82,10 @@ def complete(
     mask = known_mask(known, *model.image_shape[1:])
     found = open_for(model, source, images, split, vectors=vectors, own_condition=not condition.are_given)
     originals = found[: min(limit, len(found))]
+    check_outside(out, (source, known))
+    names = [f"{stem}-{which}.png" for stem in _stems(found.names, len(originals)) for which in range(count)]
+    for name in ("completions.png", *names):
+        force.check_file(out / name)
     late = known_too_late(mask, model.order)
     if late and candidates == 1:
         warn(
@@ -100,21 +108,25 @@ def complete(
     given = torch.where(mask, shown, UNKNOWN_GREY)
     drawn_rows = drawn_rows.view(len(originals), count, *model.image_shape)
     rows = torch.cat([shown[:, None], given[:, None], drawn_rows], dim=1)
-    save_picture(grid(rows.flatten(0, 1), 256, columns=count + 2), out / "completions.png")
-    numbers = [f"{number:04d}" for number in range(len(originals))]
-    stems = [Path(name).with_suffix("").as_posix().replace("/", "_") for name in (found.names or ())[: len(originals)]]
-    if not stems:
-        stems = numbers
-    elif len(set(stems)) < len(stems):
-        stems = [f"{number}-{stem}" for number, stem in zip(numbers, stems, strict=True)]
-    for index, image in enumerate(drawn):
-        number, which = divmod(index, count)
-        save_picture(to_pil(image, model.levels), out / f"{stems[number]}-{which}.png")
+    save_picture(grid(rows.flatten(0, 1), 256, columns=count + 2), out / "completions.png", mark=True)
+    for name, image in zip(names, drawn, strict=True):
+        save_picture(to_pil(image, model.levels), out / name, mark=True)
     if late and candidates > 1:
         middle = float(effective.median())
         print(f"of {candidates} candidates, {middle:.1f} had a say (median); near 1, more of them would be better")
     what = f"{counted(len(drawn), 'completion')} of {counted(len(originals), 'image')}"
     print(f"{what}: {out}; all in {out / 'completions.png'}")
+
+
+def _stems(names: Sequence[str] | None, count: int) -> list[str]:
+    """What the files of each image begin with: its name, after its number where names are alike or missing."""
+    numbers = [f"{number:04d}" for number in range(count)]
+    if names is None:
+        return numbers
+    stems = [Path(name).with_suffix("").as_posix().replace("/", "_") for name in names[:count]]
+    if len(set(stems)) < len(stems):
+        stems = [f"{number}-{stem}" for number, stem in zip(numbers, stems, strict=True)]
+    return stems
 
 
 def _condition(

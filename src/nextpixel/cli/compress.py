@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from nextpixel.cli.conditions import ConditionOptions
+from nextpixel.cli.destinations import Force
 from nextpixel.errors import InputError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def compress(
     embed_model: Annotated[bool, Parameter(negative="")] = False,
     compare: bool = True,
     condition: ConditionOptions = ConditionOptions(),
+    force: Force = Force(),
 ) -> None:
     """Compress pictures without loss into one .npx file.
 
@@ -41,6 +43,7 @@ def compress(
         embed_model: Put the model into the file, so that nothing else is needed to decompress it.
         compare: Also measure PNG, WebP and, where it is installed, JPEG XL.
         condition: For a model of classes, the --label of the pictures.
+        force: What may be replaced.
     """
     import math
     import time
@@ -57,6 +60,7 @@ def compress(
         raise InputError(f"--out {out} must end with .npx")
     if not images:
         raise InputError("name the pictures, or folders of them, after the run folder")
+    force.check_file(out, images)
     model = load_model(run).cpu()
     values = condition.one(model) if model.condition is not None or condition.are_given else None
     found = read_pictures(images, model.levels)

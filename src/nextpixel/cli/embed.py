@@ -4,10 +4,19 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from nextpixel.cli.destinations import Force
 from nextpixel.cli.options import DataOptions, open_for
 
 
-def embed(run: Path, source: str, *, out: Path, split: str | None = None, images: DataOptions = DataOptions()) -> None:
+def embed(
+    run: Path,
+    source: str,
+    *,
+    out: Path,
+    split: str | None = None,
+    images: DataOptions = DataOptions(),
+    force: Force = Force(),
+) -> None:
     """Write the codes that an autoencoder gives to images.
 
     The file, an .npz, holds vectors [N, d], and the labels, label_names and names of the images where they have any;
@@ -19,19 +28,20 @@ def embed(run: Path, source: str, *, out: Path, split: str | None = None, images
         out: The file, ending with .npz.
         split: train, valid or test; by default all.
         images: How images are read.
+        force: What may be replaced.
     """
-    import io
-
     import numpy as np
 
     from nextpixel.cli.output import bar
     from nextpixel.cli.reconstruct import load_autoencoder
     from nextpixel.errors import InputError
+    from nextpixel.rendering.mark import marked_arrays
     from nextpixel.runtime.atomic_files import write_result
     from nextpixel.scoring.codes import codes
 
     if out.suffix.lower() != ".npz":
         raise InputError(f"--out {out} must end with .npz")
+    force.check_file(out, (source,))
     model = load_autoencoder(run)
     found = open_for(model, source, images, split)
     with bar("encoding", len(found)) as advance:
@@ -42,7 +52,5 @@ def embed(run: Path, source: str, *, out: Path, split: str | None = None, images
         entries["label_names"] = np.array(found.label_names)
     if found.names is not None:
         entries["names"] = np.array(found.names)
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **entries)
-    write_result(out, buffer.getvalue())
+    write_result(out, marked_arrays(entries))
     print(f"{len(found)} codes of {entries['vectors'].shape[1]} numbers: {out}")

@@ -51,6 +51,7 @@ def export(
     """
     import shlex
 
+    from nextpixel.cli.destinations import check_outside
     from nextpixel.cli.options import load_model, open_for, stored_options, valid_part
     from nextpixel.cli.output import bar
     from nextpixel.exporting import Card
@@ -58,6 +59,7 @@ def export(
     from nextpixel.runtime.atomic_files import check_new_folder
 
     check_new_folder(out)
+    check_outside(out, (valid,))
     model = load_model(run)
     found = open_for(model, valid, images, None if split == "all" else split, vectors=vectors)
     found, split = valid_part(model, found, split)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from nextpixel.cli.destinations import Force
 from nextpixel.cli.options import DataOptions, load_model, open_for
 from nextpixel.errors import InputError
 
@@ -23,6 +24,7 @@ def reconstruct(
     temperature: float = 1.0,
     seed: int | None = None,
     images: DataOptions = DataOptions(),
+    force: Force = Force(),
 ) -> None:
     """Encode images with an autoencoder, and draw them again from their codes.
 
@@ -40,6 +42,7 @@ def reconstruct(
         temperature: 1 draws from the model, less gives more typical images.
         seed: Seed of the draws.
         images: How images are read.
+        force: What may be replaced.
     """
     import math
 
@@ -53,6 +56,7 @@ def reconstruct(
     if count < 1 or limit < 1:
         raise InputError(f"--count and --limit must be at least 1, not {count} and {limit}")
     picture_format(out)
+    force.check_file(out, (source,))
     model = load_autoencoder(run)
     found = open_for(model, source, images, split)
     originals = found[: min(limit, len(found))]
@@ -77,7 +81,7 @@ def reconstruct(
         titles += ", squared error"
         lines["squared error"] = gradient_energy(plain, model.levels)
     rows = torch.cat([spread(part, model.levels) for part in parts], dim=1)
-    save_picture(grid(rows.flatten(0, 1), 256, columns=rows.shape[1]), out)
+    save_picture(grid(rows.flatten(0, 1), 256, columns=rows.shape[1]), out, mark=True)
     print(f"{len(originals)} images ({titles}): {out}")
     if energy > 0:
         for name, own in lines.items():

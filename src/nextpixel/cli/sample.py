@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from nextpixel.cli.conditions import ConditionOptions
+from nextpixel.cli.destinations import Force
 from nextpixel.errors import InputError
 from nextpixel.runtime.distributed import current
 
@@ -35,6 +36,7 @@ def sample(
     trace: Path | None = None,
     show_scales: Annotated[bool, Parameter(negative="")] = False,
     condition: ConditionOptions = ConditionOptions(),
+    force: Force = Force(),
 ) -> None:
     """Generate images.
 
@@ -53,6 +55,7 @@ def sample(
         trace: A .gif or .webp that shows the images appear, row by row.
         show_scales: Show the images of a multiscale model at all its scales beside each other.
         condition: What a conditional model is asked for.
+        force: What may be replaced.
     """
     import math
 
@@ -64,6 +67,9 @@ def sample(
     from nextpixel.rendering.output import check_destination, write_images
 
     check_destination(out, columns=columns, scale=scale)
+    for path in (out, trace):
+        if path is not None and path.suffix:
+            force.check_file(path, (condition.vector, condition.to))
     if trace is not None:
         check_animation(trace)
     model = load_model(run)
@@ -139,4 +145,4 @@ def _write_scales(scales: list[torch.Tensor], levels: int, out: Path, columns: i
         pictures[f"{height} x {width}"] = grid(
             images, levels, columns=columns, scale=max(1, round(enlargement * finest / width))
         )
-    save_picture(beside(pictures), out)
+    save_picture(beside(pictures), out, mark=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from nextpixel.cli.destinations import Force, check_outside
 from nextpixel.cli.options import DataOptions, load_model, open_for
 from nextpixel.errors import InputError
 
@@ -37,6 +38,7 @@ def score(
     own_labels: Annotated[bool, Parameter(negative="")] = False,
     vectors: Path | None = None,
     images: DataOptions = DataOptions(),
+    force: Force = Force(),
 ) -> None:
     """Score images one by one: likelihood, anomaly scores, and the class where the model knows classes.
 
@@ -61,6 +63,7 @@ def score(
             whatever the class, and the table tells how probable each class is.
         vectors: File of the images' vectors, for a model conditioned on vectors; see `nextpixel train --help`.
         images: How images are read.
+        force: What may be replaced.
     """
     from nextpixel.cli.output import bar, warn
     from nextpixel.families.set_condition import conditioned
@@ -75,9 +78,13 @@ def score(
         raise InputError(f"--out {out} must end with {' or '.join(FORMATS)}")
     if len({out, maps, summary}) < 3 and (maps or summary):
         raise InputError("--out, --maps and --summary must differ")
+    read = (data, normal, vectors)
+    force.check_file(out, read)
     if maps is not None:
         check_new_folder(maps)
+        check_outside(maps, read)
     if summary is not None:
+        force.check_file(summary, read)
         if picture_format(summary) != "PNG":
             raise InputError(f"--summary {summary} must end with .png")
         check_charts()

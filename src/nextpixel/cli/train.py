@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from nextpixel.cli.destinations import check_outside
 from nextpixel.cli.options import DataOptions, load_model, stored_options
 from nextpixel.errors import DataError, TrainingError
 from nextpixel.runtime.distributed import everywhere
@@ -115,11 +116,7 @@ def train(
     """
     from nextpixel.cli.output import TrainingBar, console
 
-    for source in (data, valid):
-        if source is not None and out.resolve().is_relative_to(Path(source).resolve()):
-            raise TrainingError(
-                f"--out {out} lies inside {source}: its pictures would become data; choose another folder"
-            )
+    check_outside(out, (data, valid))
     foreground = begun = None
     family = model
     if mutation is not None and background_of is None:

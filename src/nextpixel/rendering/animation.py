@@ -9,6 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from nextpixel.errors import InputError
+from nextpixel.rendering.mark import mark_of
 from nextpixel.runtime.atomic_files import write_result
 
 FORMATS = {".gif": "GIF", ".webp": "WEBP"}
@@ -42,5 +43,6 @@ def save_animation(frames: Sequence[Image.Image], path: Path) -> None:
         duration=durations,
         loop=0,
         lossless=True,
+        **mark_of(FORMATS[path.suffix.lower()]),
     )
     write_result(path, buffer.getvalue())

@@ -7,6 +7,7 @@ import io
 from typing import TYPE_CHECKING
 
 from nextpixel.errors import InputError
+from nextpixel.rendering.mark import MARK
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,5 +42,5 @@ def new_figure(width: float, height: float) -> Figure:
 def as_png(figure: Figure, dots_per_inch: int) -> bytes:
     """The figure as the bytes of a PNG file."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dots_per_inch)
+    figure.savefig(buffer, format="png", dpi=dots_per_inch, metadata={"Software": MARK})
     return buffer.getvalue()

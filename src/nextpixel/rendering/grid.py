@@ -14,6 +14,7 @@ from torch import Tensor
 
 from nextpixel.data.decode import to_image
 from nextpixel.errors import InputError
+from nextpixel.rendering.mark import mark_of
 from nextpixel.runtime.atomic_files import write_result
 
 WANTED_WIDTH = 640
@@ -141,8 +142,13 @@ def picture_format(path: Path) -> str:
     return kind
 
 
-def save_picture(picture: Image.Image, path: Path) -> None:
+def save_picture(picture: Image.Image, path: Path, *, mark: bool = False) -> None:
     """Write a picture whole or not at all, in the format that the name's ending says (PNG, WebP, ...).
+
+    Args:
+        picture: the picture.
+        path: where.
+        mark: whether to say in it that nextpixel made it; see `nextpixel.rendering.mark`.
 
     Raises:
         InputError: the ending is of no known format, or the folder cannot be written.
@@ -150,7 +156,7 @@ def save_picture(picture: Image.Image, path: Path) -> None:
     buffer = io.BytesIO()
     kind = picture_format(path)
     try:
-        picture.save(buffer, format=kind)
+        picture.save(buffer, format=kind, **(mark_of(kind) if mark else {}))
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be written ({error}); choose another format") from error
     write_result(path, buffer.getvalue())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from torch import Tensor
 
 from nextpixel.errors import InputError
 from nextpixel.rendering.grid import grid, picture_format, save_picture, to_pil
+from nextpixel.rendering.mark import marked_arrays
 from nextpixel.runtime.atomic_files import check_new_folder, whole_folder, write_result
 
 
@@ -58,14 +58,12 @@ def write_images(
     if out.suffix.lower() == ".npz":
         array = images.cpu().numpy().astype(np.uint8)
         array = array[:, 0] if array.shape[1] == 1 else array.transpose(0, 2, 3, 1)
-        buffer = io.BytesIO()
         entries: dict[str, NDArray[Any]] = {"images": array, "levels": np.array(levels, dtype=np.int64)}
         if labels is not None:
             entries["labels"] = labels.cpu().numpy()
-        np.savez_compressed(buffer, allow_pickle=False, **entries)
-        write_result(out, buffer.getvalue())
+        write_result(out, marked_arrays(entries))
     elif out.suffix:
-        save_picture(grid(images, levels, columns=columns, scale=scale), out)
+        save_picture(grid(images, levels, columns=columns, scale=scale), out, mark=True)
     else:
         digits = len(str(len(images) - 1))
         with whole_folder(out) as folder:
