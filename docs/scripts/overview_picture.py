@@ -2,7 +2,7 @@
 
     python docs/scripts/overview_picture.py
 
-The sizes in the last panel are those of the table in `docs/how-to/compression.md`.
+The sizes in the last panel are those of the table in `docs/results/compression.md`.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ BLUE, GREY, INK = "#2b6cb0", "#b9c0cc", "#1a1a2e"
 
 def sizes() -> dict[str, float]:
     """Bits per dimension of 1,000 Fashion-MNIST images, by format, as the documentation has them."""
-    table = (DOCS / "how-to" / "compression.md").read_text(encoding="utf-8")
+    table = (DOCS / "results" / "compression.md").read_text(encoding="utf-8")
     model = re.search(r"^\| the file \| \*\*([\d.]+)\*\*", table, re.MULTILINE)
     others = re.findall(r"^\| (PNG|WebP|JPEG XL)[^|]*\| [\d.]+ / ([\d.]+) \|", table, re.MULTILINE)
     if model is None or len(others) != 3:
-        raise SystemExit("docs/how-to/compression.md has no table of sizes any more; change this script with it")
+        raise SystemExit("docs/results/compression.md has no table of sizes any more; change this script with it")
     return {name: float(bits) for name, bits in others} | {"nextpixel": float(model[1])}
 
 
