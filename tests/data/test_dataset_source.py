@@ -1,5 +1,9 @@
 """Data sets of PyTorch, of Hugging Face, and anything that behaves like them."""
 
+import gc
+import multiprocessing
+import operator
+import pickle
 import sys
 
 import numpy as np
@@ -196,7 +200,36 @@ def test_sets_of_different_sizes_are_refused():
 def test_a_data_set_in_memory_leaves_no_file(own_cache):
     found = open_images(Map(list(PIXELS)))
     assert torch.equal(found[[3, 1]], expected()[[3, 1]])
+    del found
+    gc.collect()
     assert list(own_cache.iterdir()) == []
+
+
+class Drawn(torch.utils.data.Dataset):
+    """Random images, which are others in every process that reads them."""
+
+    def __len__(self):
+        return 3
+
+    def __getitem__(self, index):
+        if index >= 3:
+            raise IndexError
+        return np.random.default_rng().integers(0, 256, (4, 5), dtype=np.uint8)
+
+
+def test_a_spawned_process_has_the_images_that_were_read_once():
+    images = open_images(Drawn())
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        assert torch.equal(pool.apply(operator.getitem, (images, slice(None))), images[:])
+
+
+def test_images_of_a_process_that_is_gone_are_missed_in_a_sentence():
+    images = open_images(Drawn())
+    sent = pickle.dumps(images)
+    del images
+    gc.collect()
+    with pytest.raises(DataError, match="gone with it"):
+        pickle.loads(sent)
 
 
 # ---------------------------------------------------------------------------------------------- the hub

@@ -41,7 +41,7 @@ def facts(images):
 
 
 def forbid_decoding(monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise AssertionError("decoded again")
 
     monkeypatch.setattr("nextpixel.data.sources.image_files.decode", fail)
@@ -186,3 +186,42 @@ def test_sets_travel_to_worker_processes_without_their_pixels(tmp_path, own_cach
         assert received.fingerprint == images.fingerprint and received.label_names == images.label_names
     images = open_images(array)
     assert pickle.loads(pickle.dumps(images)).fingerprint == images.fingerprint
+
+
+def test_a_file_of_the_same_size_and_date_is_read_anew(tmp_path):
+    for value in (10, 99):
+        np.savez(tmp_path / "x.npz", images=np.full((4, 8, 8), value, np.uint8))
+        put(tmp_path / "set", {"a.bmp": encode(np.full((8, 8), value, np.uint8), "BMP")})
+        for path in (tmp_path / "x.npz", tmp_path / "set/a.bmp"):
+            os.utime(path, (315532800, 315532800))
+        assert int(open_images(tmp_path / "x.npz")[0].max()) == value
+        assert int(open_images(tmp_path / "set")[0].max()) == value
+
+
+def test_what_the_system_did_not_hand_over_is_tried_again(tmp_path, monkeypatch):
+    put(tmp_path / "set", pngs("a.png", "b.png"))
+    read = Path.read_bytes
+
+    def denied(path):
+        if path.name == "b.png":
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", denied)
+    for _ in range(2):
+        assert open_images(tmp_path / "set").skipped == (("b.png", "cannot be read (Permission denied)"),)
+    monkeypatch.undo()
+    assert open_images(tmp_path / "set").skipped == ()
+
+
+def test_the_depth_asked_for_matters_only_where_a_file_is_deep(tmp_path, own_cache):
+    put(tmp_path / "plain", pngs("a.png"))
+    for wish in ({}, {"levels": 4}, {"depth": 8}):
+        open_images(tmp_path / "plain", **wish)
+    assert len(caches(own_cache)) == 1
+    deep = np.arange(0, 65536, 3277, dtype=np.uint16).reshape(4, 5)
+    put(tmp_path / "deep", {"a.png": encode(deep), **pngs("b.png")})
+    assert open_images(tmp_path / "deep").names == ("b.png",)
+    assert open_images(tmp_path / "deep", levels=4)[0].tolist() == [(deep // 16384).tolist()]
+    assert open_images(tmp_path / "deep", depth=8)[0].tolist() == [(deep // 256).tolist()]
+    assert open_images(tmp_path / "deep").names == ("b.png",)

@@ -96,6 +96,7 @@ def test_subsets_of_subsets_keep_labels_with_images():
     assert part.label_names == digits.label_names
 
 
+@few
 @given(st.floats(0.01, 0.9))
 def test_what_is_held_out_and_what_is_left_are_the_set(fraction):
     digits = open_images("digits", split="train")

@@ -29,6 +29,8 @@ class DataOptions(Reading):
         resize: HxW: crop the middle to this aspect ratio, then resample.
         mode: Convert to grey or rgb.
         drop_alpha: Discard alpha channels.
+        depth: 8: of files of 12 or 16 bits a channel take the highest 8. --levels implies it; otherwise such files are
+            left out.
         binarize_seed: Seed of the draws of --binarize.
     """
 

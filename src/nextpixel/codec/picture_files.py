@@ -16,9 +16,9 @@ from torch import Tensor
 from nextpixel.codec.container import check_names, folders_of
 from nextpixel.data.decode import PILLOW_ERRORS, decode
 from nextpixel.data.entries import Unusable, is_image
+from nextpixel.data.levels import level_table
 from nextpixel.data.source import Pixels
 from nextpixel.errors import DataError
-from nextpixel.rendering.grid import level_table
 
 METADATA = ("exif", "icc_profile", "xmp", "photoshop", "comment")
 

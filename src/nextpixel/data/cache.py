@@ -23,7 +23,7 @@ from nextpixel.data.source import Pixels
 from nextpixel.errors import DataError
 from nextpixel.runtime.atomic_files import make_folder, remove_leftovers, replacing
 
-VERSION = 2
+VERSION = 3
 FOOTER = struct.Struct("<8sQQI")
 MAGIC = b"npxcache"
 BLOCK = 1 << 24
@@ -76,7 +76,7 @@ def read_cache(path: Path) -> tuple[Pixels, Record] | None:
 
 
 def write_cache(path: Path, fill: Callable[[Callable[[Pixels], object]], Record]) -> None:
-    """Builds a cache.
+    """Build a cache.
 
     Args:
         path: Where it goes.
@@ -84,7 +84,7 @@ def write_cache(path: Path, fill: Callable[[Callable[[Pixels], object]], Record]
             must hold under ``shape`` the shape of all of them.
 
     Raises:
-        DataError: If it cannot be written, or whatever `fill` raises.
+        DataError: It cannot be written, or whatever `fill` raises.
     """
     try:
         make_folder(path.parent)

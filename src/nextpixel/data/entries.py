@@ -15,6 +15,10 @@ class Unusable(Exception):  # noqa: N818 - a verdict on one file, never shown as
     """One file that has to be left out; its text is the reason."""
 
 
+class Unreachable(Unusable):
+    """One file that the system did not hand over this time; the next time it may."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """A file of a folder or an archive.

@@ -59,7 +59,7 @@ def known_label_names(source: object) -> tuple[str, ...]:
     return LABEL_NAMES.get(str(source), ()) if _is_known(source) else ()
 
 
-def vectors_for(source: object, vectors: Any, layout: Layout, count: int, where: str) -> tuple[Layout, str | None]:
+def vectors_for(source: object, vectors: Any, layout: Layout, count: int, where: str) -> Layout:
     """Adds the vectors that the user named, or those that lie with the source.
 
     Args:
@@ -70,7 +70,7 @@ def vectors_for(source: object, vectors: Any, layout: Layout, count: int, where:
         where: What to call the source in errors.
 
     Returns:
-        The layout with the vectors, and why those that nobody asked for cannot be used, or None.
+        The layout with the vectors, or with the reason why those that nobody asked for cannot be used.
 
     Raises:
         DataError: If vectors that were asked for cannot be used.
@@ -79,15 +79,15 @@ def vectors_for(source: object, vectors: Any, layout: Layout, count: int, where:
     if found is None and isinstance(source, str | Path) and not _is_known(source) and not is_hub(source):
         found = own_vectors(Path(source))
     if found is None:
-        return layout, None
+        return layout
     try:
         matched = read_vectors(found, layout.names, count, where)
     except DataError as error:
         if vectors is not None:
             raise
         # Nobody asked for them yet, and a stray file must not make images unreadable.
-        return layout, str(error)
-    return replace(layout, vectors=matched), None
+        return replace(layout, vectors_error=str(error))
+    return replace(layout, vectors=matched, vectors_error=None)
 
 
 def _is_known(source: object) -> bool:

@@ -21,15 +21,19 @@ class Geometry:
         drop_alpha: Discard the alpha channel where there is one.
         mode: "grey" for luminance, "rgb" for three channels, None to leave them.
         resize: ``(height, width)`` to crop and resample to, None to leave the size.
+        depth: 8 to take the highest eight bits of files of more, None to leave such files out.
     """
 
     drop_alpha: bool = False
     mode: Literal["grey", "rgb"] | None = None
     resize: tuple[int, int] | None = None
+    depth: Literal[8] | None = None
 
     def __post_init__(self) -> None:
         if self.mode not in (None, "grey", "rgb"):
-            raise DataError(f"mode={self.mode!r} is not known: use 'grey' or 'rgb'.")
+            raise DataError(f"mode={self.mode!r} is not known: use 'grey' or 'rgb'")
+        if self.depth not in (None, 8):
+            raise DataError(f"depth={self.depth!r} is not known: use 8, or leave it out")
         if self.resize is None:
             return
         whole = isinstance(self.resize, tuple | list) and all(type(value) is int for value in self.resize)
@@ -44,7 +48,7 @@ class Geometry:
 
     @property
     def key(self) -> list[object]:
-        """What tells this geometry from another, for the cache."""
+        """What tells this geometry from another, for the cache; the depth matters only where a file is deep."""
         return [self.drop_alpha, self.mode, self.resize]
 
     def leaves(self, shape: tuple[int, ...]) -> bool:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from nextpixel.data.levels import Binarize, LevelTransform, check_word
 from nextpixel.data.reading import Reading
-from nextpixel.data.source import Labels
+from nextpixel.data.source import NO_LABEL, Labels
 from nextpixel.data.table import Table
 from nextpixel.errors import DataError
 
@@ -100,9 +100,15 @@ class ImageSet:
 
     @functools.cached_property
     def labels(self) -> torch.Tensor | None:
-        """int64 ``[N]``, or None where the source has no labels."""
+        """int64 ``[N]``, or None where the source, or one of these images, has no labels."""
         labels = self._table.layout.labels
-        return None if labels is None else torch.from_numpy(labels[self._rows])
+        rows = None if labels is None else labels[self._rows]
+        return None if rows is None or (rows == NO_LABEL).any() else torch.from_numpy(rows)
+
+    @property
+    def labels_error(self) -> str | None:
+        """Why the labels that lie with the images cannot be used; None if there are none, or nothing is wrong."""
+        return self._table.layout.labels_error
 
     @property
     def label_names(self) -> tuple[str, ...] | None:
@@ -116,8 +122,8 @@ class ImageSet:
         Raises:
             DataError: If the file beside the images that should hold them does not fit.
         """
-        if self._table.vectors_error is not None:
-            raise DataError(self._table.vectors_error)
+        if self._table.layout.vectors_error is not None:
+            raise DataError(self._table.layout.vectors_error)
         vectors = self._table.layout.vectors
         return None if vectors is None else torch.from_numpy(vectors[self._rows])
 

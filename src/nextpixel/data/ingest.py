@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nextpixel.data.decode import MODE_OF_CHANNELS
+from nextpixel.data.decode import MODE_OF_CHANNELS, too_deep
 from nextpixel.data.geometry import Geometry
 from nextpixel.data.source import Layout, Pixels, Rejected, Source
 from nextpixel.errors import DataError
@@ -20,12 +20,23 @@ Shape = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Gathered:
-    """What is known once every image has been read."""
+    """What is known once every image has been read.
+
+    Attributes:
+        shape: Of every image, ``(C, H, W)``.
+        layout: How they are arranged.
+        skipped: Name and reason of each file left out.
+        notes: What there is to say about the whole.
+        deep: How many files had more than eight bits a channel, used or not.
+        passing: Whether the system was the reason for leaving one out, which may be gone the next time.
+    """
 
     shape: Shape
     layout: Layout
     skipped: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
+    deep: int
+    passing: bool
 
 
 def ingest(source: Source, geometry: Geometry, keep: Callable[[Pixels], object]) -> Gathered:
@@ -47,10 +58,18 @@ def ingest(source: Source, geometry: Geometry, keep: Callable[[Pixels], object])
     remarks: Counter[str] = Counter()
     names: list[str | None] = []
     skipped: list[tuple[str, str]] = []
-    counted = 0
+    counted = deep = 0
+    passing = False
     for item in source.stream():
         if isinstance(item, Rejected):
             skipped.append((item.name, item.reason))
+            passing = passing or item.passing
+            continue
+        deep += item.bits > 8
+        if item.bits > 8 and geometry.depth is None:
+            if item.name is None:
+                raise DataError(f"image {len(names)} of {source.name} {too_deep(item.bits)}")
+            skipped.append((item.name, too_deep(item.bits)))
             continue
         where = item.name or f"image {len(names)} of {source.name}"
         pixels, changes = geometry.apply(item.pixels, where)
@@ -75,7 +94,7 @@ def ingest(source: Source, geometry: Geometry, keep: Callable[[Pixels], object])
         raise DataError(_nothing(source.name, skipped))
     layout = source.layout(names, [name for name, _ in skipped])
     notes = [_note(remark, count) for remark, count in remarks.items()]
-    return Gathered(next(iter(shapes)), layout, tuple(sorted(skipped)), (*notes, *layout.notes))
+    return Gathered(next(iter(shapes)), layout, tuple(sorted(skipped)), (*notes, *layout.notes), deep, passing)
 
 
 def _note(remark: str, count: int) -> str:

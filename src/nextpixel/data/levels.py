@@ -84,6 +84,18 @@ class LevelTransform:
         return np.random.Generator(np.random.Philox(key=key, counter=np.array([0, 0, purpose, draw], dtype=np.uint64)))
 
 
+def level_table(levels: int) -> NDArray[np.uint8]:
+    """The values by which levels are shown, ``[levels]``.
+
+    They are spread as evenly as can be such that reading the picture with ``levels`` gives the same integers back.
+    """
+    level = np.arange(levels)
+    # Reading takes p for floor(p * levels / 256).
+    first, last = -(-256 * level // levels), -(-256 * (level + 1) // levels) - 1
+    table: NDArray[np.uint8] = np.clip(np.rint(level * (255 / (levels - 1))), first, last).astype(np.uint8)
+    return table
+
+
 def plan(stored: int, levels: int | None, binarize: str | None, seed: int, where: str) -> LevelTransform:
     """Decides how images of `stored` levels become what was asked for.
 

@@ -30,6 +30,7 @@ def open_images(
     resize: tuple[int, int] | None = None,
     mode: Literal["grey", "rgb"] | None = None,
     drop_alpha: bool = False,
+    depth: Literal[8] | None = None,
     vectors: str | Path | NDArray[Any] | None = None,
     cache: str | Path | None = None,
 ) -> ImageSet:
@@ -54,6 +55,8 @@ def open_images(
         resize: ``(height, width)``: crop the middle to this aspect ratio, then resample.
         mode: "grey" for luminance, "rgb" for three channels.
         drop_alpha: Discard alpha channels.
+        depth: 8 to take the highest eight bits of files that have more, such as 12 or 16; they are left out otherwise.
+            ``levels`` implies it.
         vectors: Numbers that belong to the images, ``[N, d]`` for all of the source: an .npz with ``vectors`` (and
             perhaps ``names``, by which its rows are then matched), an .npy, or an array. None takes those of the
             source itself, if there are any: ``vectors`` in an .npz, ``embeddings.npz`` in a folder, or the column
@@ -66,7 +69,7 @@ def open_images(
     Raises:
         DataError: If the source cannot be read, its images do not fit together, or a wish cannot be met.
     """
-    geometry = Geometry(drop_alpha, mode, resize)
+    geometry = Geometry(drop_alpha, mode, resize, depth if levels is None else 8)
     folder = cache_folder(cache)
     found = find_source(source, folder)
     # Wishes that contradict each other are refused before a long read.
@@ -81,6 +84,7 @@ def open_images(
             "resize": geometry.resize,
             "mode": mode,
             "drop_alpha": drop_alpha,
+            "depth": depth,
         },
     )
     images = ImageSet(table, transform, np.arange(len(table.pixels), dtype=np.int64), table.layout.splits)
@@ -92,8 +96,7 @@ def _load(
 ) -> Table:
     table = found.table(geometry) if isinstance(found, PreparedSource) else load_table(found, geometry, folder)
     layout = name_labels(table.layout, known_label_names(source))
-    layout, error = vectors_for(source, vectors, layout, len(table.pixels), found.name)
-    return replace(table, layout=layout, vectors_error=error)
+    return replace(table, layout=vectors_for(source, vectors, layout, len(table.pixels), found.name))
 
 
 def _reopen(source: Any, geometry: Geometry, vectors: str | Path | NDArray[Any] | None, folder: Path) -> Table:

@@ -55,6 +55,7 @@ def prepare(
     resize: tuple[int, int] | None = None,
     mode: Literal["grey", "rgb"] | None = None,
     drop_alpha: bool = False,
+    depth: Literal[8] | None = None,
     vectors: str | Path | NDArray[Any] | None = None,
     shard_mb: int = SHARD_MB,
     cache: str | Path | None = None,
@@ -74,6 +75,7 @@ def prepare(
         resize: Likewise.
         mode: Likewise.
         drop_alpha: Likewise.
+        depth: Likewise.
         vectors: Likewise.
         shard_mb: Size of the files of images in units of 10^6 bytes, at least 1; a file holds at least one image.
         cache: Likewise; sets known by name may lie there.
@@ -86,7 +88,11 @@ def prepare(
         DataError: If the source cannot be read, its images do not fit together, or a wish cannot be met.
         InputError: If the folder is not new or cannot be written.
     """
-    out, geometry, folder = Path(out), Geometry(drop_alpha, mode, resize), cache_folder(cache)
+    out, geometry, folder = (
+        Path(out),
+        Geometry(drop_alpha, mode, resize, depth if levels is None else 8),
+        cache_folder(cache),
+    )
     check_new_folder(out)
     if isinstance(source, str | Path) and out.resolve().is_relative_to(Path(source).resolve()):
         raise DataError(f"{out} lies inside {source}: its files would become data; choose another folder.")
@@ -107,6 +113,7 @@ def prepare(
         "resize": resize,
         "mode": mode,
         "drop_alpha": drop_alpha or None,
+        "depth": depth,
     }
     earlier = found.manifest.options if isinstance(found, PreparedSource) else {}
     with whole_folder(out) as new:
@@ -119,13 +126,13 @@ def prepare(
 
             gathered = ingest(found, geometry, keep)
         layout = name_labels(gathered.layout, known_label_names(source))
-        layout, vectors_error = vectors_for(source, vectors, layout, writer.count, found.name)
+        layout = vectors_for(source, vectors, layout, writer.count, found.name)
         if transform.binarize == "stochastic":
             _draw_bits(writer, layout, transform)
         _write_arrays(new, layout)
         notes = [*gathered.notes, *transform.notes]
-        if vectors_error is not None:
-            notes.append(f"without vectors: {vectors_error}")
+        if layout.vectors_error is not None:
+            notes.append(f"without vectors: {layout.vectors_error}")
         if len(gathered.skipped) > MOST_SKIPPED:
             notes.append(f"{len(gathered.skipped) - MOST_SKIPPED} more files were skipped")
         manifest = Manifest(

@@ -23,6 +23,8 @@ class Reading:
         resize: HxW: crop the middle to this aspect ratio, then resample.
         mode: Convert to grey or rgb.
         drop_alpha: Discard alpha channels.
+        depth: 8: of files of 12 or 16 bits a channel take the highest 8. `levels` implies it; otherwise such files are
+            left out.
         binarize_seed: Seed of the draws of --binarize.
     """
 
@@ -31,6 +33,7 @@ class Reading:
     resize: str | None = None
     mode: Literal["grey", "rgb"] | None = None
     drop_alpha: bool = False
+    depth: Literal[8] | None = None
     binarize_seed: int = 0
 
     def wishes(self) -> dict[str, Any]:
@@ -46,6 +49,7 @@ class Reading:
             "resize": self._size(),
             "mode": self.mode,
             "drop_alpha": self.drop_alpha,
+            "depth": self.depth,
         }
 
     @classmethod

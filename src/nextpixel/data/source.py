@@ -37,6 +37,9 @@ class Stored(Protocol):
 Labels = NDArray[np.int64]
 Vectors = NDArray[np.float32]
 
+NO_LABEL = -1
+"""Stands where an image has no label while others have; also what Hugging Face's sets have where labels are secret."""
+
 MAX_IMAGE_BYTES = 1 << 28
 """The largest image read, in bytes once decoded (67 megapixels with four channels)."""
 
@@ -49,19 +52,28 @@ class Picture:
         name: Relative file name, or None where images have no names.
         pixels: uint8 ``[C, H, W]``.
         remarks: What was done to it, as the end of a sentence that starts "3 images"; may hold ``{their}``.
+        bits: Bits a channel of its file; of more than 8 the pixels are the highest 8.
     """
 
     name: str | None
     pixels: Pixels
     remarks: tuple[str, ...] = ()
+    bits: int = 8
 
 
 @dataclass(frozen=True)
 class Rejected:
-    """One image file that cannot be used without loss, or at all, and why."""
+    """One image file that cannot be used without loss, or at all, and why.
+
+    Attributes:
+        name: Relative file name.
+        reason: Why, as the end of a sentence that starts with the name.
+        passing: Whether the system is the reason, which may be gone the next time.
+    """
 
     name: str
     reason: str
+    passing: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,12 +82,14 @@ class Layout:
 
     Attributes:
         splits: Name and number of images of each split, in order; empty when there are none.
-        labels: int64 ``[N]`` in final order, or None.
+        labels: int64 ``[N]`` in final order, -1 where an image of a split without labels has none; or None.
         label_names: Names of labels 0, 1, ..., or None.
         vectors: float32 ``[N, d]`` in final order, or None.
         names: Relative file names in final order, or None.
         order: int64 ``[N]``: for each image in final order, which of those read it is; None if as read.
         notes: Sentences for the user.
+        labels_error: Why the labels that lie with the images cannot be used, or None.
+        vectors_error: Likewise of vectors.
     """
 
     splits: dict[str, int] = field(default_factory=dict)
@@ -85,6 +99,8 @@ class Layout:
     names: Sequence[str] | None = None
     order: Labels | None = None
     notes: tuple[str, ...] = ()
+    labels_error: str | None = None
+    vectors_error: str | None = None
 
 
 class Source(Protocol):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
+import contextlib
+import os
+import weakref
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from nextpixel.data.ingest import ingest
 from nextpixel.data.source import Layout, Pixels, Source, Stored
 from nextpixel.data.sources.arrays import ArraySource
 from nextpixel.errors import DataError
+from nextpixel.runtime.atomic_files import hidden_name, make_folder, remove_leftovers
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,8 @@ class Table:
         layout: How the images are arranged.
         skipped: Name and reason of each file left out.
         notes: Sentences for the user.
-        vectors_error: Why the vectors that lie with the source cannot be used, or None.
         reopen: Makes the same table in another process, where mapped pixels cannot be sent.
+        reopen_pixels: Likewise the pixels alone, of what was read once and must not be read anew.
         prepared: What `nextpixel.data.prepare` did to the images, by the names of its options.
         wishes: How the images were asked for, by the names of the options of `nextpixel.open_images`.
         digest: Tells the images and labels from all others where that is known without reading them, else None.
@@ -42,19 +46,23 @@ class Table:
     layout: Layout
     skipped: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
-    vectors_error: str | None = None
     reopen: Callable[[], Table] | None = None
+    reopen_pixels: Callable[[], Stored] | None = None
     prepared: dict[str, Any] = field(default_factory=dict)
     wishes: dict[str, Any] = field(default_factory=dict)
     digest: str | None = None
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         # Pickling the pixels would copy the whole set to every worker; they map the same file instead.
+        if self.reopen_pixels is not None:
+            left_out = ("pixels", "reopen")
+            state = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in left_out}
+            return _with_pixels, (state,)
         return super().__reduce__() if self.reopen is None else (self.reopen, ())
 
 
 def load_table(source: Source, geometry: Geometry, folder: Path) -> Table:
-    """Makes the images of a source available.
+    """Make the images of a source available.
 
     Args:
         source: Where they come from.
@@ -66,7 +74,7 @@ def load_table(source: Source, geometry: Geometry, folder: Path) -> Table:
         built if need be.
 
     Raises:
-        DataError: If the images cannot be read or the cache cannot be written.
+        DataError: The images cannot be read or the cache cannot be written.
     """
     direct = source.direct()
     if direct is not None and geometry.leaves(direct.shape[1:]):
@@ -75,15 +83,29 @@ def load_table(source: Source, geometry: Geometry, folder: Path) -> Table:
     stamp = source.stamp
     if stamp is None:
         return _in_memory(source, geometry) if isinstance(source, ArraySource) else _in_file(source, geometry, folder)
-    path = cache_path(folder, [stamp, geometry.key])
+    plain = cache_path(folder, [stamp, geometry.key])
+    deep = cache_path(folder, [stamp, geometry.key, "depth", 8])
+    for path in (plain, deep) if geometry.depth else (plain,):
+        cached = read_cache(path)
+        # Without deep files the depth that was asked for makes no difference; and what the system did not hand over
+        # the last time it may now.
+        if (
+            cached is not None
+            and not cached[1]["passing"]
+            and (path == deep or not (geometry.depth and cached[1]["deep"]))
+        ):
+            return _from_record(source.name, *cached, path)
+    path = deep if geometry.depth else plain
+    write_cache(path, lambda keep: _record(source, geometry, keep))
     cached = read_cache(path)
     if cached is None:
-        write_cache(path, lambda keep: _record(source, geometry, keep))
-        cached = read_cache(path)
-    if cached is None:
-        raise DataError(f"the cache {path} changed while it was written: check the disk or set NEXTPIXEL_CACHE.")
-    pixels, record = cached
-    return _from_record(source.name, pixels, record)
+        raise DataError(f"the cache {path} changed while it was written: check the disk or set NEXTPIXEL_CACHE")
+    if path == deep and not cached[1]["deep"]:
+        try:
+            path = deep.replace(plain)
+        except OSError as error:
+            raise unwritable(folder, error) from error
+    return _from_record(source.name, *cached, path)
 
 
 def _in_memory(source: Source, geometry: Geometry) -> Table:
@@ -93,20 +115,81 @@ def _in_memory(source: Source, geometry: Geometry) -> Table:
 
 
 def _in_file(source: Source, geometry: Geometry, folder: Path) -> Table:
-    """Reads a source that nothing tells from another into a file that is gone with this process."""
+    """Read a source that nothing tells from another, once, into a file that is gone with this process."""
+    temporary = TemporaryPixels(folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder) as file:
+        with temporary.path.open("wb") as file:
             seen = ingest(source, geometry, lambda image: file.write(image.tobytes()))
-            file.flush()
-            pixels = np.asarray(np.memmap(file, np.uint8, "r")).reshape(-1, *seen.shape)
+        pixels = _mapped(temporary, seen.shape)
     except OSError as error:
         raise unwritable(folder, error) from error
-    return Table(source.name, pixels, source.levels, seen.layout, seen.skipped, seen.notes)
+    reopen = partial(_mapped, temporary, seen.shape)
+    return Table(source.name, pixels, source.levels, seen.layout, seen.skipped, seen.notes, reopen_pixels=reopen)
+
+
+class TemporaryPixels:
+    """A file that is removed once nothing in the process that made it needs it; other processes may map it until then.
+
+    Args:
+        folder: Where it lies.
+
+    Raises:
+        DataError: It cannot be made.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            make_folder(folder)
+        except OSError as error:
+            raise unwritable(folder, error) from error
+        remove_leftovers(folder)
+        stack = contextlib.ExitStack()
+        self.path = stack.enter_context(hidden_name(folder / "once"))
+        weakref.finalize(self, _remove, stack, os.getpid())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _Borrowed, (self.path,)
+
+
+@dataclass(frozen=True)
+class _Borrowed:
+    """The file of another process."""
+
+    path: Path
+
+
+def _remove(stack: contextlib.ExitStack, owner: int) -> None:
+    # A forked process inherits the object but not the file.
+    if os.getpid() == owner:
+        stack.close()
+
+
+def _mapped(file: TemporaryPixels | _Borrowed, shape: tuple[int, ...]) -> Pixels:
+    """Map images that lie in a temporary file, ``[N, *shape]``."""
+    try:
+        return np.asarray(np.memmap(file.path, np.uint8, "r")).reshape(-1, *shape)
+    except OSError as error:
+        raise DataError(
+            f"the images read by another process are gone with it ({error.strerror}): keep that process, or prepare"
+            " them with nextpixel prepare"
+        ) from error
+
+
+def _cached_pixels(path: Path) -> Pixels:
+    """Map the images of a cache that another process has opened."""
+    cached = read_cache(path)
+    if cached is None:
+        raise DataError(f"the cache {path} is gone or damaged: open the images anew")
+    return cached[0]
+
+
+def _with_pixels(state: dict[str, Any]) -> Table:
+    """Make a table anew from all but its pixels, in another process."""
+    return Table(pixels=state["reopen_pixels"](), **state)
 
 
 def _record(source: Source, geometry: Geometry, keep: Callable[[Pixels], object]) -> Record:
-    """Reads a source into a cache, and puts all else that is known into a record that JSON can hold."""
+    """Read a source into a cache, and put all else that is known into a record that JSON can hold."""
     count = 0
 
     def count_and_keep(image: Pixels) -> None:
@@ -122,16 +205,20 @@ def _record(source: Source, geometry: Geometry, keep: Callable[[Pixels], object]
         "splits": layout.splits,
         "labels": None if layout.labels is None else layout.labels.tolist(),
         "label_names": layout.label_names,
+        "labels_error": layout.labels_error,
         "vectors": None if layout.vectors is None else layout.vectors.tolist(),
+        "vectors_error": layout.vectors_error,
         "names": layout.names,
         "order": None if layout.order is None else layout.order.tolist(),
         "skipped": seen.skipped,
         "notes": seen.notes,
+        "deep": seen.deep,
+        "passing": seen.passing,
     }
 
 
-def _from_record(name: str, pixels: Pixels, record: Record) -> Table:
-    """The other direction of `_record`."""
+def _from_record(name: str, pixels: Pixels, record: Record, path: Path) -> Table:
+    """Make of a cache the table that `_record` was made of."""
     layout = Layout(
         splits=record["splits"],
         labels=None if record["labels"] is None else np.array(record["labels"], dtype=np.int64),
@@ -139,9 +226,13 @@ def _from_record(name: str, pixels: Pixels, record: Record) -> Table:
         vectors=None if record["vectors"] is None else np.array(record["vectors"], dtype=np.float32),
         names=None if record["names"] is None else tuple(record["names"]),
         order=None if record["order"] is None else np.array(record["order"], dtype=np.int64),
+        labels_error=record["labels_error"],
+        vectors_error=record["vectors_error"],
     )
     skipped = tuple((file, reason) for file, reason in record["skipped"])
-    return Table(name, pixels, record["levels"], layout, skipped, tuple(record["notes"]))
+    notes = tuple(record["notes"])
+    reopen = partial(_cached_pixels, path)
+    return Table(name, pixels, record["levels"], layout, skipped, notes, reopen_pixels=reopen)
 
 
 def name_labels(layout: Layout, names: tuple[str, ...]) -> Layout:

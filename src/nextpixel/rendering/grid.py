@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from nextpixel.data.decode import to_image
+from nextpixel.data.levels import level_table
 from nextpixel.errors import InputError
 from nextpixel.rendering.mark import mark_of
 from nextpixel.runtime.atomic_files import write_result
@@ -26,18 +26,6 @@ MOST_PIXELS = 2**27
 def to_pil(image: Tensor, levels: int) -> Image.Image:
     """One image, integers `[C, H, W]` in 0..levels-1, with its levels spread over 0..255 by `level_table`."""
     return to_image(level_table(levels)[image.cpu().numpy()])
-
-
-def level_table(levels: int) -> NDArray[np.uint8]:
-    """The values by which levels are shown, `[levels]`.
-
-    They are spread as evenly as can be such that reading the picture with `levels` gives the same integers back.
-    """
-    level = np.arange(levels)
-    # Reading takes p for floor(p * levels / 256).
-    first, last = -(-256 * level // levels), -(-256 * (level + 1) // levels) - 1
-    table: NDArray[np.uint8] = np.clip(np.rint(level * (255 / (levels - 1))), first, last).astype(np.uint8)
-    return table
 
 
 def spread(images: Tensor, levels: int) -> Tensor:

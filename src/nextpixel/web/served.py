@@ -15,11 +15,12 @@ from nextpixel.codec.fixed_point import twin_class
 from nextpixel.data.decode import decode, to_image
 from nextpixel.data.entries import Unusable
 from nextpixel.data.geometry import Geometry
+from nextpixel.data.levels import level_table
 from nextpixel.errors import DataError, InputError, ModelError
 from nextpixel.families.base import ImageModel
 from nextpixel.generation.known import known_too_late
 from nextpixel.nn.conditions import Labels
-from nextpixel.rendering.grid import level_table, to_pil
+from nextpixel.rendering.grid import to_pil
 from nextpixel.scoring.anomaly import Scorer, calibrated, score
 from nextpixel.scoring.maps import bit_maps
 from nextpixel.scoring.references import Format, has_jpeg_xl, lossless_size

@@ -20,14 +20,12 @@ from PIL import Image
 from nextpixel.data.decode import from_pillow
 from nextpixel.data.entries import Unusable
 from nextpixel.data.labels import check_label_names
-from nextpixel.data.source import Layout, Picture, Rejected
+from nextpixel.data.source import NO_LABEL, Layout, Picture, Rejected
 from nextpixel.data.sources.layout import SPLIT_OF_FOLDER, SPLITS
 from nextpixel.errors import DataError
 
 IMAGE_COLUMNS = ("image", "img", "images")
 LABEL_COLUMNS = ("label", "labels")
-NO_LABEL = -1
-"""What Hugging Face's sets have where a label is kept secret."""
 
 
 class DatasetSource:
@@ -201,7 +199,7 @@ def _label(label: Any, where: str) -> int:
 def _picture(image: Any, where: str) -> Picture:
     if isinstance(image, Image.Image):
         try:
-            return from_pillow(image)
+            return from_pillow(image, deep=True)
         except Unusable as reason:
             raise DataError(f"{where} {reason}: convert or leave it out.") from reason
     tensor = hasattr(image, "detach")

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from nextpixel.data.entries import Entry, Unusable, check_size, is_image, is_wanted
+from nextpixel.data.entries import Entry, Unreachable, check_size, is_image, is_wanted
 from nextpixel.data.sources.image_files import FileSource
 from nextpixel.errors import DataError
 
@@ -39,21 +39,25 @@ def open_file(path: Path) -> FileSource:
 
 
 def file_stamp(path: Path) -> list[object]:
-    """What changes whenever a file does: its place, size and time of change."""
+    """What changes whenever a file does: its place, what the system tells it by, its size and times of change.
+
+    Names, sizes and dates alone do not do: whoever unpacks an archive or copies with dates gives the new file the old
+    ones. The time of the last change of the inode cannot be set.
+    """
     try:
         status = path.stat()
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}): check that it is there.") from error
-    return [str(path.resolve()), status.st_size, status.st_mtime_ns]
+    return [str(path.resolve()), status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
 
 
 def _digest(root: Path) -> str:
-    """What changes whenever a file of a folder does: names, sizes and times of change of all, in a few bytes."""
+    """What changes whenever a file of a folder does: as `file_stamp`, of all files, in a few bytes."""
     digest = hashlib.blake2b(digest_size=16)
     with _listing(root):
         for name in _names(root):
             status = os.stat(f"{root}/{name}")  # noqa: PTH116 - millions of path objects take longer than the system
-            line = f"{name}\0{status.st_size}\0{status.st_mtime_ns}\0"
+            line = f"{name}\0{status.st_ino}\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_ctime_ns}\0"
             digest.update(line.encode(errors="surrogateescape"))
     return digest.hexdigest()
 
@@ -112,4 +116,4 @@ def _read(path: Path) -> bytes:
         check_size(path.stat().st_size)
         return path.read_bytes()
     except OSError as error:
-        raise Unusable(f"cannot be read ({error.strerror})") from error
+        raise Unreachable(f"cannot be read ({error.strerror})") from error

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from nextpixel.data.decode import decode
-from nextpixel.data.entries import Entries, Unusable, is_metadata
+from nextpixel.data.entries import Entries, Unreachable, Unusable, is_metadata
 from nextpixel.data.source import Layout, Picture, Pixels, Rejected
 from nextpixel.data.sources.layout import arrange
 from nextpixel.errors import DataError
@@ -64,9 +64,9 @@ class FileSource:
                     raise DataError(f"{entry.name} in {self._where} {reason}: mend or remove it.") from reason
                 continue
             try:
-                picture = decode(entry.name, entry.read())
+                picture = decode(entry.name, entry.read(), deep=True)
             except Unusable as reason:
-                yield Rejected(entry.name, str(reason))
+                yield Rejected(entry.name, str(reason), isinstance(reason, Unreachable))
             else:
                 yield picture
 
