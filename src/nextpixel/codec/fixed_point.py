@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -18,13 +19,14 @@ from torch import Tensor
 from nextpixel.codec.gated_twin import GatedTwin
 from nextpixel.codec.integers import LEAST_WEIGHT_BITS, NARROW_LIMIT, WIDE_LIMIT
 from nextpixel.codec.pixelcnn_twin import PixelCNNTwin
-from nextpixel.codec.twin import Twin, classes_of
+from nextpixel.codec.twin import Twin
 from nextpixel.errors import ModelError
 from nextpixel.families.base import ImageModel
+from nextpixel.families.raster_model import RasterModel
 from nextpixel.runtime.batching import batches
 from nextpixel.runtime.precision import evaluating
 
-TWINS: dict[str, type[Twin]] = {"gated-pixelcnn": GatedTwin, "pixelcnn": PixelCNNTwin}
+TWINS = {"gated-pixelcnn": GatedTwin, "pixelcnn": PixelCNNTwin}
 
 MOST_RANGE_BITS = 12
 PIXELS_AT_ONCE = 2**16
@@ -34,28 +36,31 @@ MOST_PARTS_OF_A_ROW = 2**20
 """Modules of a model times width of its images: what a walk through a row keeps for each costs memory."""
 
 
-def twin_class(model: ImageModel) -> type[Twin]:
-    """The class of a model's integer twin.
+def twin_class(model: ImageModel) -> tuple[type[Twin[RasterModel]], RasterModel]:
+    """The class of a model's integer twin, and the model, as one that the twin takes.
 
     Raises:
-        ModelError: it has none; with the families that have.
+        ModelError: it has none, with the families that have; or the model is not what a twin of its family computes.
     """
     if model.family not in TWINS:
         remedy = "without --order" if model.family == "turned" else "instead"
         raise ModelError(
             f"models of the family {model.family} cannot compress: train a gated-pixelcnn or a pixelcnn {remedy}"
         )
-    classes_of(model)
+    # What follows holds the model to the class that this twin takes.
+    kind = cast("type[Twin[RasterModel]]", TWINS[model.family])
+    assert isinstance(model, RasterModel)
+    kind.check(model)
     if len(list(model.modules())) * model.image_shape[2] > MOST_PARTS_OF_A_ROW:
         raise ModelError(
             f"a model of images {model.image_shape[2]} wide with so many layers takes too much memory to compress: "
             "train one of smaller images; larger pictures are cut into tiles"
         )
-    return TWINS[model.family]
+    return kind, model
 
 
 @torch.no_grad()
-def fixed_point(model: ImageModel, ranges: Sequence[int]) -> Twin:
+def fixed_point(model: ImageModel, ranges: Sequence[int]) -> Twin[RasterModel]:
     """The integer twin of a model.
 
     Args:
@@ -65,15 +70,15 @@ def fixed_point(model: ImageModel, ranges: Sequence[int]) -> Twin:
     Raises:
         ModelError: the model has no twin, the ranges are not this model's, or its weights are not finite.
     """
-    kind = twin_class(model)
+    kind, raster = twin_class(model)
     if not all(bool(weight.isfinite().all()) for weight in model.parameters()):
         raise ModelError("the weights of the model are not finite numbers; train it anew")
-    if len(ranges) != kind.activations(model) or not all(0 <= bits <= MOST_RANGE_BITS for bits in ranges):
+    if len(ranges) != kind.activations(raster) or not all(0 <= bits <= MOST_RANGE_BITS for bits in ranges):
         raise ModelError("the ranges of the activations do not fit the model")
-    twin = kind(model, ranges, NARROW_LIMIT)
+    twin = kind(raster, ranges, NARROW_LIMIT)
     # Weights of a few bits only would cost too much; float64 has room for more.
     if twin.least_bits < LEAST_WEIGHT_BITS:
-        twin = kind(model, ranges, WIDE_LIMIT)
+        twin = kind(raster, ranges, WIDE_LIMIT)
     if twin.least_bits < 0:
         raise ModelError("the weights of the model are too large to compress with; it has diverged: train it anew")
     return twin
@@ -94,13 +99,13 @@ def calibrate(model: ImageModel, images: Tensor, labels: Tensor | None = None) -
     Raises:
         ModelError: the model has no twin, or its activations are not finite.
     """
-    kind = twin_class(model)
+    kind, raster = twin_class(model)
     context = model._context({} if labels is None else {"labels": labels.to(model.device)})
-    largest = [0.0] * kind.activations(model)
+    largest = [0.0] * kind.activations(raster)
     with evaluating(model):
         for part in batches(len(images), max(1, PIXELS_AT_ONCE // (images.shape[2] * images.shape[3]))):
             own = None if context is None else context.part(part)
-            found = kind.measure(model, model.normalised(images[part].to(model.device)), own)
+            found = kind.measure(raster, model.normalised(images[part].to(model.device)), own)
             largest = list(map(max, largest, found))
     if not all(map(math.isfinite, largest)):
         raise ModelError("the activations of the model are not finite numbers; it has diverged: train it anew")

@@ -17,19 +17,22 @@ from nextpixel.families.gated_pixelcnn import GatedPixelCNN
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.gated import GatedLayer
 from nextpixel.nn.steps.feature_row import FeatureRow
+from nextpixel.nn.steps.gated_stepper import check_stacks
 from nextpixel.nn.steps.rows_above import RowsAbove
 
 
-class GatedTwin(Twin):
+class GatedTwin(Twin[GatedPixelCNN]):
     """The integers of a Gated PixelCNN; see `Twin`.
 
     Its activations are, for each layer, the vertical maps before the gate and the horizontal features, then the
     features that the head reads, and those between its two convolutions.
     """
 
+    family = GatedPixelCNN
+
     def __init__(self, model: GatedPixelCNN, ranges: Sequence[int], limit: float) -> None:
         super().__init__(model, ranges, limit)
-        layers = [layer for layer in model.layers if isinstance(layer, GatedLayer)]
+        layers = list(model.layers)
         # The first layer sees the image, in both stacks, the others what the one before has made of it.
         image = (self.image_largest, self.image_steps)
         horizontal = [image, *((largest, ONE) for largest in self.largest[1 : 2 * len(layers) : 2])]
@@ -51,6 +54,11 @@ class GatedTwin(Twin):
         self.groups = groups
 
     @staticmethod
+    def _check_layers(model: GatedPixelCNN) -> None:
+        check_stacks(model.layers, model.image_maps, model.readout, "integers")
+        HeadTwin.check(model.readout, F.elu)
+
+    @staticmethod
     def activations(model: GatedPixelCNN) -> int:
         """See `Twin`."""
         return 2 * len(model.layers) + 2
@@ -61,7 +69,7 @@ class GatedTwin(Twin):
         vertical = horizontal = model.image_maps(inputs)
         skips: Tensor | None = None
         found: list[float] = []
-        for layer in (each for each in model.layers if isinstance(each, GatedLayer)):
+        for layer in model.layers:
             pre = layer.vertical(vertical)
             if layer.vertical_condition is not None and context is not None:
                 pre = layer.vertical_condition(pre, context)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from nextpixel.codec.convolution_twin import Product
 from nextpixel.codec.integers import ONE, Part, elu_table
-from nextpixel.codec.twin import Twin
+from nextpixel.codec.twin import Model, Twin
+from nextpixel.errors import ModelError
+from nextpixel.nn.head import Head
 from nextpixel.nn.masks import ChannelGroups
 from nextpixel.nn.steps.feature_row import FeatureRow
 
@@ -31,8 +32,8 @@ class HeadTwin:
 
     def __init__(
         self,
-        twin: Twin,
-        readout: Any,
+        twin: Twin[Model],
+        readout: Head,
         largest: int,
         largest_hidden: int,
         activation: Callable[[Tensor], Tensor],
@@ -46,7 +47,20 @@ class HeadTwin:
         self.output = twin.sum([Part(second, max(largest_hidden, ONE))], readout.output.bias)
 
     @staticmethod
-    def measure(readout: Any, maps: Tensor) -> list[float]:
+    def check(readout: Head, activation: Callable[[Tensor], Tensor]) -> None:
+        """Refuse a head with another nonlinearity.
+
+        Raises:
+            ModelError: it has another one.
+        """
+        if readout.activation is not activation:
+            raise ModelError(
+                f"the head has another nonlinearity than {activation.__name__}, which alone the integers know; "
+                "compress with a model of nextpixel's own layers"
+            )
+
+    @staticmethod
+    def measure(readout: Head, maps: Tensor) -> list[float]:
         """The largest absolute values of the features that the head reads, and of those between its convolutions."""
         hidden = readout.hidden(readout.activation(maps))
         return [float(maps.abs().max()), float(hidden.abs().max())]

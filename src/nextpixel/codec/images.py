@@ -18,6 +18,7 @@ from nextpixel.codec.integers import FRACTION_BITS, exact_products
 from nextpixel.codec.rans import TOTAL, LaneDecoder, encode_lanes
 from nextpixel.codec.tables import frequencies
 from nextpixel.codec.twin import IntegerStepper, Twin
+from nextpixel.families.raster_model import RasterModel
 from nextpixel.runtime.batching import batches, divided, scaled
 from nextpixel.runtime.distributed import current
 
@@ -44,7 +45,7 @@ class Shares(NamedTuple):
 
 @torch.no_grad()
 def shares_of(
-    twin: Twin,
+    twin: Twin[RasterModel],
     images: Tensor,
     labels: Tensor | None = None,
     *,
@@ -78,7 +79,7 @@ def shares_of(
 
 
 def _shares_of_batch(
-    twin: Twin,
+    twin: Twin[RasterModel],
     images: Tensor,
     labels: Tensor | None,
     dtype: torch.dtype | None,
@@ -127,7 +128,7 @@ def encode(shares: Shares, lanes: int) -> list[bytes]:
 
 @torch.no_grad()
 def decode(
-    twin: Twin,
+    twin: Twin[RasterModel],
     streams: Sequence[bytes],
     shape: tuple[int, int, int, int],
     labels: Tensor | None = None,

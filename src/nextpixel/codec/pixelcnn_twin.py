@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import reduce
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -15,21 +14,25 @@ from nextpixel.codec.head_twin import HeadTwin
 from nextpixel.codec.integers import Part
 from nextpixel.codec.twin import IntegerStepper, Twin
 from nextpixel.families.pixelcnn import PixelCNN
+from nextpixel.families.residual_stepper import check_frame
 from nextpixel.nn.conditioning import Context
+from nextpixel.nn.convolutions import Convolutions
 from nextpixel.nn.residual import ResidualBlock
 from nextpixel.nn.steps.feature_row import FeatureRow
 
 
-class PixelCNNTwin(Twin):
+class PixelCNNTwin(Twin[PixelCNN]):
     """The integers of a PixelCNN; see `Twin`.
 
     Its activations are the maps after the first convolution; for each block those after its narrow convolution, after
     its wide one, and its outputs; then the features that the head reads, and those between its two convolutions.
     """
 
+    family = PixelCNN
+
     def __init__(self, model: PixelCNN, ranges: Sequence[int], limit: float) -> None:
         super().__init__(model, ranges, limit)
-        blocks = [block for block in model.blocks if isinstance(block, ResidualBlock)]
+        blocks = list(model.blocks)
         first = model.first
         self.maps, self.hidden = blocks[0].maps, blocks[0].hidden
         image = Part(first.visible_weight.double(), self.image_largest, self.image_steps)
@@ -54,6 +57,11 @@ class PixelCNNTwin(Twin):
         self.readout = HeadTwin(self, model.readout, read, self.largest[-1], F.relu)
 
     @staticmethod
+    def _check_layers(model: PixelCNN) -> None:
+        check_frame(model, Convolutions, "integers")
+        HeadTwin.check(model.readout, F.relu)
+
+    @staticmethod
     def activations(model: PixelCNN) -> int:
         """See `Twin`."""
         return 3 * len(model.blocks) + 3
@@ -64,8 +72,8 @@ class PixelCNNTwin(Twin):
         maps = model.first(model.image_maps(inputs))
         found = [float(maps.abs().max())]
         skips: Tensor | None = None
-        for block in (each for each in model.blocks if isinstance(each, ResidualBlock)):
-            core: Any = block.core
+        for block in model.blocks:
+            core = block.core
             narrow = core.narrow(core.activation(maps))
             hidden = core(maps, context)
             maps, skip = block(maps, context)
@@ -81,8 +89,10 @@ class PixelCNNTwin(Twin):
 class _Block:
     """The integers of one block; `largest` are those of the narrow maps, of the wide ones, and of the outputs."""
 
-    def __init__(self, twin: PixelCNNTwin, block: ResidualBlock, inputs: int, largest: Sequence[int]) -> None:
-        core: Any = block.core
+    def __init__(
+        self, twin: PixelCNNTwin, block: ResidualBlock[Convolutions], inputs: int, largest: Sequence[int]
+    ) -> None:
+        core = block.core
         self.largest = largest
         self.narrow = twin.sum([Part(core.narrow.visible_weight[:, :, 0, 0].double(), inputs)], core.narrow.bias)
         wide = Part(core.wide.visible_weight.double(), largest[0])

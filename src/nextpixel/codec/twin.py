@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -12,10 +12,13 @@ from torch import Tensor
 from nextpixel.codec.integers import NARROW_LIMIT, ONE, Part, Sum, integer_sum
 from nextpixel.errors import ModelError
 from nextpixel.families.base import ImageModel
+from nextpixel.families.raster_model import RasterModel
 from nextpixel.nn.conditioning import ConditionBias, Context
 from nextpixel.nn.conditions import Labels
-from nextpixel.nn.level_embedding import LevelEmbedding
+from nextpixel.nn.distributions import Categorical
 from nextpixel.nn.steps.feature_row import FeatureRow
+
+Model = TypeVar("Model", bound=RasterModel)
 
 
 class IntegerStepper(ABC):
@@ -53,7 +56,7 @@ class IntegerStepper(ABC):
         self.image.own[column][colour].copy_(self.table[values.long()])
 
 
-class Twin(ABC):
+class Twin(ABC, Generic[Model]):
     """An integer network.
 
     Args:
@@ -72,9 +75,12 @@ class Twin(ABC):
         least_bits: the smallest number of fraction bits that any weight has.
     """
 
-    def __init__(self, model: Any, ranges: Sequence[int], limit: float) -> None:
+    family: ClassVar[type[RasterModel]]
+    """The class of models of which it is the twin."""
+
+    def __init__(self, model: Model, ranges: Sequence[int], limit: float) -> None:
         self.levels, self.image_shape, self.limit = model.levels, model.image_shape, limit
-        maps: LevelEmbedding = model.image_maps
+        maps = model.image_maps
         self.image_groups, self.image_table, self.image_steps = maps.groups, maps.integers(), maps.steps
         self.image_largest = int(self.image_table.abs().max())
         self.images_at_once: int = model.images_at_once
@@ -92,14 +98,40 @@ class Twin(ABC):
         self.least_bits = min(self.least_bits, int(found.bits.min()))
         return found
 
+    @classmethod
+    def check(cls, model: Model) -> None:
+        """Refuse a model of which the twin would not be one.
+
+        Raises:
+            ModelError: a condition, the distribution, a layer or a method of the model is not what the integers know.
+        """
+        classes_of(model)
+        if type(model.distribution) is not Categorical:
+            raise ModelError(
+                f"a model of {type(model.distribution).__name__} distributions cannot compress: the integers know the "
+                "softmax alone; train a model with that head"
+            )
+        for name in model.arithmetic:
+            if name in vars(model) or getattr(type(model), name) is not getattr(cls.family, name):
+                raise ModelError(
+                    f"{type(model).__name__} overrides {name}, so the integers of a {cls.family.__name__} are not its "
+                    "own; compress with a model that does not"
+                )
+        cls._check_layers(model)
+
     @staticmethod
     @abstractmethod
-    def activations(model: Any) -> int:
+    def _check_layers(model: Model) -> None:
+        """Refuse a model with other layers than the integers know."""
+
+    @staticmethod
+    @abstractmethod
+    def activations(model: Model) -> int:
         """How many ranges the twin of a model needs."""
 
     @staticmethod
     @abstractmethod
-    def measure(model: Any, inputs: Tensor, context: Context | None) -> list[float]:
+    def measure(model: Model, inputs: Tensor, context: Context | None) -> list[float]:
         """The largest absolute value of each activation of a model."""
 
     def stepper(

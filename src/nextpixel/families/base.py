@@ -54,10 +54,14 @@ class ImageModel(nn.Module, ABC):
         record: what is known of the model's training (data, steps, figures); saved with it. JSON-compatible.
 
     Raises:
-        ModelError: the shape or the number of levels is out of range.
+        ModelError: the shape or the number of levels is out of range, or a subclass overrides the parallel pass of a
+            family and not its steps.
     """
 
     family: ClassVar[str]
+    arithmetic: ClassVar[tuple[str, ...]] = ("_network", "_predict", "normalised")
+    """Methods that the parallel pass consists of: who overrides one overrides the steps as well."""
+
     _checkpoint_activations = False
 
     def __init__(
@@ -69,6 +73,7 @@ class ImageModel(nn.Module, ABC):
         condition_features: int = 1,
     ) -> None:
         super().__init__()
+        self.check_arithmetic()
         if not isinstance(image_shape, Sequence) or len(image_shape) != 3:
             raise ModelError(f"image_shape must be (channels, height, width), not {image_shape!r}")
         self.image_shape: tuple[int, int, int] = (
@@ -304,6 +309,30 @@ class ImageModel(nn.Module, ABC):
         # What stands at unknown pixels is ignored, so it need not be in range either.
         images = self._checked(torch.where(known, images, 0))
         return images, known.to(self.device), self._values(condition, len(images))
+
+    def check_arithmetic(self) -> None:
+        """Refuse a model whose parallel pass was overridden, and not the steps that are to compute the same.
+
+        Raises:
+            ModelError: it is one.
+        """
+        classes = [vars(self), *map(vars, type(self).__mro__)]
+
+        def depth(name: str) -> int:
+            """How far from the object a method is defined."""
+            return next((place for place, members in enumerate(classes) if name in members), len(classes))
+
+        if depth("_walk") == 1 + type(self).__mro__.index(ImageModel):
+            # Drawn by parallel passes, whatever they compute.
+            return
+        engine = min(depth("_walk"), depth("_stepper"))
+        for name in self.arithmetic:
+            if depth(name) < engine:
+                stepped = type(self).__mro__[engine - 1].__name__
+                raise ModelError(
+                    f"{type(self).__name__} overrides {name} and keeps the steps of {stepped}, which compute something "
+                    "else; override _stepper or _walk too"
+                )
 
     # Training --------------------------------------------------------------------------------------------------
 

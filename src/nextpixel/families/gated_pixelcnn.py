@@ -19,13 +19,14 @@ horizontal stack only, because the vertical one sees finished rows, whole.
 from __future__ import annotations
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from nextpixel.families.raster_model import RasterModel
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.conditions import Specification
 from nextpixel.nn.gated import GatedLayer
 from nextpixel.nn.head import Head
+from nextpixel.nn.layers import Layers
 from nextpixel.nn.level_embedding import LevelEmbedding
 from nextpixel.nn.masks import ChannelGroups
 from nextpixel.nn.receptive_field import RowReach, raster_context
@@ -91,18 +92,21 @@ class GatedPixelCNN(RasterModel):
         self.reach = first_kernel_size // 2 + (layers - 1) * (kernel_size // 2)
         self.image_maps = LevelEmbedding(channels, self.levels, level_features)
         groups = ChannelGroups.split(features, channels)
-        self.layers = nn.ModuleList(
-            GatedLayer(
-                groups if index else self.image_maps.groups,
-                groups,
-                kernel_size if index else first_kernel_size,
-                first=index == 0,
-                last=index == layers - 1,
-                skip=skips,
-                dropout=dropout,
-                context=self.context_sizes,
-            )
-            for index in range(layers)
+        self.layers = Layers(
+            GatedLayer,
+            (
+                GatedLayer(
+                    groups if index else self.image_maps.groups,
+                    groups,
+                    kernel_size if index else first_kernel_size,
+                    first=index == 0,
+                    last=index == layers - 1,
+                    skip=skips,
+                    dropout=dropout,
+                    context=self.context_sizes,
+                )
+                for index in range(layers)
+            ),
         )
         self.readout = Head(groups, head_features or features, channels, self.distribution.parameters, F.elu)
 
@@ -119,8 +123,7 @@ class GatedPixelCNN(RasterModel):
         return parameters
 
     def _stepper(self, batch: int, context: Context | None) -> Stepper:
-        layers = [layer for layer in self.layers if isinstance(layer, GatedLayer)]
-        return GatedStepper(layers, self.image_maps, self.readout, self.image_shape[2], batch, context)
+        return GatedStepper(self.layers, self.image_maps, self.readout, self.image_shape[2], batch, context)
 
     def receptive_field(self) -> Tensor:
         """The past within `reach`: see the module's docstring."""

@@ -25,14 +25,15 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from nextpixel.families.base import ImageModel
-from nextpixel.families.build import build
+from nextpixel.families.build import build, family_class
 from nextpixel.families.inner import check_inner, inner_conditions, inner_values
 from nextpixel.generation.canvas import Canvas
 from nextpixel.nn.conditioning import Context, Upsampling
 from nextpixel.nn.conditions import Condition, Map, Specification
+from nextpixel.nn.layers import Layers
 from nextpixel.runtime.validation import MOST_FEATURES, MOST_SIDE, integer
 
 
@@ -92,7 +93,7 @@ class Multiscale(ImageModel):
                 )
             )
             given = {"smaller": Map(channels, size)}
-        self.models = nn.ModuleList(models)
+        self.models = Layers(family_class(inner), models)
         self.options = {**models[0].options, **own}
 
     @property
@@ -115,7 +116,7 @@ class Multiscale(ImageModel):
     def _network(self, inputs: Tensor, context: Context | None) -> Tensor:
         parameters: Tensor | None = None
         smaller: Tensor | None = None
-        for model, stride, scale in zip(self._models, self.strides, self.scales_of(inputs), strict=True):
+        for model, stride, scale in zip(self.models, self.strides, self.scales_of(inputs), strict=True):
             maps = scale.contiguous(memory_format=torch.channels_last)
             finer = model._network(maps, model._context(self._seen_by(stride, smaller, context)))
             if parameters is not None:
@@ -129,7 +130,7 @@ class Multiscale(ImageModel):
         """Draw scale by scale; a scale completes the smaller image, which stands on its canvas as known."""
         smaller: Tensor | None = None
         drawn = 0
-        for model, stride in zip(self._models, self.strides, strict=True):
+        for model, stride in zip(self.models, self.strides, strict=True):
             own = canvas.every(stride)
             every = own.images[0].numel() if len(own.images) else 0
             if smaller is not None:
@@ -147,10 +148,6 @@ class Multiscale(ImageModel):
             context = context._replace(places=context.places[..., ::stride, ::stride])
         return inner_values(context, self.context_sizes) | ({} if smaller is None else {"smaller": smaller})
 
-    @property
-    def _models(self) -> list[ImageModel]:
-        return [model for model in self.models if isinstance(model, ImageModel)]
-
     def receptive_field(self) -> Tensor:
         """At its own scale what the model there promises; of the smaller image what the upsampling sees at the pixel.
 
@@ -160,7 +157,7 @@ class Multiscale(ImageModel):
         places = torch.arange(channels * height * width).view(channels, height, width)
         context = torch.zeros(places.numel(), places.numel(), dtype=torch.bool)
         smaller: Tensor | None = None
-        for model, scale in zip(self._models, self.scales_of(places), strict=True):
+        for model, scale in zip(self.models, self.scales_of(places), strict=True):
             own = model.receptive_field()
             if smaller is not None:
                 assert model.conditioning is not None

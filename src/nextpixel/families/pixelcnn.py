@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from nextpixel.families.residual_network import ResidualNetwork
 from nextpixel.families.residual_stepper import ResidualStepper
@@ -32,21 +32,19 @@ from nextpixel.nn.steps.residual import CoreStep
 from nextpixel.nn.steps.stepper import Stepper
 
 
-class PixelCNN(ResidualNetwork):
+class PixelCNN(ResidualNetwork[Convolutions]):
     """A PixelCNN with masked convolutions; its arguments are those of `ResidualNetwork`."""
 
     family = "pixelcnn"
 
-    def _core(self, maps: ChannelGroups, hidden: ChannelGroups) -> nn.Module:
+    def _core(self, maps: ChannelGroups, hidden: ChannelGroups) -> Convolutions:
         return Convolutions(maps, hidden, self.options["kernel_size"], self.context_sizes)
 
     def _stepper(self, batch: int, context: Context | None) -> Stepper:
-        cores = [core for core in self.modules() if isinstance(core, Convolutions)]
-
-        def core_steps(rows: Sequence[FeatureRow]) -> list[CoreStep]:
+        def core_steps(cores: Sequence[Convolutions], rows: Sequence[FeatureRow]) -> list[CoreStep]:
             return [ConvolutionsStep(core, maps, context) for core, maps in zip(cores, rows, strict=True)]
 
-        return ResidualStepper(self, batch, core_steps)
+        return ResidualStepper(self, batch, Convolutions, core_steps)
 
     def _gain(self) -> float:
         # All blocks together add as much variance as the first convolution gives; with 1 for each, deep models learn

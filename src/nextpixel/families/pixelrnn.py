@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from nextpixel.families.residual_network import ResidualNetwork
 from nextpixel.families.residual_stepper import ResidualStepper
@@ -42,12 +42,12 @@ from nextpixel.nn.steps.stepper import Stepper
 LSTM_GAIN = 3.0
 
 
-class RowLSTMModel(ResidualNetwork):
+class RowLSTMModel(ResidualNetwork[RowLSTM]):
     """A PixelRNN of Row LSTM layers; its arguments are those of `ResidualNetwork`."""
 
     family = "row-lstm"
 
-    def _core(self, maps: ChannelGroups, hidden: ChannelGroups) -> nn.Module:
+    def _core(self, maps: ChannelGroups, hidden: ChannelGroups) -> RowLSTM:
         return RowLSTM(maps, hidden, self.options["kernel_size"], self.context_sizes)
 
     @property
@@ -56,12 +56,10 @@ class RowLSTMModel(ResidualNetwork):
         return int(self.options["kernel_size"]) // 2
 
     def _stepper(self, batch: int, context: Context | None) -> Stepper:
-        cores = [core for core in self.modules() if isinstance(core, RowLSTM)]
-
-        def core_steps(rows: Sequence[FeatureRow]) -> list[CoreStep]:
+        def core_steps(cores: Sequence[RowLSTM], rows: Sequence[FeatureRow]) -> list[CoreStep]:
             return [RowLSTMStep(core, maps, context) for core, maps in zip(cores, rows, strict=True)]
 
-        return ResidualStepper(self, batch, core_steps)
+        return ResidualStepper(self, batch, RowLSTM, core_steps)
 
     def _gain(self) -> float:
         return LSTM_GAIN
@@ -79,7 +77,7 @@ class RowLSTMModel(ResidualNetwork):
         return raster_context(self.image_shape, k * n + first, above)
 
 
-class DiagonalBiLSTMModel(ResidualNetwork):
+class DiagonalBiLSTMModel(ResidualNetwork[DiagonalBiLSTM]):
     """A PixelRNN of Diagonal BiLSTM layers; its arguments are those of `ResidualNetwork`, but for `kernel_size`."""
 
     family = "diagonal-bilstm"
@@ -113,7 +111,7 @@ class DiagonalBiLSTMModel(ResidualNetwork):
             condition=condition,
         )
 
-    def _core(self, maps: ChannelGroups, hidden: ChannelGroups) -> nn.Module:
+    def _core(self, maps: ChannelGroups, hidden: ChannelGroups) -> DiagonalBiLSTM:
         return DiagonalBiLSTM(maps, hidden, self.context_sizes)
 
     def _gain(self) -> float:
@@ -145,14 +143,13 @@ class _DiagonalStepper(ResidualStepper):
 
     def __init__(self, model: DiagonalBiLSTMModel, batch: int, context: Context | None) -> None:
         self.row = 0
-        cores = [core for core in model.modules() if isinstance(core, DiagonalBiLSTM)]
 
-        def core_steps(rows: Sequence[FeatureRow]) -> list[CoreStep]:
+        def core_steps(cores: Sequence[DiagonalBiLSTM], rows: Sequence[FeatureRow]) -> list[CoreStep]:
             self.mirrored = MirroredDirections(cores, rows, context)
             states = self.mirrored.states.unbind(1)
             return [DiagonalStep(*each) for each in zip(cores, rows, [context] * len(cores), states, strict=True)]
 
-        super().__init__(model, batch, core_steps, beyond=1)
+        super().__init__(model, batch, DiagonalBiLSTM, core_steps, beyond=1)
 
     def start_row(self, row: int) -> None:
         self.row = row

@@ -8,11 +8,21 @@ from nextpixel.families.base import ImageModel
 from nextpixel.generation.canvas import Canvas
 from nextpixel.generation.walk import walk_by_steps
 from nextpixel.nn.conditioning import Context
+from nextpixel.nn.head import Head
+from nextpixel.nn.level_embedding import LevelEmbedding
 from nextpixel.nn.steps.stepper import Stepper
 
 
 class RasterModel(ImageModel):
-    """A model in raster order, colours innermost, with a stepper."""
+    """A model in raster order, colours innermost, with a stepper.
+
+    Attributes:
+        image_maps: how an image enters the network.
+        readout: its last layers, which give the parameters of every sub-pixel's distribution.
+    """
+
+    image_maps: LevelEmbedding
+    readout: Head
 
     @abstractmethod
     def _stepper(self, batch: int, context: Context | None) -> Stepper:
@@ -24,4 +34,5 @@ class RasterModel(ImageModel):
         """
 
     def _walk(self, canvas: Canvas, context: Context | None) -> None:
+        self.check_arithmetic()
         walk_by_steps(self._stepper(len(canvas.images), context), self.distribution, canvas)

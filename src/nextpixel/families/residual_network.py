@@ -11,24 +11,25 @@ A family provides the core.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar
+from typing import ClassVar, Generic
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from nextpixel.families.raster_model import RasterModel
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.conditions import Specification
 from nextpixel.nn.head import Head
+from nextpixel.nn.layers import Layers
 from nextpixel.nn.level_embedding import LevelEmbedding
 from nextpixel.nn.masked_conv import MaskedConv2d
 from nextpixel.nn.masks import ChannelGroups
 from nextpixel.nn.recompute import call
-from nextpixel.nn.residual import ResidualBlock
+from nextpixel.nn.residual import Core, ResidualBlock
 from nextpixel.runtime.validation import MOST_FEATURES, MOST_LAYERS, integer, odd_size, probability, switch
 
 
-class ResidualNetwork(RasterModel):
+class ResidualNetwork(RasterModel, Generic[Core]):
     """A model of the PixelRNN paper, without its core.
 
     Args:
@@ -51,6 +52,7 @@ class ResidualNetwork(RasterModel):
         ModelError: an argument is out of range.
     """
 
+    arithmetic = (*RasterModel.arithmetic, "_features")
     fixed: ClassVar[frozenset[str]] = frozenset()
     """Arguments that are no choice of the family's."""
 
@@ -92,18 +94,21 @@ class ResidualNetwork(RasterModel):
         maps = ChannelGroups.split(2 * features, channels)
         self.image_maps = LevelEmbedding(channels, self.levels, level_features)
         self.first = MaskedConv2d(self.image_maps.groups, maps, "A", rows_above=reach, reach=reach)
-        self.blocks = nn.ModuleList(
-            ResidualBlock(
-                self._core(maps, hidden),
-                hidden,
-                maps,
-                residual=residual,
-                skip=skips,
-                last=index == layers - 1,
-                gain=self._gain(),
-                dropout=dropout,
-            )
-            for index in range(layers)
+        self.blocks: Layers[ResidualBlock[Core]] = Layers(
+            ResidualBlock,
+            (
+                ResidualBlock(
+                    self._core(maps, hidden),
+                    hidden,
+                    maps,
+                    residual=residual,
+                    skip=skips,
+                    last=index == layers - 1,
+                    gain=self._gain(),
+                    dropout=dropout,
+                )
+                for index in range(layers)
+            ),
         )
         self.readout = Head(maps, head_features or 2 * features, channels, self.distribution.parameters, F.relu)
 
@@ -113,7 +118,7 @@ class ResidualNetwork(RasterModel):
         return 0
 
     @abstractmethod
-    def _core(self, maps: ChannelGroups, hidden: ChannelGroups) -> nn.Module:
+    def _core(self, maps: ChannelGroups, hidden: ChannelGroups) -> Core:
         """The layer inside a residual block, from the 2h maps and the conditions' context to the h hidden maps."""
 
     @abstractmethod

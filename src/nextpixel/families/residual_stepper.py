@@ -7,7 +7,11 @@ from collections.abc import Callable, Sequence
 from torch import Tensor
 
 from nextpixel.families.residual_network import ResidualNetwork
-from nextpixel.nn.residual import ResidualBlock
+from nextpixel.nn.head import Head
+from nextpixel.nn.layers import check_exact
+from nextpixel.nn.level_embedding import LevelEmbedding
+from nextpixel.nn.masked_conv import MaskedConv2d
+from nextpixel.nn.residual import Core, ResidualBlock
 from nextpixel.nn.steps.convolutions import MaskedConvStep
 from nextpixel.nn.steps.feature_row import FeatureRow
 from nextpixel.nn.steps.head import HeadStep
@@ -22,19 +26,21 @@ class ResidualStepper(Stepper):
     Args:
         model: the model.
         batch: B.
-        core_steps: makes the steps of the blocks' cores, given the rows of their inputs.
+        kind: class of the blocks' cores.
+        core_steps: makes the steps of the cores, given the rows of their inputs.
         beyond: columns beyond the image on its right, of which the features are computed as well.
     """
 
     def __init__(
         self,
-        model: ResidualNetwork,
+        model: ResidualNetwork[Core],
         batch: int,
-        core_steps: Callable[[Sequence[FeatureRow]], Sequence[CoreStep]],
+        kind: type[Core],
+        core_steps: Callable[[Sequence[Core], Sequence[FeatureRow]], Sequence[CoreStep]],
         beyond: int = 0,
     ) -> None:
+        blocks = check_frame(model, kind, "steps")
         like, width = model.readout.hidden.weight, model.image_shape[2] + beyond
-        blocks = [block for block in model.blocks if isinstance(block, ResidualBlock)]
         maps, reach = blocks[0].maps, model.reach_in_row
         first = model.first
         image = FeatureRow(like, batch, width, model.image_maps.groups, first.reach)
@@ -45,7 +51,9 @@ class ResidualStepper(Stepper):
         self.skips = maps.pieces(skips[None])[0] if blocks[0].skip else None
         self.blocks = [
             ResidualStep(block, core, self.rows[index], self.rows[index + 1] if block.goes_on else None, self.skips)
-            for index, (block, core) in enumerate(zip(blocks, core_steps(self.rows[:-1]), strict=True))
+            for index, (block, core) in enumerate(
+                zip(blocks, core_steps([block.core for block in blocks], self.rows[:-1]), strict=True)
+            )
         ]
 
     def start_row(self, row: int) -> None:
@@ -69,3 +77,22 @@ class ResidualStepper(Stepper):
         self.rows[0].places.copy_(self.first.whole_row().transpose(0, 1))
         for block in self.blocks:
             block.whole_row()
+
+
+def check_frame(model: ResidualNetwork[Core], kind: type[Core], computation: str) -> list[ResidualBlock[Core]]:
+    """The blocks of a model, if it consists of the layers that another computation knows.
+
+    Args:
+        model: the model.
+        kind: class of the blocks' cores.
+        computation: see `check_exact`.
+
+    Raises:
+        ModelError: it does not.
+    """
+    blocks = list(model.blocks)
+    check_exact([("image_maps", model.image_maps)], LevelEmbedding, computation)
+    check_exact([("first", model.first)], MaskedConv2d, computation)
+    check_exact([(f"blocks.{n}", block) for n, block in enumerate(blocks)], ResidualBlock, computation, core=kind)
+    check_exact([("readout", model.readout)], Head, computation)
+    return blocks

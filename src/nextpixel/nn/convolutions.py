@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -23,6 +24,13 @@ class Convolutions(nn.Module):
         kernel_size: odd side k of the second convolution.
         context: channels of the conditions' context; None without conditions. They enter at the second convolution.
     """
+
+    PARTS: ClassVar = {
+        "narrow": MaskedConv2d,
+        "wide": MaskedConv2d,
+        "condition": ConditionBias,
+        "activation": nn.ReLU,
+    }
 
     def __init__(
         self, inputs: ChannelGroups, hidden: ChannelGroups, kernel_size: int, context: ContextSizes | None = None

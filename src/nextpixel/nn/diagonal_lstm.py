@@ -15,6 +15,7 @@ the same without the empty corners, for any height and width:
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +39,8 @@ class DiagonalBiLSTM(nn.Module):
         hidden: colour groups of the h output maps.
         context: channels of the conditions' context; None without conditions.
     """
+
+    PARTS: ClassVar = {"input_to_state": MaskedConv2d, "condition": ConditionBias, "recurrence": Recurrence}
 
     def __init__(self, inputs: ChannelGroups, hidden: ChannelGroups, context: ContextSizes | None = None) -> None:
         super().__init__()

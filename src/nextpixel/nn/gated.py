@@ -19,7 +19,7 @@ the past for every colour.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
@@ -60,6 +60,16 @@ class GatedLayer(nn.Module):
         dropout: probability of zeroing a gated feature of the horizontal stack in training.
         context: channels of the conditions' context; None without conditions.
     """
+
+    PARTS: ClassVar = {
+        "vertical": RowsAboveConv2d,
+        "horizontal": MaskedConv2d,
+        "link": nn.Conv2d,
+        "vertical_condition": ConditionBias,
+        "horizontal_condition": ConditionBias,
+        "dropout": nn.Dropout,
+        "out": MaskedConv2d,
+    }
 
     def __init__(
         self,

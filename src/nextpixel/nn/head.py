@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -23,6 +24,8 @@ class Head(nn.Module):
     Shapes:
         `[B, features.channels, H, W]` to `[B, parameters, C, H, W]`.
     """
+
+    PARTS: ClassVar = {"hidden": MaskedConv2d, "output": MaskedConv2d}
 
     def __init__(
         self,

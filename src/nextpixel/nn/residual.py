@@ -8,13 +8,15 @@ block gives a second set of 2h maps, a 1x1 convolution of the same core, which a
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import ClassVar, Generic, NamedTuple, TypeVar
 
 from torch import Tensor, nn
 
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.masked_conv import MaskedConv2d
 from nextpixel.nn.masks import ChannelGroups
+
+Core = TypeVar("Core", bound=nn.Module)
 
 
 class BlockMaps(NamedTuple):
@@ -29,7 +31,7 @@ class BlockMaps(NamedTuple):
     skip: Tensor | None
 
 
-class ResidualBlock(nn.Module):
+class ResidualBlock(nn.Module, Generic[Core]):
     """A core with the convolution that widens its maps, and the connections around it.
 
     Args:
@@ -43,9 +45,11 @@ class ResidualBlock(nn.Module):
         dropout: probability of zeroing one of the h maps at a pixel in training.
     """
 
+    PARTS: ClassVar = {"dropout": nn.Dropout, "out": MaskedConv2d}
+
     def __init__(
         self,
-        core: nn.Module,
+        core: Core,
         hidden: ChannelGroups,
         maps: ChannelGroups,
         *,

@@ -10,6 +10,7 @@ So the context in the rows above is a triangle, which grows by k//2 columns a ro
 from __future__ import annotations
 
 from functools import lru_cache, partial
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -30,6 +31,8 @@ class RowLSTM(nn.Module):
         kernel_size: odd side k of both convolutions.
         context: channels of the conditions' context; None without conditions.
     """
+
+    PARTS: ClassVar = {"input_to_state": MaskedConv2d, "condition": ConditionBias, "recurrence": Recurrence}
 
     def __init__(
         self, inputs: ChannelGroups, hidden: ChannelGroups, kernel_size: int, context: ContextSizes | None = None

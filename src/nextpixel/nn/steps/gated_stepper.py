@@ -10,6 +10,7 @@ from torch import Tensor
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.gated import GatedLayer
 from nextpixel.nn.head import Head
+from nextpixel.nn.layers import Layers, check_exact
 from nextpixel.nn.level_embedding import LevelEmbedding
 from nextpixel.nn.steps.feature_row import FeatureRow
 from nextpixel.nn.steps.gated import GatedStep
@@ -27,31 +28,35 @@ class GatedStepper(Stepper):
         width: of the images.
         batch: B.
         context: of the conditions, or None.
+
+    Raises:
+        ModelError: a layer is not what the steps compute.
     """
 
     def __init__(
         self,
-        layers: Sequence[GatedLayer],
+        layers: Layers[GatedLayer],
         maps: LevelEmbedding,
         readout: Head,
         width: int,
         batch: int,
         context: Context | None,
     ) -> None:
+        stacks = check_stacks(layers, maps, readout, "steps")
         like = readout.hidden.weight
-        groups = layers[0].features
-        reaches = [layer.horizontal.mask.shape[3] - 1 for layer in layers]
+        groups = stacks[0].features
+        reaches = [layer.horizontal.mask.shape[3] - 1 for layer in stacks]
         super().__init__(FeatureRow(like, batch, width, maps.groups, reaches[0]), maps, HeadStep(readout, batch))
         rows = [self.image, *(FeatureRow(like, batch, width, groups, reach) for reach in (*reaches[1:], 0))]
         # The gated features of all layers, each after a one: the skips are then one product.
-        gated = like.new_zeros(batch, len(layers), 1 + groups.channels)
+        gated = like.new_zeros(batch, len(stacks), 1 + groups.channels)
         gated[:, :, 0] = 1
         self.layers = [
             GatedStep(layer, rows[index], rows[index + 1] if layer.goes_on else None, gated[:, index], context)
-            for index, layer in enumerate(layers)
+            for index, layer in enumerate(stacks)
         ]
         self.gated = gated.flatten(1)
-        self.skips = _skips(layers) if layers[0].skip else None
+        self.skips = _skips(stacks) if stacks[0].skip else None
         self.last = rows[-1]
 
     def start_row(self, row: int) -> None:
@@ -70,6 +75,24 @@ class GatedStepper(Stepper):
         """See `Stepper`."""
         # The vertical stack, which is all that goes on to the rows below, sees nothing but the image.
         self.fill(values)
+
+
+def check_stacks(layers: Layers[GatedLayer], maps: LevelEmbedding, readout: Head, computation: str) -> list[GatedLayer]:
+    """The layers of a model, if they are those that another computation knows, and so are both its ends.
+
+    Args:
+        layers: the gated layers.
+        maps: how the image enters the first of them.
+        readout: the head.
+        computation: see `check_exact`.
+
+    Raises:
+        ModelError: they are not.
+    """
+    check_exact([("image_maps", maps)], LevelEmbedding, computation)
+    check_exact([(f"layers.{n}", layer) for n, layer in enumerate(layers)], GatedLayer, computation)
+    check_exact([("readout", readout)], Head, computation)
+    return list(layers)
 
 
 def _skips(layers: Sequence[GatedLayer]) -> list[Tensor]:

@@ -7,7 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from nextpixel.nn.residual import ResidualBlock
+from nextpixel.nn.residual import Core, ResidualBlock
 from nextpixel.nn.steps.feature_row import FeatureRow, with_bias_row
 
 
@@ -37,7 +37,7 @@ class ResidualStep:
 
     def __init__(
         self,
-        block: ResidualBlock,
+        block: ResidualBlock[Core],
         core: CoreStep,
         inputs: FeatureRow,
         outputs: FeatureRow | None,
