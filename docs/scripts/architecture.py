@@ -21,7 +21,7 @@ from nextpixel.runtime.atomic_files import write_atomically
 ROOT = Path(__file__).parents[2]
 DRAWING = ROOT / "docs" / "images" / "architecture.svg"
 PACKAGE = "nextpixel"
-ROW, TOP, LEFT, NAMES, CELL = 27, 150, 16, 158, 25
+ROW, TOP, LEFT, NAMES, CELL = 27, 150, 16, 184, 25
 WORDS = 690
 """Pixels for what a folder is for."""
 INK, QUIET, BAND, DOT, LINE = "#1a1a2e", "#565d6d", "#f1f4f9", "#2b6cb0", "#dde2ea"

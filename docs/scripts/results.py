@@ -41,7 +41,7 @@ def page() -> str:
     homes = {name: home(config, tasks) for name, config in models.items()}
     parts = [
         "<!-- Made by docs/scripts/results.py from the records of the shipped models. Do not edit. -->\n",
-        "# Results\n",
+        "# Likelihoods\n",
         "Every figure of ours is the mean over all images named, with its standard error, of weights that come with "
         "the package, as they are stored; `nextpixel evaluate` gives it again to the last digit, by the command in the "
         "[model's card](../how-to/models.md). The published figures are beside them with their protocol, and with how "

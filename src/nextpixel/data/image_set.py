@@ -95,7 +95,7 @@ class ImageSet:
 
     @property
     def levels(self) -> int:
-        """How many levels the integers have, 2..256: each lies in 0..levels-1."""
+        """How many levels the integers have, 2 to 256; each integer lies in 0..levels-1."""
         return self._transform.served
 
     @functools.cached_property
@@ -166,7 +166,7 @@ class ImageSet:
 
     @property
     def reading(self) -> Reading:
-        """How the images were read, preparation included: other images of the same model are to be read likewise."""
+        """How the images were read, preparation included; other images of the same model are to be read in the same way."""
         return Reading.of(self._table.wishes, prepared=self._table.prepared, binarize=self.binarize)
 
     @property

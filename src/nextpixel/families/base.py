@@ -150,7 +150,7 @@ class ImageModel(nn.Module, ABC):
 
     @property
     def order(self) -> Tensor:
-        """Rank of each sub-pixel in the generation order, int64 `[C, H, W]`: here raster order, colours innermost."""
+        """Rank of each sub-pixel in the generation order, int64 `[C, H, W]`; here raster order, colours innermost."""
         channels, height, width = self.image_shape
         return torch.arange(height * width * channels).view(height, width, channels).permute(2, 0, 1)
 
