@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 import nextpixel as nx
-from nextpixel.training.loop import train
+from nextpixel.training.api import train
 from nextpixel.training.settings import TrainingSettings
 
 VARIANTS = [
@@ -79,7 +79,7 @@ def main() -> None:
         parameters = sum(parameter.numel() for parameter in model.parameters())
         start = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
-            found = train(model, images, valid, Path(folder) / "run", settings)
+            found = train(model, images, Path(folder) / "run", valid, settings)
         cells = [
             str(variant["layers"]),
             "yes" if variant["residual"] else "no",

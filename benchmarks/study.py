@@ -25,7 +25,7 @@ from torch import Tensor
 import nextpixel as nx
 from nextpixel.data import ImageSet
 from nextpixel.scoring.likelihood import Likelihood, log_probs
-from nextpixel.training.loop import train
+from nextpixel.training.api import train
 from nextpixel.training.settings import TrainingSettings
 
 SETTINGS = {field.name for field in dataclasses.fields(TrainingSettings)}
@@ -133,7 +133,7 @@ def result(
     settings = TrainingSettings(**{"steps": steps, "grids": 0, **of_training})
     torch.manual_seed(settings.seed)
     network = nx.build(model, image_shape=training.image_shape, levels=training.levels, **of_model)
-    train(network, training, valid, folder, settings)
+    train(network, training, folder, valid, settings)
     best = nx.load(folder)
     return -log_probs(best, valid), sum(each.numel() for each in best.parameters())
 

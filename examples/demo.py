@@ -13,15 +13,12 @@ from pathlib import Path
 import torch
 
 import nextpixel as nx
-from nextpixel.cli.output import TrainingBar
 from nextpixel.rendering.curve import learning_curve
 from nextpixel.rendering.grid import beside, grid, save_picture
 from nextpixel.scoring.references import independent_sub_pixels, sheet_bits_per_dim
-from nextpixel.training.loop import train
 from nextpixel.training.run_folder import RunFolder, read_metrics
-from nextpixel.training.settings import TrainingSettings
 
-SHOWN = 64
+SHOWN, FEW_STEPS = 64, 200
 
 
 def main() -> None:
@@ -39,9 +36,8 @@ def main() -> None:
         "gated-pixelcnn", image_shape=digits.image_shape, levels=digits.levels, features=64, layers=6, dropout=0.5
     )
     print(f"training a Gated PixelCNN on {len(training):,} images of digits for {arguments.minutes:g} minutes")
-    settings = TrainingSettings(minutes=arguments.minutes, batch_size=32, learning_rate=2e-3)
-    with TrainingBar() as bar:
-        train(model, training, valid, arguments.out, settings, reporter=bar)
+    settings = nx.TrainingSettings(minutes=arguments.minutes, batch_size=32, learning_rate=2e-3)
+    nx.train(model, training, arguments.out, valid, settings)
 
     model = nx.load(arguments.out)
     likelihood = nx.evaluate(model, test)
@@ -52,6 +48,12 @@ def main() -> None:
     curve = arguments.out / "learning-curve.png"
     learning_curve(read_metrics(RunFolder(arguments.out).metrics), curve)
 
+    steps = max(line["step"] for line in read_metrics(RunFolder(arguments.out).metrics))
+    if steps < FEW_STEPS:
+        print(
+            f"\nthis machine is slow or busy: it took {steps:,} steps in {arguments.minutes:g} minutes, where a laptop "
+            f"takes some hundreds; for better figures and samples give it longer: --minutes {10 * arguments.minutes:g}"
+        )
     pixels = test[:]
     print(f"\ntest images, bits/dim ({len(test)} images, lower is better)")
     for name, bits in (

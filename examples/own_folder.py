@@ -18,11 +18,7 @@ from pathlib import Path
 import torch
 
 import nextpixel as nx
-from nextpixel.cli.output import TrainingBar
-from nextpixel.families.set_condition import conditioned, specification_for
 from nextpixel.rendering.grid import grid, save_picture, to_pil
-from nextpixel.training.loop import train
-from nextpixel.training.settings import TrainingSettings
 
 HELD_OUT = 10
 """One picture in so many is held out, to tell how likely new ones are."""
@@ -59,7 +55,7 @@ def main() -> None:
     valid, training = (images.subset(each.nonzero()[:, 0]) for each in (held_out, ~held_out))
 
     torch.manual_seed(0)
-    classes = specification_for(images, ["labels"])
+    classes = nx.Labels(len(images.label_names), images.label_names)
     model = nx.build(
         "gated-pixelcnn",
         image_shape=images.image_shape,
@@ -69,12 +65,11 @@ def main() -> None:
         layers=6,
         dropout=0.2,
     )
-    settings = TrainingSettings(steps=arguments.steps, batch_size=32, learning_rate=2e-3, grids=0)
-    with TrainingBar() as bar:
-        train(model, training, valid, arguments.out / "run", settings, reporter=bar)
+    settings = nx.TrainingSettings(steps=arguments.steps, batch_size=32, learning_rate=2e-3, grids=0)
+    nx.train(model, training, arguments.out / "run", valid, settings)
 
     model = nx.load(arguments.out / "run")
-    print(f"held-out pictures, each given its class: {nx.evaluate(model, conditioned(valid, classes))}")
+    print(f"held-out pictures, each given its class: {nx.evaluate(model, valid)}")
     labels = torch.arange(classes.count).repeat_interleave(10)
     samples = model.sample(len(labels), labels, generator=torch.Generator().manual_seed(0))
     picture = arguments.out / "samples.png"

@@ -23,12 +23,9 @@ from PIL import Image, ImageDraw
 from sklearn.metrics import roc_auc_score
 
 import nextpixel as nx
-from nextpixel.cli.output import TrainingBar
 from nextpixel.rendering.grid import save_picture
 from nextpixel.rendering.heat import heat_map
 from nextpixel.scoring.maps import bit_maps
-from nextpixel.training.loop import train
-from nextpixel.training.settings import TrainingSettings
 
 SIDE, FALSE_ALARMS, SHOWN = 16, 0.01, 8
 
@@ -97,10 +94,9 @@ def main() -> None:
 
     torch.manual_seed(0)
     model = nx.build("gated-pixelcnn", image_shape=good.image_shape, levels=good.levels, features=32, layers=5)
-    settings = TrainingSettings(steps=arguments.steps, batch_size=16, learning_rate=2e-3, grids=0)
+    settings = nx.TrainingSettings(steps=arguments.steps, batch_size=16, learning_rate=2e-3, grids=0)
     print(f"training on {len(training)} good parts")
-    with TrainingBar() as bar:
-        train(model, training, valid, arguments.out / "run", settings, reporter=bar)
+    nx.train(model, training, arguments.out / "run", valid, settings)
     model = nx.load(arguments.out / "run")
 
     tables = [nx.score(model, images, normal=normal, by="nats") for images in (fresh, bad)]

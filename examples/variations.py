@@ -20,10 +20,7 @@ from numpy.typing import NDArray
 from sklearn.neural_network import MLPClassifier
 
 import nextpixel as nx
-from nextpixel.cli.output import TrainingBar
 from nextpixel.rendering.grid import beside, grid, save_picture
-from nextpixel.training.loop import train
-from nextpixel.training.settings import TrainingSettings
 
 SIZE = 24
 ROWS, COLUMNS = 10, 8
@@ -67,9 +64,8 @@ def main() -> None:
         layers=6,
         dropout=0.5,
     )
-    settings = TrainingSettings(minutes=arguments.minutes, batch_size=32, learning_rate=2e-3, grids=0)
-    with TrainingBar() as bar:
-        train(model, embedded["train"], embedded["valid"], arguments.out, settings, reporter=bar)
+    settings = nx.TrainingSettings(minutes=arguments.minutes, batch_size=32, learning_rate=2e-3, grids=0)
+    nx.train(model, embedded["train"], arguments.out, embedded["valid"], settings)
 
     model = nx.load(arguments.out)
     codes = embedded["test"].condition

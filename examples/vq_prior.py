@@ -25,10 +25,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
 import nextpixel as nx
-from nextpixel.cli.output import TrainingBar
 from nextpixel.rendering.grid import beside, grid, save_picture
-from nextpixel.training.loop import train
-from nextpixel.training.settings import TrainingSettings
 
 ENTRIES, PATCH, SHOWN = 32, 2, 64
 
@@ -98,9 +95,8 @@ def main() -> None:
         level_features=arguments.level_features,
         dropout=0.3,
     )
-    settings = TrainingSettings(steps=arguments.steps, batch_size=32, learning_rate=2e-3, grids=0)
-    with TrainingBar() as bar:
-        train(model, training, valid, arguments.out / "run", settings, reporter=bar)
+    settings = nx.TrainingSettings(steps=arguments.steps, batch_size=32, learning_rate=2e-3, grids=0)
+    nx.train(model, training, arguments.out / "run", valid, settings)
     model = nx.load(arguments.out / "run")
     likelihood = nx.evaluate(model, valid)
     print(f"held-out codes: {likelihood.bits_per_dim:.3f} bits each; without a prior {math.log2(entries):.3f}")

@@ -13,12 +13,12 @@ from helpers import tiny_models
 from helpers.tiny_models import sharper
 from nextpixel import exporting as module
 from nextpixel.errors import InputError, ModelError
-from nextpixel.exporting import Card, export, protocol, without_folders
+from nextpixel.exporting import export, protocol, without_folders
 from nextpixel.model_files.record import TrainingRecord
 from nextpixel.training.run_folder import RunFolder
 
 SHAPE = (1, 4, 4)
-CARD = Card(name="somebody/something", evaluated_by="nextpixel evaluate somebody/something images.npz")
+CARD = {"name": "somebody/something", "evaluated_by": "nextpixel evaluate somebody/something images.npz"}
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_it_is_the_same_model_in_half_the_bytes(family, tmp_path, valid, monkeyp
     # Weights drawn at random are no fair test of how much rounding costs a trained model.
     monkeypatch.setattr(module, "MOST_CHANGE", 0.02)
     model = saved(family, tmp_path / "run")
-    done = export(tmp_path / "run", tmp_path / "out", valid, CARD, storage=storage, outputs=4)
+    done = export(tmp_path / "run", tmp_path / "out", valid, **CARD, storage=storage, outputs=4)
     again = nx.load(tmp_path / "out")
     for name, tensor in model.state_dict().items():
         expected = tensor.to(getattr(torch, storage)).float()
@@ -64,8 +64,13 @@ def test_the_card_says_everything_and_no_names_of_folders(tmp_path, valid):
     for step, nats in ((10, 20.0), (20, 17.0), (30, 18.0)):
         run.log({"step": step, "seconds": step / 10, "valid_nats": nats})
         run.log({"step": step, "train_nats": 16.0})
-    card = Card(name="a/b", evaluated_by="nextpixel evaluate a/b", limits="Only noise.", intended_use="None.")
-    done = export(tmp_path / "run", tmp_path / "out", valid, card, storage="float32")
+    card = {
+        "name": "a/b",
+        "evaluated_by": "nextpixel evaluate a/b",
+        "limits": "Only noise.",
+        "intended_use": "None.",
+    }
+    done = export(tmp_path / "run", tmp_path / "out", valid, **card, storage="float32")
     text = (tmp_path / "out" / "README.md").read_text()
     assert text.startswith("# a/b\n") and "/home/me" not in text and "secret" not in text
     for part in (
@@ -90,13 +95,13 @@ def test_the_card_says_everything_and_no_names_of_folders(tmp_path, valid):
 
 def test_a_model_of_labels_is_drawn_class_by_class(tmp_path, valid):
     saved("gated-pixelcnn", tmp_path / "run", condition=nx.Labels(3))
-    export(tmp_path / "run", tmp_path / "out", valid.with_condition(valid.labels), CARD, storage="float32", outputs=2)
+    export(tmp_path / "run", tmp_path / "out", valid.with_condition(valid.labels), **CARD, storage="float32", outputs=2)
     assert "10 samples of each of the first 3 classes" in (tmp_path / "out" / "README.md").read_text()
 
 
 def test_an_autoencoder_says_that_its_figure_is_no_density(tmp_path, valid):
     saved("autoencoder", tmp_path / "run")
-    export(tmp_path / "run", tmp_path / "out", valid, CARD, storage="float32", outputs=2)
+    export(tmp_path / "run", tmp_path / "out", valid, **CARD, storage="float32", outputs=2)
     assert "not a density" in (tmp_path / "out" / "README.md").read_text()
 
 
@@ -104,8 +109,8 @@ def test_what_was_exported_can_be_exported_again(tmp_path, valid):
     saved("gated-pixelcnn", tmp_path / "run")
     for step in (10, 20):
         RunFolder(tmp_path / "run").log({"step": step, "seconds": step / 10, "valid_nats": 30.0 - step})
-    first = export(tmp_path / "run", tmp_path / "one", valid, CARD, storage="float32", outputs=2)
-    second = export(tmp_path / "one", tmp_path / "two", valid, CARD, storage="float32", outputs=2)
+    first = export(tmp_path / "run", tmp_path / "one", valid, **CARD, storage="float32", outputs=2)
+    second = export(tmp_path / "one", tmp_path / "two", valid, **CARD, storage="float32", outputs=2)
     assert second.likelihood == first.likelihood and second.change == 0
     for name in ("model.safetensors", "config.json", "README.md", "samples.png", "curve.png"):
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
@@ -113,7 +118,7 @@ def test_what_was_exported_can_be_exported_again(tmp_path, valid):
 
 def refused(tmp_path, valid, message, error=ModelError, **options):
     with pytest.raises(error, match=message):
-        export(tmp_path / "run", tmp_path / "out", valid, CARD, outputs=2, **options)
+        export(tmp_path / "run", tmp_path / "out", valid, **CARD, outputs=2, **options)
     assert not (tmp_path / "out").exists()
 
 
@@ -123,7 +128,7 @@ def test_weights_that_half_precision_cannot_hold_are_refused(tmp_path, valid):
         next(iter(model.parameters())).fill_(1e6)
     model.save(tmp_path / "run")
     refused(tmp_path, valid, "--dtype float32")
-    export(tmp_path / "run", tmp_path / "wide", valid, CARD, storage="bfloat16", outputs=2)
+    export(tmp_path / "run", tmp_path / "wide", valid, **CARD, storage="bfloat16", outputs=2)
 
 
 def test_a_change_beyond_the_limit_is_refused(tmp_path, valid, monkeypatch):
@@ -143,7 +148,7 @@ def test_a_folder_that_holds_something_is_refused(tmp_path, valid):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")
     with pytest.raises(InputError, match="full"):
-        export(tmp_path / "run", tmp_path / "full", valid, CARD)
+        export(tmp_path / "run", tmp_path / "full", valid, **CARD)
     assert (tmp_path / "full" / "mine.txt").read_text() == "mine"
 
 

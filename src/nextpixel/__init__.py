@@ -17,15 +17,20 @@ from nextpixel.families.registry import models
 
 if TYPE_CHECKING:
     from nextpixel.codec.codec import compress, decompress
-    from nextpixel.data import ImageSet, open_images
+    from nextpixel.data import ImageSet, open_images, prepare
+    from nextpixel.exporting import export
     from nextpixel.families.base import ImageModel
     from nextpixel.families.build import build
     from nextpixel.model_files.likelihood import Likelihood
     from nextpixel.model_files.loading import load
     from nextpixel.nn.conditions import Labels, Map, Vector
     from nextpixel.nn.distributions import SamplingParams
+    from nextpixel.runtime.progress import Progress
     from nextpixel.scoring.anomaly import Scores, score
+    from nextpixel.scoring.comparison import compare
     from nextpixel.scoring.likelihood import evaluate
+    from nextpixel.training.api import train
+    from nextpixel.training.settings import TrainingSettings
     from nextpixel.verify import CausalityReport, check_causality
 
 _LAZY = {
@@ -35,17 +40,23 @@ _LAZY = {
     "Labels": "nextpixel.nn.conditions",
     "Likelihood": "nextpixel.model_files.likelihood",
     "Map": "nextpixel.nn.conditions",
+    "Progress": "nextpixel.runtime.progress",
     "SamplingParams": "nextpixel.nn.distributions",
     "Scores": "nextpixel.scoring.anomaly",
+    "TrainingSettings": "nextpixel.training.settings",
     "Vector": "nextpixel.nn.conditions",
     "build": "nextpixel.families.build",
     "check_causality": "nextpixel.verify",
+    "compare": "nextpixel.scoring.comparison",
     "compress": "nextpixel.codec.codec",
     "decompress": "nextpixel.codec.codec",
     "evaluate": "nextpixel.scoring.likelihood",
+    "export": "nextpixel.exporting",
     "load": "nextpixel.model_files.loading",
     "open_images": "nextpixel.data",
+    "prepare": "nextpixel.data",
     "score": "nextpixel.scoring.anomaly",
+    "train": "nextpixel.training.api",
 }
 
 __all__ = [
@@ -60,20 +71,26 @@ __all__ = [
     "ModelError",
     "NextpixelError",
     "ProcessError",
+    "Progress",
     "SamplingParams",
     "Scores",
     "TrainingError",
+    "TrainingSettings",
     "Vector",
     "__version__",
     "build",
     "check_causality",
+    "compare",
     "compress",
     "decompress",
     "evaluate",
+    "export",
     "load",
     "models",
     "open_images",
+    "prepare",
     "score",
+    "train",
 ]
 
 

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -17,7 +15,9 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
+from nextpixel.data.memory import as_image_set
 from nextpixel.errors import ModelError
+from nextpixel.families.set_condition import conditioned
 from nextpixel.model_files.card import CURVE, SAMPLES
 from nextpixel.model_files.likelihood import Likelihood
 from nextpixel.model_files.loading import load
@@ -29,6 +29,8 @@ from nextpixel.rendering.curve import learning_curve
 from nextpixel.rendering.figure import check_charts
 from nextpixel.rendering.grid import grid, save_picture
 from nextpixel.runtime.atomic_files import check_new_folder, whole_folder
+from nextpixel.runtime.progress import SILENT, Progress
+from nextpixel.scoring.images import Images
 from nextpixel.scoring.likelihood import evaluate, log_probs
 from nextpixel.training.run_folder import RunFolder, read_metrics, read_settings
 from nextpixel.verify import CausalityReport, check_causality, stepwise_difference
@@ -48,12 +50,6 @@ MOST_DIFFERENCE = 1e-4
 COLUMNS, ROWS, SEED, QUANTILES = 10, 6, 0, 101
 
 
-@contextmanager
-def _unseen(_task: str, _total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar that nobody sees."""
-    yield lambda _count: None
-
-
 @dataclass(frozen=True)
 class Exported:
     """What was exported.
@@ -71,61 +67,53 @@ class Exported:
     size: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Card:
-    """What a card says that neither the run nor the stored weights tell.
-
-    Attributes:
-        name: what the model is called.
-        evaluated_by: the command that gives the likelihood again.
-        hardware: on which the run was made, if its record does not say so.
-        limits: sentences that are added to those which hold for every model.
-        intended_use: instead of what the card says otherwise.
-    """
-
-    name: str
-    evaluated_by: str | None = None
-    hardware: str | None = None
-    limits: str | None = None
-    intended_use: str | None = None
-
-
 def export(
     run: str | Path,
-    out: Path,
-    valid: ImageSet,
-    card: Card,
+    out: str | Path,
+    valid: Images,
     *,
+    name: str | None = None,
+    evaluated_by: str | None = None,
+    hardware: str | None = None,
+    limits: str | None = None,
+    intended_use: str | None = None,
     storage: Storage = "float16",
     outputs: int | None = None,
-    progress: Callable[[str, int], AbstractContextManager[Callable[[int], None]]] = _unseen,
+    progress: Progress = SILENT,
 ) -> Exported:
     """Write a model folder that is small and says all that is known of the model.
 
     Args:
         run: a run or model folder.
         out: a new or an empty folder; it appears whole or not at all.
-        valid: images that the model was not trained on, with its conditions.
-        card: what else the card says.
+        valid: images that the model was not trained on, with its conditions: a set, or integers `[N, C, H, W]`.
+        name: what the card calls the model; None for the name of the folder.
+        evaluated_by: what the card says of the command that gives the likelihood again.
+        hardware: on which the run was made, if its record does not say so.
+        limits: sentences for the card, added to those which hold for every model.
+        intended_use: sentences for the card, instead of the usual ones.
         storage: the type of the stored weights.
         outputs: how many outputs `check_causality` looks at; None for all.
-        progress: makes a progress bar of what is done and how much there is to do; yields what advances it.
+        progress: hears of the progress.
 
     Raises:
         ModelError: the folder is no model's, storing would change its likelihood by more than `MOST_CHANGE`, or it
             fails the check.
         InputError: the images do not fit, the folder cannot be written, or matplotlib is not installed.
     """
+    out = Path(out)
     check_new_folder(out)
     check_charts()
     original = load(run)
+    specification = original.condition if original.needs_condition else None
+    valid = conditioned(as_image_set(valid, original.levels), specification)
     sub_pixels = math.prod(original.image_shape)
-    with progress("evaluating", len(valid)) as advance:
+    with progress.task("evaluating", len(valid)) as advance:
         before = evaluate(original, valid, advance=advance)
     with whole_folder(out) as folder:
         save(original, folder, storage=storage)
         model = load(folder)
-        with progress(f"evaluating {storage}", len(valid)) as advance:
+        with progress.task(f"evaluating {storage}", len(valid)) as advance:
             nats = -log_probs(model, valid, advance=advance)
         after = Likelihood.of(nats, sub_pixels)
         change = (after.nats - before.nats) / max(abs(before.nats), 1e-12)
@@ -134,16 +122,16 @@ def export(
                 f"stored in {storage}, {run} needs {after.nats:.4f} nats an image instead of {before.nats:.4f}, a "
                 f"change of more than {MOST_CHANGE:.2%}; export it with --dtype float32"
             )
-        with progress("causality", 2 * min(sub_pixels, outputs or sub_pixels)) as advance:
+        with progress.task("causality", 2 * min(sub_pixels, outputs or sub_pixels)) as advance:
             report = check_causality(model, outputs=outputs, advance=advance)
-        with progress("stepwise", 2 * sub_pixels) as advance:
+        with progress.task("stepwise", 2 * sub_pixels) as advance:
             difference = stepwise_difference(model, advance=advance)
         if not (report.ok and difference < MOST_DIFFERENCE):
             raise ModelError(f"{run} fails `nextpixel check`, so it is not exported; run that to see why")
         condition, told = _conditions(model, valid)
         count = ROWS * COLUMNS if condition is None else len(next(iter(condition.values())))
         generator = torch.Generator().manual_seed(SEED)
-        with progress("drawing", count * sub_pixels) as advance:
+        with progress.task("drawing", count * sub_pixels) as advance:
             images = model.sample(count, condition, generator=generator, advance=advance)
         save_picture(grid(images, model.levels, columns=COLUMNS), folder / SAMPLES)
         settings = read_settings(find_model(run))
@@ -166,7 +154,7 @@ def export(
                 ],
                 folder / CURVE,
             )
-        record.name = card.name
+        record.name = name or out.resolve().name
         record.storage = (
             storage if storage == "float32" else f"{storage}, which changes the nats by {change:+.4%} against float32"
         )
@@ -177,13 +165,13 @@ def export(
         record.quantiles = nats.quantile(torch.linspace(0, 1, QUANTILES, dtype=nats.dtype)).tolist()
         record.causality = "; ".join(f"{report}\nstepwise equals parallel to {difference:.0e} nats".splitlines())
         record.samples = f"{told}, drawn with seed {SEED} at temperature 1, not chosen."
-        record.limits = _limits(model, card.limits)
-        record.intended_use = card.intended_use or (
+        record.limits = _limits(model, limits)
+        record.intended_use = intended_use or (
             "Examples, teaching, and comparison of likelihoods under the protocol above; scoring, completing and "
             "compressing images like those it was trained on."
         )
-        record.hardware = record.hardware or card.hardware or "not recorded"
-        record.evaluated_by = card.evaluated_by or record.evaluated_by
+        record.hardware = record.hardware or hardware or "not recorded"
+        record.evaluated_by = evaluated_by or record.evaluated_by
         record.settings = settings or record.settings
         if record.command is not None:
             record.command = without_folders(record.command)

@@ -189,17 +189,17 @@ def test_info_tells_what_the_model_is(trained, capsys):
 def test_interrupted_training_exits_with_130_and_says_how_to_go_on(tmp_path, capsys, monkeypatch):
     import signal
 
-    from nextpixel.training import loop
+    from nextpixel.training import run as run_module
 
-    real = loop.Run._step
+    real = run_module.Run._step
 
     def stepping(self, progress):
-        if self.step == 4 and not self.stop_requested:
+        if self.step == 4 and not self.stop_request.made:
             signal.raise_signal(signal.SIGINT)
         return real(self, progress)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop.Run, "_step", stepping)
+        patch.setattr(run_module.Run, "_step", stepping)
         assert train(tmp_path / "run", "--steps", 8) == 130
     assert "--resume" in capsys.readouterr().err
     assert (tmp_path / "run" / "checkpoint.pt").exists()

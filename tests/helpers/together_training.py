@@ -11,9 +11,11 @@ import torch
 
 import nextpixel as nx
 from nextpixel.runtime.distributed import current, launched
-from nextpixel.training import loop
-from nextpixel.training.loop import Interrupted, Run, train
+from nextpixel.training import run as run_module
+from nextpixel.training.api import train
+from nextpixel.training.run import Run
 from nextpixel.training.settings import TrainingSettings
+from nextpixel.training.signals import Interrupted
 
 # In bfloat16 the gradients of the parts of a batch are rounded before they are added up.
 FLOAT32 = {"precision": "float32"}
@@ -31,7 +33,7 @@ def go(path, out, family, settings=SETTINGS, resume=False, **options):
     if options.get("condition"):
         images = images.with_condition(images[:].flatten(1).float().mean(dim=1).gt(1).long())
     training, valid = images.subset(range(50)), images.subset(range(50, 60))
-    return train(build(family, **options), training, valid, out, TrainingSettings(**settings), resume=resume)
+    return train(build(family, **options), training, out, valid, TrainingSettings(**settings), resume=resume)
 
 
 def every_family(path, out):
@@ -53,11 +55,11 @@ def interrupted(path, out):
             signal.raise_signal(signal.SIGTERM)
         return step(self, progress)
 
-    loop.Run._step = stepping
+    run_module.Run._step = stepping
     try:
         go(path, out / "parts", "gated-pixelcnn")
     except Interrupted:
-        loop.Run._step = step
+        run_module.Run._step = step
     go(path, out / "parts", "gated-pixelcnn", resume=True)
 
 
@@ -66,7 +68,7 @@ def different(path, out):
     images = nx.open_images(path)
     training = images.subset(range(50 + current().rank))
     try:
-        train(build("pixelcnn"), training, images, out / "run", TrainingSettings(**SETTINGS))
+        train(build("pixelcnn"), training, out / "run", images, TrainingSettings(**SETTINGS))
     except nx.TrainingError as error:
         assert "different images" in str(error)
     else:

@@ -6,18 +6,30 @@ import signal
 import pytest
 
 import nextpixel as nx
-from nextpixel.training import loop
-from nextpixel.training.loop import Interrupted, train
+from nextpixel.runtime.progress import Progress
+from nextpixel.training import run as run_module
+from nextpixel.training.api import train
 from nextpixel.training.settings import TrainingSettings
+from nextpixel.training.signals import Interrupted
 
 SETTINGS = {"steps": 24, "batch_size": 7, "warmup": 3, "grids": 2, "grid_images": 2, "validations": 3}
 
 
-def run(model, path, out, resume=False, **changes):
+def run(model, path, out, resume=False, progress=None, **changes):
     images = nx.open_images(path)
     training, valid = images.subset(range(50)), images.subset(range(50, 60))
     settings = TrainingSettings(**{**SETTINGS, **changes})
-    return train(model, training, valid, out, settings, resume=resume)
+    return train(model, training, out, valid, settings, resume=resume, progress=progress)
+
+
+class Notes(Progress):
+    """Keeps what is told."""
+
+    def __init__(self):
+        self.notes = []
+
+    def note(self, text):
+        self.notes.append(text)
 
 
 def digest(path):
@@ -26,14 +38,14 @@ def digest(path):
 
 def interrupt_at(monkeypatch, step, number=signal.SIGINT):
     """Send a signal in the middle of a step, once."""
-    real = loop.Run._step
+    real = run_module.Run._step
 
     def stepping(self, progress):
-        if self.step == step and not self.stop_requested:
+        if self.step == step and not self.stop_request.made:
             signal.raise_signal(number)
         return real(self, progress)
 
-    monkeypatch.setattr(loop.Run, "_step", stepping)
+    monkeypatch.setattr(run_module.Run, "_step", stepping)
 
 
 def resume_to_the_same_bits(build, shapes, tmp_path, monkeypatch, **settings):

@@ -12,7 +12,7 @@ from helpers.tiny_models import tiny
 from nextpixel.cli.app import run
 from nextpixel.errors import TrainingError
 from nextpixel.runtime import atomic_files
-from nextpixel.training.loop import train
+from nextpixel.training.api import train
 from nextpixel.training.run_folder import RunFolder
 from nextpixel.training.settings import TrainingSettings
 
@@ -78,8 +78,8 @@ def test_training(place, monkeypatch):
         train(
             tiny("gated-pixelcnn"),
             images.subset(range(30)),
-            images.subset(range(30, 40)),
             folder,
+            images.subset(range(30, 40)),
             settings,
             resume=True,
         )

@@ -6,7 +6,8 @@ import torch
 
 from helpers.tiny_models import noise, tiny
 from nextpixel.runtime.precision import evaluating, full_float32, in_full_float32, repeatable
-from nextpixel.training import loop
+from nextpixel.training import api
+from nextpixel.training import run as run_module
 
 CUDNN = torch.backends.cudnn
 
@@ -121,13 +122,14 @@ def test_draws_are_in_full_float32(variant, candidates, seen):
 
 def test_training_is_in_full_float32_and_repeatable(monkeypatch):
     found = []
-    monkeypatch.setattr(loop.Run, "__init__", lambda *_: None)
-    monkeypatch.setattr(loop.Run, "begin", lambda *_: None)
+    monkeypatch.setattr(run_module.Run, "__init__", lambda *_: None)
+    monkeypatch.setattr(run_module.Run, "begin", lambda *_: None)
     for name in ("go", "finish"):
-        monkeypatch.setattr(loop.Run, name, lambda _: found.append((precision(), CUDNN.deterministic)))
-    monkeypatch.setattr(loop.RunFolder, "held", lambda _: repeatable())
-    monkeypatch.setattr(loop, "with_batch_size", lambda settings, *_: settings)
-    loop.train(None, None, None, Path("nowhere"), None)
+        monkeypatch.setattr(run_module.Run, name, lambda _: found.append((precision(), CUDNN.deterministic)))
+    monkeypatch.setattr(run_module.RunFolder, "held", lambda _: repeatable())
+    monkeypatch.setattr(api, "with_batch_size", lambda settings, *_: settings)
+    model = tiny("pixelcnn")
+    api.train(model, noise(model, 30), Path("nowhere"))
     assert found == [("ieee", True)] * 2
 
 

@@ -14,31 +14,25 @@ import pytest
 import torch
 
 import nextpixel as nx
-from nextpixel.training import batch_size, loop
+from helpers.training_runs import Notes
+from nextpixel.training import batch_size
+from nextpixel.training import run as run_module
+from nextpixel.training.api import train
 from nextpixel.training.checkpoint import read_checkpoint
-from nextpixel.training.loop import train
 from nextpixel.training.run_folder import RunFolder
 from nextpixel.training.settings import TrainingSettings
 
 SETTINGS = {"steps": 12, "batch_size": 7, "warmup": 3, "grids": 0, "validations": 2, "checkpoint_minutes": 0}
 
 
-def run(model, path, out, resume=True, reporter=None, **changes):
+def run(model, path, out, resume=True, progress=None, **changes):
     images = nx.open_images(path)
     training, valid = images.subset(range(50)), images.subset(range(50, 60))
-    return train(model, training, valid, out, TrainingSettings(**SETTINGS | changes), resume=resume, reporter=reporter)
+    return train(model, training, out, valid, TrainingSettings(**SETTINGS | changes), resume=resume, progress=progress)
 
 
 def digest(path):
     return hashlib.sha256((path / "model.safetensors").read_bytes()).hexdigest()
-
-
-class Notes(loop.Reporter):
-    def __init__(self):
-        self.notes = []
-
-    def note(self, text):
-        self.notes.append(text)
 
 
 class Killed(BaseException):
@@ -47,7 +41,7 @@ class Killed(BaseException):
 
 @contextmanager
 def killed_at(monkeypatch, step):
-    real = loop.Run._step
+    real = run_module.Run._step
 
     def stepping(self, progress):
         if self.step == step:
@@ -55,7 +49,7 @@ def killed_at(monkeypatch, step):
         return real(self, progress)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loop.Run, "_step", stepping)
+        patch.setattr(run_module.Run, "_step", stepping)
         with pytest.raises(Killed):
             yield
 
@@ -74,7 +68,7 @@ def test_after_damage_it_goes_on_from_the_checkpoint_before(tiny, shapes, tmp_pa
     if damage == "missing":
         path.unlink()
     heard = Notes()
-    run(tiny(), shapes, parts, reporter=heard)
+    run(tiny(), shapes, parts, progress=heard)
     assert any(str(path) in note and "checkpoint-previous.pt, of step 7" in note for note in heard.notes)
     assert "resumed at step 7" in heard.notes
     assert digest(parts) == digest(tmp_path / "whole")

@@ -27,16 +27,16 @@ def check(run: Path, *, outputs: int | None = None) -> None:
     import math
 
     from nextpixel.cli.options import load_model
-    from nextpixel.cli.output import bar
+    from nextpixel.cli.output import progress
     from nextpixel.verify import check_causality, stepwise_difference
 
     model = load_model(run)
     total = math.prod(model.image_shape)
     checked = min(total, outputs or total)
-    with bar("causality", 2 * checked) as advance:
+    with progress.task("causality", 2 * checked) as advance:
         report = check_causality(model, outputs=outputs, advance=advance)
     print(report)
-    with bar("stepwise", 2 * total) as advance:
+    with progress.task("stepwise", 2 * total) as advance:
         difference = stepwise_difference(model, advance=advance)
     agree = difference < 1e-4
     print(f"stepwise {'equals' if agree else 'DIFFERS FROM'} parallel: largest difference {difference:.1e} nats")

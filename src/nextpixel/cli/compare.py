@@ -38,7 +38,7 @@ def compare(
     import json as json_format
     from dataclasses import asdict
 
-    from nextpixel.cli.output import bar
+    from nextpixel.cli.output import progress
     from nextpixel.scoring.comparison import compare as compute
 
     models = load_model(first), load_model(second)
@@ -49,7 +49,7 @@ def compare(
         )
     found = open_for(models[0], data, images, None if split == "all" else split, vectors=vectors, own_condition=False)
     found, split = test_part(found, split, *models)
-    with bar("comparing", 2 * len(found)) as advance:
+    with progress.task("comparing", 2 * len(found)) as advance:
         result = compute(*models, found, advance=advance)
     if json:
         figures = {"first_run": str(first), "second_run": str(second), "data": data, "split": split}

@@ -69,7 +69,7 @@ def complete(
 
     import torch
 
-    from nextpixel.cli.output import bar, counted, warn
+    from nextpixel.cli.output import counted, progress, warn
     from nextpixel.cli.sample import seeded
     from nextpixel.generation.candidates import choose_candidates
     from nextpixel.generation.known import known_mask, known_too_late
@@ -94,7 +94,7 @@ def complete(
         )
     values = _condition(model, found, condition, torch.arange(len(originals)).repeat_interleave(count))
     repeated = originals.repeat_interleave(count, dim=0)
-    with bar("completing", candidates * len(repeated) * math.prod(model.image_shape)) as advance:
+    with progress.task("completing", candidates * len(repeated) * math.prod(model.image_shape)) as advance:
         drawn, effective = choose_candidates(
             model,
             *model._to_complete(repeated, mask, values),

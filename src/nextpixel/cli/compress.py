@@ -49,7 +49,7 @@ def compress(
     import time
 
     from nextpixel.cli.options import load_model
-    from nextpixel.cli.output import bar, counted, warn
+    from nextpixel.cli.output import counted, progress, warn
     from nextpixel.codec.codec import compress as squeeze
     from nextpixel.codec.container import MOST_SUB_PIXELS
     from nextpixel.codec.picture_files import read_pictures
@@ -69,7 +69,7 @@ def compress(
     total = sum(image.numel() for image in found.images)
     embed = {name: (find_model(run) / name).read_bytes() for name in MODEL_FILES} if embed_model else None
     start = time.monotonic()
-    with bar("compressing", total) as advance:
+    with progress.task("compressing", total) as advance:
         data = squeeze(
             model, found.images, values or None, names=found.names, embed=embed, lanes=lanes, advance=advance
         )

@@ -27,7 +27,7 @@ def decompress(*run_and_file: Path, out: Path, only: str | None = None, most_meg
     import math
 
     from nextpixel.cli.options import load_model
-    from nextpixel.cli.output import bar, counted
+    from nextpixel.cli.output import counted, progress
     from nextpixel.codec.codec import unpack
     from nextpixel.codec.container import check_names, read
     from nextpixel.rendering.grid import save_picture, to_pil
@@ -55,7 +55,7 @@ def decompress(*run_and_file: Path, out: Path, only: str | None = None, most_meg
         model = load_model(run_and_file[0]).cpu() if len(run_and_file) == 2 else _embedded(contents)
         total = sum(math.prod(shape) for shape in contents.shapes)
         chosen = _place(only, names)
-        with bar("decompressing", total) as advance:
+        with progress.task("decompressing", total) as advance:
             pictures = unpack(model, contents, only=chosen, most_sub_pixels=most_sub_pixels, advance=advance)
     except DataError as error:
         raise DataError(f"{file}: {error}") from error

@@ -32,7 +32,7 @@ def embed(
     """
     import numpy as np
 
-    from nextpixel.cli.output import bar
+    from nextpixel.cli.output import progress
     from nextpixel.cli.reconstruct import load_autoencoder
     from nextpixel.errors import InputError
     from nextpixel.rendering.mark import marked_arrays
@@ -44,7 +44,7 @@ def embed(
     force.check_file(out, (source,))
     model = load_autoencoder(run)
     found = open_for(model, source, images, split)
-    with bar("encoding", len(found)) as advance:
+    with progress.task("encoding", len(found)) as advance:
         entries = {"vectors": codes(model, found, advance=advance).numpy()}
     if found.labels is not None:
         entries["labels"] = found.labels.numpy()

@@ -37,13 +37,13 @@ def evaluate(
     import json as json_format
     from dataclasses import asdict
 
-    from nextpixel.cli.output import bar, warn
+    from nextpixel.cli.output import progress, warn
     from nextpixel.scoring.likelihood import evaluate as compute
 
     model = load_model(run)
     found = open_for(model, data, images, None if split == "all" else split, vectors=vectors)
     found, split = test_part(found, split, model)
-    with bar("evaluating", len(found)) as advance:
+    with progress.task("evaluating", len(found)) as advance:
         likelihood = compute(model, found, advance=advance)
     if model.condition is not None and not model.needs_condition:
         warn("an autoencoder encodes each image first: this is the likelihood of reconstructions, not a density")

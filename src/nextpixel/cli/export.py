@@ -53,8 +53,7 @@ def export(
 
     from nextpixel.cli.destinations import check_outside
     from nextpixel.cli.options import load_model, open_for, stored_options, valid_part
-    from nextpixel.cli.output import bar
-    from nextpixel.exporting import Card
+    from nextpixel.cli.output import progress
     from nextpixel.exporting import export as write
     from nextpixel.runtime.atomic_files import check_new_folder
 
@@ -69,8 +68,19 @@ def export(
     # What the record of the model says anyway need not be said again.
     words += [] if images == stored_options(model, DataOptions()) else _flags(images)
     words += [] if vectors is None else ["--vectors", vectors.name]
-    card = Card(name=name, evaluated_by=shlex.join(words), hardware=hardware, limits=limits, intended_use=intended_use)
-    done = write(run, out, found, card, storage=dtype, outputs=outputs, progress=bar)
+    done = write(
+        run,
+        out,
+        found,
+        name=name,
+        evaluated_by=shlex.join(words),
+        hardware=hardware,
+        limits=limits,
+        intended_use=intended_use,
+        storage=dtype,
+        outputs=outputs,
+        progress=progress,
+    )
     print(f"{found.name}: {done.likelihood}; storing in {dtype} changed the nats by {done.change:+.4%}")
     print(done.report)
     print(f"model folder, {done.size:,} bytes: {out}")

@@ -36,19 +36,19 @@ def prepare(
         verify: Compare the files of a prepared folder with its checksums, and write nothing.
         images: What is done to the images before they are stored.
     """
-    from nextpixel.cli.output import bar
+    from nextpixel.cli.output import progress
     from nextpixel.data import prepare as write
     from nextpixel.data import verify_prepared
 
     if verify:
         if out is not None or vectors is not None or images != DataOptions():
             raise InputError("--verify only reads: leave out --out and the options of images")
-        manifest = verify_prepared(Path(data), bar)
+        manifest = verify_prepared(Path(data), progress)
         print(f"{manifest.count:,} images in {len(manifest.files)} files, all as they were written: {data}")
         return
     if out is None:
         raise InputError("name the folder to write with --out, or check a prepared one with --verify")
-    found = write(data, out, vectors=vectors, shard_mb=shard_mb, bar=bar, **images.wishes())
+    found = write(data, out, vectors=vectors, shard_mb=shard_mb, progress=progress, **images.wishes())
     tell(found)
     shape = " x ".join(map(str, found.image_shape))
     splits = "".join(f", {name} {size:,}" for name, size in found.splits.items())

@@ -48,7 +48,7 @@ def reconstruct(
 
     import torch
 
-    from nextpixel.cli.output import bar
+    from nextpixel.cli.output import progress
     from nextpixel.cli.sample import seeded
     from nextpixel.rendering.grid import grid, picture_format, save_picture, spread
     from nextpixel.scoring.sharpness import gradient_energy
@@ -64,7 +64,7 @@ def reconstruct(
         codes = model.encode(originals)
         plain = None if model.plain is None else model.reconstruct_plainly(originals).cpu()
     total = len(originals) * count
-    with bar("reconstructing", total * math.prod(model.image_shape)) as advance:
+    with progress.task("reconstructing", total * math.prod(model.image_shape)) as advance:
         drawn = model.sample(
             total,
             codes.repeat_interleave(count, dim=0),

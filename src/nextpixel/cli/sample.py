@@ -60,7 +60,7 @@ def sample(
     import math
 
     from nextpixel.cli.options import load_model
-    from nextpixel.cli.output import bar, counted
+    from nextpixel.cli.output import counted, progress
     from nextpixel.nn.conditions import Labels, named
     from nextpixel.rendering.animation import check_animation, save_animation
     from nextpixel.rendering.grid import grid, layout
@@ -86,7 +86,7 @@ def sample(
     if out.suffix and out.suffix.lower() != ".npz":
         layout(total, model.image_shape[1:], columns=columns, scale=scale)
     frames: list[torch.Tensor] = []
-    with bar("sampling", total * math.prod(model.image_shape)) as advance:
+    with progress.task("sampling", total * math.prod(model.image_shape)) as advance:
         images = model.sample(
             total,
             values or None,

@@ -65,7 +65,7 @@ def score(
         images: How images are read.
         force: What may be replaced.
     """
-    from nextpixel.cli.output import bar, warn
+    from nextpixel.cli.output import progress, warn
     from nextpixel.families.set_condition import conditioned
     from nextpixel.rendering.figure import check_charts
     from nextpixel.rendering.grid import picture_format
@@ -98,7 +98,7 @@ def score(
     found = opened(data, split, vectors)
     normal_images = None if normal is None else opened(normal, None, None)
     total = len(found) + (0 if normal_images is None else len(normal_images))
-    with bar("scoring", total) as advance:
+    with progress.task("scoring", total) as advance:
         scorer = calibrated(
             scorer, normal_images, by=by if normal is not None else None, false_alarms=threshold, advance=advance
         )
@@ -193,13 +193,13 @@ def _told(scorer: Scorer, table: Scores, by: str, out: Path) -> str:
 
 def _write_maps(folder: Path, model: ImageModel, images: ImageSet) -> None:
     """Two passes: the colours are to mean the same for all images, so the most of any pixel is found first."""
-    from nextpixel.cli.output import bar
+    from nextpixel.cli.output import progress
     from nextpixel.rendering.grid import save_picture
     from nextpixel.rendering.heat import heat_map
     from nextpixel.runtime.atomic_files import whole_folder
     from nextpixel.scoring.maps import bit_maps
 
-    with bar("heat maps", 2 * len(images)) as advance:
+    with progress.task("heat maps", 2 * len(images)) as advance:
         top = 0.0
         for batch, bits in bit_maps(model, images):
             top = max(top, float(bits.max()))

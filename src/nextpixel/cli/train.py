@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -15,12 +15,6 @@ from nextpixel.cli.options import DataOptions, load_model, stored_options
 from nextpixel.errors import DataError, TrainingError
 from nextpixel.runtime.distributed import everywhere
 from nextpixel.training.settings import TrainingSettings
-
-if TYPE_CHECKING:
-    from nextpixel.families.base import ImageModel
-    from nextpixel.training.division import Division
-
-LENGTHS = ("steps", "epochs", "minutes")
 
 
 @Parameter(name="*", group="Model")
@@ -114,112 +108,89 @@ def train(
         images: How images are read.
         settings: How to train.
     """
-    from nextpixel.cli.output import TrainingBar, console
-
     check_outside(out, (data, valid))
-    foreground = begun = None
-    family = model
     if mutation is not None and background_of is None:
         raise TrainingError("--mutation makes a background model; add --background-of RUN, or leave it out")
-    rate = 0.2 if mutation is None else mutation
-    if start_from is not None:
-        if model_options != ModelOptions() or condition or (model, order) != ("gated-pixelcnn", "top") or background_of:
-            raise TrainingError("--start-from takes the model of the run; leave out the options of the model")
-        begun = load_model(start_from)
-        images = stored_options(begun, images)
-    if background_of is not None:
-        if model_options != ModelOptions() or condition or (model, order) != ("gated-pixelcnn", "top"):
-            raise TrainingError("--background-of takes the model of the run; leave out the options of the model")
-        foreground, images, settings = _foreground(background_of, images, settings)
-    training, validation, held_out = _sets(data, valid, valid_fraction, images, vectors, valid_vectors)
+    if valid is None and valid_vectors is not None:
+        raise DataError(f"--valid-vectors {valid_vectors} belong to the images of --valid, which is missing; add it")
+    for flag, run in (("--start-from", start_from), ("--background-of", background_of)):
+        if run is not None and (
+            model_options != ModelOptions() or condition or (model, order) != ("gated-pixelcnn", "top")
+        ):
+            raise TrainingError(f"{flag} takes the model of the run; leave out the options of the model")
+    if start_from is not None and background_of is not None:
+        raise TrainingError("--start-from and --background-of both name the run to begin with; give one of them")
 
     import torch
 
+    from nextpixel.cli.output import console, progress
     from nextpixel.families.build import build
     from nextpixel.families.set_condition import specification_for
-    from nextpixel.model_files.record import TrainingRecord
     from nextpixel.recipes import read_recipe
     from nextpixel.runtime.memory import keep_freed_memory
-    from nextpixel.training.loop import Interrupted
-    from nextpixel.training.loop import train as run
+    from nextpixel.training.api import train as run_training
+    from nextpixel.training.division import divide
+    from nextpixel.training.signals import Interrupted
+    from nextpixel.training.starting import name_origin, settings_like, untrained_like
 
     keep_freed_memory()
+    earlier = start_from or background_of
+    basis = None if earlier is None else load_model(earlier)
+    if basis is not None:
+        images = stored_options(basis, images)
+    if background_of is not None:
+        settings = settings_like(background_of, settings)
+    training = images.open(data, vectors=vectors)
+    validation = None if valid is None else images.open(valid, vectors=valid_vectors)
+    if background_of is not None:
+        rate = 0.2 if mutation is None else mutation
+        training, validation = training.mutated(rate), validation and validation.mutated(rate)
+    division = divide(training, validation, fraction=valid_fraction)
     torch.manual_seed(settings.seed)
-    given = foreground or begun
-    if foreground is not None:
-        training, validation = training.mutated(rate), validation.mutated(rate)
-    if given is not None:
-        model, options, specification = given.family, given.options, given.condition
-    else:
+    if basis is None:
         options = {name: value for name, value in asdict(model_options).items() if value is not None}
-        if order != "top":
-            model, options = "turned", {"inner": model, "order": order, **options}
-        specification = specification_for(training, condition or [])
-    network = build(model, image_shape=training.image_shape, levels=training.levels, condition=specification, **options)
-    if given is not None:
-        given.check_set(training, with_condition=False)
-    network.record = TrainingRecord(held_out=held_out)
+        inner = {} if order == "top" else {"inner": model, "order": order}
+        network = build(
+            model if order == "top" else "turned",
+            image_shape=division.training.image_shape,
+            levels=division.training.levels,
+            condition=specification_for(division.training, condition or []),
+            **inner,
+            **options,
+        )
+    elif start_from is not None:
+        network = basis
+        name_origin(network, str(start_from))
+    else:
+        network = untrained_like(basis)
+    network.check_set(division.training, with_condition=False)
+    followed = None
     if recipe is not None:
-        given_model = {"model": family, "order": order}
-        used = {**given_model, **asdict(model_options), **asdict(images), **asdict(settings)}
+        used = {"model": model, "order": order, **asdict(model_options), **asdict(images), **asdict(settings)}
         usual = {"order": "top", **asdict(ModelOptions()), **asdict(DataOptions()), **asdict(TrainingSettings())}
-        network.record.recipe = read_recipe(recipe).told_of(used, usual)
-    if begun is not None:
-        network.load_state_dict(begun.state_dict())
-        network.record.begun = ", ".join([str(start_from), *filter(None, [begun.record.trained])])
+        followed = read_recipe(recipe).told_of(used, usual)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     console.print(
-        f"{model}: {parameters:,} parameters; {len(training):,} training and {len(validation):,} validation images "
-        f"of {' x '.join(map(str, training.image_shape))}, {training.levels} levels"
+        f"{network.family}: {parameters:,} parameters; {len(division.training):,} training and "
+        f"{len(division.valid):,} validation images of {' x '.join(map(str, network.image_shape))}, "
+        f"{network.levels} levels"
     )
     words = [word for word in sys.argv[1:] if word != "--resume"]
     try:
-        with TrainingBar() as reporter:
-            likelihood = run(
-                network,
-                training,
-                validation,
-                out,
-                settings,
-                resume=resume,
-                command=shlex.join(["nextpixel", *words]),
-                reporter=reporter,
-            )
+        likelihood = run_training(
+            network,
+            training,
+            out,
+            validation,
+            settings,
+            resume,
+            valid_fraction=valid_fraction,
+            recipe=followed,
+            command=shlex.join(["nextpixel", *words]),
+            progress=progress,
+        )
     except Interrupted as stop:
         command = shlex.join(["nextpixel", *words, "--resume"])
         raise everywhere(Interrupted(f"{stop}; to go on: {command}")) from None
     print(f"best weights, all validation images: {likelihood}")
     print(f"run folder: {out}")
-
-
-def _foreground(
-    run: Path, images: DataOptions, settings: TrainingSettings
-) -> tuple[ImageModel, DataOptions, TrainingSettings]:
-    """The model of a run, and how it was trained where the options do not say otherwise."""
-    from nextpixel.model_files.loading import load
-    from nextpixel.training.run_folder import read_settings
-
-    model, own = load(run), TrainingSettings()
-    kept = {name: each for name, each in read_settings(run).items() if getattr(settings, name, 0) == getattr(own, name)}
-    if any(getattr(settings, name) is not None for name in LENGTHS):
-        kept = {name: each for name, each in kept.items() if name not in LENGTHS}
-    return model, stored_options(model, images), replace(settings, **kept)
-
-
-def _sets(
-    data: str,
-    valid: str | None,
-    fraction: float,
-    options: DataOptions,
-    vectors: Path | None,
-    valid_vectors: Path | None,
-) -> Division:
-    """The images to train on and those to validate on."""
-    from nextpixel.training.division import divide
-
-    if not 0 < fraction < 1:
-        raise TrainingError(f"--valid-fraction must be between 0 and 1, not {fraction}")
-    if valid is None and valid_vectors is not None:
-        raise DataError(f"--valid-vectors {valid_vectors} belong to the images of --valid, which is missing; add it")
-    whole = options.open(data, vectors=vectors)
-    return divide(whole, None if valid is None else options.open(valid, vectors=valid_vectors), fraction=fraction)

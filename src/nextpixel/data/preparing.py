@@ -27,7 +27,7 @@ from nextpixel.data.prepared.manifest import (
     shard_name,
     write_manifest,
 )
-from nextpixel.data.prepared.reading import Bar, PreparedSource, file_digest, no_bar
+from nextpixel.data.prepared.reading import PreparedSource, file_digest
 from nextpixel.data.prepared.shards import HEADER_BYTES
 from nextpixel.data.prepared.stored_names import encode_names
 from nextpixel.data.reading import merged_options
@@ -36,6 +36,7 @@ from nextpixel.data.table import name_labels
 from nextpixel.errors import DataError
 from nextpixel.runtime.atomic_files import check_new_folder, whole_folder
 from nextpixel.runtime.batching import batches
+from nextpixel.runtime.progress import SILENT, Progress
 
 SHARD_MB = 256
 BLOCK_BYTES = 1 << 22
@@ -59,7 +60,7 @@ def prepare(
     vectors: str | Path | NDArray[Any] | None = None,
     shard_mb: int = SHARD_MB,
     cache: str | Path | None = None,
-    bar: Bar = no_bar,
+    progress: Progress = SILENT,
 ) -> ImageSet:
     """Writes images as a prepared set, which `nextpixel.open_images` opens at once.
 
@@ -79,7 +80,7 @@ def prepare(
         vectors: Likewise.
         shard_mb: Size of the files of images in units of 10^6 bytes, at least 1; a file holds at least one image.
         cache: Likewise; sets known by name may lie there.
-        bar: Starts a progress bar.
+        progress: Hears of the progress.
 
     Returns:
         The prepared set, opened.
@@ -118,7 +119,7 @@ def prepare(
     earlier = found.manifest.options if isinstance(found, PreparedSource) else {}
     with whole_folder(out) as new:
         writer = _Writer(new, shard_mb * 10**6, transform)
-        with bar("preparing", found.expected()) as advance, writer:
+        with progress.task("preparing", found.expected()) as advance, writer:
 
             def keep(image: Pixels) -> None:
                 writer.append(image)

@@ -10,18 +10,49 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
+import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 import torch
 
 from nextpixel.errors import TrainingError
 from nextpixel.runtime.atomic_files import hidden_name, write_atomically
 
+
+class Weights(TypedDict):
+    """What moves in every step.
+
+    Attributes:
+        model: The state of the model by name.
+        average: The state of the moving average of its weights.
+        optimizer: The state of the optimiser.
+    """
+
+    model: dict[str, Any]
+    average: dict[str, Any]
+    optimizer: dict[str, Any]
+
+
+class State(Weights):
+    """All that the next step depends on.
+
+    Attributes:
+        step: Steps done, from 0.
+        seconds: Seconds that the run has taken, from 0.
+        best: The least nats per image in a validation; None before the first.
+    """
+
+    step: int
+    seconds: float
+    best: float | None
+
+
 MAGIC = b"nextpixel-checkpoint-1 "
 
 
-def write_checkpoint(path: Path, previous: Path, state: dict[str, Any]) -> None:
+def write_checkpoint(path: Path, previous: Path, state: State) -> None:
     """Write a checkpoint; at any moment the file is the old or the new one.
 
     Args:
@@ -40,7 +71,8 @@ def write_checkpoint(path: Path, previous: Path, state: dict[str, Any]) -> None:
             _keep(path, previous)
         write_atomically(path, MAGIC + hashlib.sha256(data).hexdigest().encode() + b"\n" + data)
     except OSError as error:
-        raise TrainingError(f"{path} cannot be written ({error.strerror}); the last checkpoint is kept") from error
+        kept = "the last checkpoint is kept" if path.exists() or previous.exists() else "there is no checkpoint yet"
+        raise TrainingError(f"{path} cannot be written ({error.strerror}); {kept}") from error
 
 
 def _keep(path: Path, previous: Path) -> None:
@@ -56,7 +88,7 @@ def _keep(path: Path, previous: Path) -> None:
             temporary.replace(previous)
 
 
-def read_checkpoint(path: Path) -> dict[str, Any]:
+def read_checkpoint(path: Path) -> State:
     """Read a checkpoint, onto the CPU.
 
     Raises:
@@ -68,5 +100,33 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise TrainingError(f"{path} cannot be read ({error.strerror}); make it readable") from error
     if header != MAGIC + hashlib.sha256(data).hexdigest().encode():
         raise TrainingError(f"{path} is damaged or no checkpoint: train into another folder, or restore it from a copy")
-    state: dict[str, Any] = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    return state
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _checked(torch.load(io.BytesIO(data), map_location="cpu", weights_only=True))
+    except Exception as error:
+        # Whatever the file makes of PyTorch's reader; its advice to load the file unsafely helps nobody.
+        raise TrainingError(
+            f"{path} does not hold the state of a run: train into another folder, or restore it from a copy"
+        ) from error
+
+
+def _checked(state: Any) -> State:
+    """Return the state of a run if it is one, each entry of its type and in its range.
+
+    Raises:
+        ValueError: It is not.
+    """
+    if not isinstance(state, dict) or set(state) != set(State.__annotations__):
+        raise ValueError("other entries than those of a run")
+    step, seconds, best = state["step"], state["seconds"], state["best"]
+    if type(step) is not int or not 0 <= step < 2**63:
+        raise ValueError("the step is no whole number from 0")
+    if type(seconds) not in (int, float) or not 0 <= seconds < math.inf:
+        raise ValueError("the seconds are no number from 0")
+    if best is not None and type(best) is not float:
+        raise ValueError("the best likelihood is no number")
+    for name in Weights.__annotations__:
+        if not isinstance(state[name], dict) or not all(isinstance(key, str) for key in state[name]):
+            raise ValueError(f"the state of the {name} is no table")
+    return cast(State, state)

@@ -53,7 +53,7 @@ def divide(images: ImageSet, valid: ImageSet | None = None, *, fraction: float =
     elif "valid" in images.splits:
         valid = images.split("valid")
     else:
-        held_out = HeldOut(fraction, training.fingerprint)
+        held_out = HeldOut(fraction, training.with_condition(None).mutated(0).fingerprint)
         training, valid = training.hold_out(fraction)
     if valid.image_shape != training.image_shape or valid.levels != training.levels:
         raise DataError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import warnings
 from contextlib import AbstractContextManager, nullcontext
 
@@ -9,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from nextpixel.errors import TrainingError
 from nextpixel.families.base import ImageModel
 from nextpixel.nn.conditions import Values
 from nextpixel.runtime.distributed import Processes
@@ -30,7 +33,7 @@ class Objective(nn.Module):
         return self.model.log_prob(images, condition), self.model.companion_loss(images)
 
 
-def make_objective(model: ImageModel, processes: Processes, *, compiled: bool) -> nn.Module:
+def make_objective(model: ImageModel, processes: Processes, *, compiled: bool, device: torch.device) -> nn.Module:
     """The objective of a model.
 
     With several processes its gradients are averaged over them while they are computed. All parameters are then taken
@@ -41,9 +44,18 @@ def make_objective(model: ImageModel, processes: Processes, *, compiled: bool) -
         model: the model.
         processes: those that share the work.
         compiled: whether to compile it with `torch.compile`.
+        device: where the model is.
+
+    Raises:
+        TrainingError: it is to be compiled for a CPU, and there is no C++ compiler.
     """
     objective: nn.Module = Objective(model)
     if compiled:
+        if device.type == "cpu" and not has_compiler():
+            raise TrainingError(
+                "--compile needs a C++ compiler, and there is none; install g++ or clang++ (or name it in the variable "
+                "CXX), or train with --no-compile, which is slower"
+            )
         objective = torch.compile(objective)  # type: ignore[assignment]
     if processes.count == 1:
         return objective
@@ -51,6 +63,12 @@ def make_objective(model: ImageModel, processes: Processes, *, compiled: bool) -
     # Of the two ways to lay out a 1x1 kernel's gradient PyTorch takes one and expects the other; they are the same.
     warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
     return DistributedDataParallel(objective, devices, forward_sync_buffers=False, find_unused_parameters=True)
+
+
+def has_compiler() -> bool:
+    """Whether there is a C++ compiler, as PyTorch looks for one."""
+    names = (os.environ.get("CXX"), "g++", "clang++", "c++", "cl")
+    return any(name is not None and shutil.which(name.split()[0] if name.strip() else "") for name in names)
 
 
 def last_adds_up(objective: nn.Module, *, last: bool) -> AbstractContextManager[None]:

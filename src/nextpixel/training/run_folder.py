@@ -22,7 +22,7 @@ from filelock import FileLock, Timeout
 
 from nextpixel.errors import TrainingError
 from nextpixel.runtime.atomic_files import make_folder, remove_leftovers, write_atomically
-from nextpixel.training.checkpoint import read_checkpoint, write_checkpoint
+from nextpixel.training.checkpoint import State, read_checkpoint, write_checkpoint
 
 # The length of a run may be changed when it is resumed, and where and how fast it computes is not part of what it is.
 MAY_CHANGE = {
@@ -133,7 +133,7 @@ class RunFolder:
         """Whether there is a run to go on with."""
         return self.checkpoint.exists() or self.previous.exists()
 
-    def read_checkpoint(self) -> tuple[dict[str, Any], str | None]:
+    def read_checkpoint(self) -> tuple[State, str | None]:
         """The state to go on from: that of the last checkpoint, or, if this is damaged, of the one before.
 
         Returns:
@@ -153,7 +153,7 @@ class RunFolder:
                 self.checkpoint.replace(self.checkpoint.with_name("checkpoint-damaged.pt"))
             return state, f"{error}; going on from {self.previous.name}, of step {state['step']:,}, instead"
 
-    def write_checkpoint(self, state: dict[str, Any]) -> None:
+    def write_checkpoint(self, state: State) -> None:
         """Write the state of the run, and keep the one before; the figures until now go to the disk too.
 
         Raises:

@@ -119,5 +119,5 @@ class TrainingSettings:
             TrainingError: it is auto, and not found yet.
         """
         if self.batch_size == "auto":
-            raise TrainingError("batch_size auto is found by nextpixel.training.loop.train; give a number")
+            raise TrainingError("batch_size auto is found by nextpixel.train; give a number")
         return self.batch_size

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -32,17 +32,9 @@ from nextpixel.data.sources.numpy_files import read_header
 from nextpixel.data.table import Table
 from nextpixel.errors import DataError
 from nextpixel.runtime.batching import batches
-
-Bar = Callable[[str, int | None], AbstractContextManager[Callable[[int], None]]]
-"""Starts a progress bar, given what is done and how often; yields the function that advances it."""
+from nextpixel.runtime.progress import SILENT, Progress
 
 READ_BYTES = 1 << 22
-
-
-@contextmanager
-def no_bar(_description: str, _total: int | None) -> Iterator[Callable[[int], None]]:
-    """No progress bar."""
-    yield lambda _count: None
 
 
 class PreparedSource:
@@ -173,12 +165,12 @@ def open_prepared(folder: Path) -> PreparedSource:
     return PreparedSource(folder, manifest)
 
 
-def verify_prepared(folder: Path, bar: Bar = no_bar) -> Manifest:
+def verify_prepared(folder: Path, progress: Progress = SILENT) -> Manifest:
     """Compares the SHA-256 of every file of a prepared set with its manifest.
 
     Args:
         folder: The prepared set.
-        bar: Starts a progress bar.
+        progress: Hears of the progress.
 
     Returns:
         The manifest.
@@ -189,7 +181,7 @@ def verify_prepared(folder: Path, bar: Bar = no_bar) -> Manifest:
     if not folder.is_dir() or not is_prepared(folder):
         raise DataError(f"{folder} is not a prepared set: name a folder that nextpixel prepare has written.")
     manifest = open_prepared(folder).manifest
-    with bar("checking files", len(manifest.files)) as advance:
+    with progress.task("checking files", len(manifest.files)) as advance:
         for name, (_, checksum) in manifest.files.items():
             if file_digest(folder / name) != checksum:
                 raise DataError(

@@ -10,12 +10,14 @@ import pytest
 import torch
 
 import nextpixel as nx
-from helpers.training_runs import SETTINGS, digest, interrupt_at, resume_to_the_same_bits, run
-from nextpixel.training import loop
+from helpers.training_runs import SETTINGS, Notes, digest, interrupt_at, resume_to_the_same_bits, run
+from nextpixel.training import grids
+from nextpixel.training import run as run_module
+from nextpixel.training.api import train
 from nextpixel.training.checkpoint import read_checkpoint
-from nextpixel.training.loop import Interrupted, train
 from nextpixel.training.run_folder import RunFolder, read_metrics, read_settings
 from nextpixel.training.settings import TrainingSettings
+from nextpixel.training.signals import Interrupted
 
 
 def test_it_learns_and_leaves_a_model_with_its_figures(tiny, shapes, tmp_path):
@@ -88,7 +90,7 @@ def test_a_conditional_run_resumes_to_the_same_bits(family, tiny, shapes, tmp_pa
     def go(out, resume=False):
         model = tiny(family, **condition, **sizes)
         settings = TrainingSettings(**SETTINGS)
-        return train(model, images.subset(range(50)), images.subset(range(50, 60)), out, settings, resume=resume)
+        return train(model, images.subset(range(50)), out, images.subset(range(50, 60)), settings, resume=resume)
 
     whole = go(tmp_path / "whole")
     with monkeypatch.context() as patch:
@@ -113,19 +115,19 @@ def test_a_condition_helps_where_it_tells_something(tiny, shapes, tmp_path):
         used = images if condition else images.with_condition(None)
         settings = TrainingSettings(**SETTINGS | {"steps": 150, "learning_rate": 0.01, "grids": 0})
         model = tiny(condition=condition, dropout=0.0)
-        nats.append(train(model, used.subset(range(50)), used.subset(range(50)), tmp_path / name, settings).nats)
+        nats.append(train(model, used.subset(range(50)), tmp_path / name, used.subset(range(50)), settings).nats)
     assert nats[0] < nats[1] - 0.2
 
 
 def test_a_run_is_not_resumed_with_other_conditions(tiny, shapes, tmp_path):
     images = of_two_kinds(shapes)
     settings = TrainingSettings(**SETTINGS)
-    train(tiny(condition=CONDITIONS), images, images, tmp_path / "run", settings)
+    train(tiny(condition=CONDITIONS), images, tmp_path / "run", images, settings)
     other = images.with_condition({**images.condition, "kind": 1 - images.condition["kind"]})
     with pytest.raises(nx.TrainingError, match="training data"):
-        train(tiny(condition=CONDITIONS), other, images, tmp_path / "run", settings, resume=True)
+        train(tiny(condition=CONDITIONS), other, tmp_path / "run", images, settings, resume=True)
     with pytest.raises(nx.TrainingError, match="condition"):
-        train(tiny(), images.with_condition(None), images.with_condition(None), tmp_path / "run", settings, resume=True)
+        train(tiny(), images.with_condition(None), tmp_path / "run", images.with_condition(None), settings, resume=True)
 
 
 def test_the_companion_of_an_autoencoder_learns_beside_it(tiny, shapes, tmp_path):
@@ -142,7 +144,7 @@ def test_dynamic_binarisation_resumes_to_the_same_bits_and_says_what_it_is(tmp_p
     def go(out, resume=False):
         torch.manual_seed(0)
         model = nx.build("gated-pixelcnn", image_shape=(1, 8, 8), levels=2, features=4, layers=1)
-        train(model, images, images, out, TrainingSettings(steps=8, batch_size=5, grids=0), resume=resume)
+        train(model, images, out, images, TrainingSettings(steps=8, batch_size=5, grids=0), resume=resume)
 
     go(tmp_path / "whole")
     with monkeypatch.context() as patch:
@@ -216,7 +218,7 @@ def test_a_run_is_not_resumed_with_another_model_or_other_images(tiny, shapes, t
     images = nx.open_images(shapes)
     with pytest.raises(nx.TrainingError, match="training data"):
         settings = TrainingSettings(**SETTINGS)
-        train(tiny(), images.subset(range(49)), images.subset(range(50, 60)), tmp_path / "run", settings, resume=True)
+        train(tiny(), images.subset(range(49)), tmp_path / "run", images.subset(range(50, 60)), settings, resume=True)
 
 
 def test_a_run_can_be_made_longer(tiny, shapes, tmp_path):
@@ -242,14 +244,14 @@ def test_a_damaged_checkpoint_is_refused(tiny, shapes, tmp_path):
 
 def test_by_the_clock_it_ends_in_time_and_resumes(tiny, shapes, tmp_path, monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr(loop.time, "monotonic", lambda: clock[0])
-    real = loop.Run._step
+    monkeypatch.setattr(run_module.time, "monotonic", lambda: clock[0])
+    real = run_module.Run._step
 
     def stepping(self, progress):
         clock[0] += 1.0
         return real(self, progress)
 
-    monkeypatch.setattr(loop.Run, "_step", stepping)
+    monkeypatch.setattr(run_module.Run, "_step", stepping)
     run(tiny(), shapes, tmp_path / "run", steps=None, minutes=0.5)
     state = read_checkpoint(tmp_path / "run" / "checkpoint.pt")
     assert state["step"] == 30
@@ -265,13 +267,11 @@ def test_bfloat16_learns_and_its_weights_stay_float32(tiny, shapes, tmp_path):
 
 
 def test_a_grid_that_takes_too_long_is_left_out_and_said(tiny, shapes, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "GRID_SECONDS", 0.0)
-    monkeypatch.setattr(loop, "GRID_PART", 0.0)
-    monkeypatch.setattr(loop, "GRID_PATIENCE", 0.0)
-    notes = []
-    monkeypatch.setattr(loop.Reporter, "note", lambda _, text: notes.append(text))
-    run(tiny(), shapes, tmp_path / "run")
-    assert sum("no sample grid" in note and "nextpixel sample" in note for note in notes) == 2
+    for name in ("MOST_SECONDS", "MOST_PART", "PATIENCE"):
+        monkeypatch.setattr(grids, name, 0.0)
+    heard = Notes()
+    run(tiny(), shapes, tmp_path / "run", progress=heard)
+    assert sum("no sample grid" in note and "nextpixel sample" in note for note in heard.notes) == 2
     assert list((tmp_path / "run" / "samples").iterdir()) == []
 
 

@@ -1,0 +1,87 @@
+"""Sample grids in the course of a training."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import torch
+
+from nextpixel.data import ImageSet
+from nextpixel.errors import NextpixelError
+from nextpixel.families.base import ImageModel
+from nextpixel.nn.conditions import Values
+from nextpixel.rendering.grid import grid, save_picture
+from nextpixel.training.run_folder import RunFolder
+from nextpixel.training.settings import TrainingSettings
+
+MOST_SECONDS, MOST_PART, PATIENCE = 60.0, 0.05, 2.0
+
+
+class TooSlowError(NextpixelError):
+    """A sample grid would take longer than it may."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+class SampleGrids:
+    """Draws the sample grids of a run into its folder.
+
+    Args:
+        folder: The folder of the run.
+        settings: How many images a grid has, and the seed of their draws.
+        valid: The validation images, whose first conditions a conditional model draws from.
+
+    Attributes:
+        seconds: How long the last grid took.
+    """
+
+    def __init__(self, folder: RunFolder, settings: TrainingSettings, valid: ImageSet) -> None:
+        self._folder, self._settings, self._valid = folder, settings, valid
+        self.seconds = 0.0
+
+    def draw(self, model: ImageModel, step: int, seconds: float) -> str | None:
+        """Draw a grid, unless that would take a good part of the run.
+
+        Args:
+            model: The model to draw from.
+            step: The steps done, after which the grid is called.
+            seconds: How long the run has taken so far.
+
+        Returns:
+            Why there is no grid, or None.
+        """
+        start, done, total = time.monotonic(), 0, self._settings.grid_images * math.prod(model.image_shape)
+        allowed = max(MOST_SECONDS, MOST_PART * seconds)
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            taken = time.monotonic() - start
+            if taken > PATIENCE and taken * total > allowed * done:
+                raise TooSlowError(taken * total / done)
+
+        generator = torch.Generator().manual_seed(self._settings.seed)
+        try:
+            condition = self._condition(model)
+            samples = model.sample(self._settings.grid_images, condition, generator=generator, advance=advance)
+        except TooSlowError as error:
+            return (
+                f"step {step:,}: no sample grid, as it would take some {error.seconds / 60:.0f} minutes; "
+                f"for one: nextpixel sample {self._folder.path} --out grid.png"
+            )
+        finally:
+            self.seconds = time.monotonic() - start
+        save_picture(grid(samples, model.levels), self._folder.grid(step))
+        return None
+
+    @torch.no_grad()
+    def _condition(self, model: ImageModel) -> Values | None:
+        """The conditions of the first validation images."""
+        if model.condition is None:
+            return None
+        first = torch.arange(self._settings.grid_images) % len(self._valid)
+        images = model._checked(self._valid.batch(first))
+        return model._given(images, self._valid.condition_of(first))

@@ -1,0 +1,103 @@
+"""The images that a run trains on: whole images of a set, each as often as any other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nextpixel.data import ImageSet
+from nextpixel.data.reading import Reading
+from nextpixel.nn.conditions import Values
+
+
+class TrainingImages(Protocol):
+    """What a run needs of its training images, whatever they are made from."""
+
+    def __len__(self) -> int:
+        """Number of images, each of which is drawn once an epoch."""
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """`(C, H, W)` of every image."""
+
+    @property
+    def levels(self) -> int:
+        """How many levels the integers have, 2 to 256."""
+
+    @property
+    def name(self) -> str:
+        """Short name of the source."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex digest that tells these images from others."""
+
+    @property
+    def reading(self) -> Reading:
+        """How the images were read."""
+
+    def batch(self, indices: NDArray[np.int64] | Sequence[int], *, draw: int = 0, place: int = 0) -> torch.Tensor:
+        """Read images.
+
+        Args:
+            indices: Whole numbers `[B]` from 0 to `len` - 1.
+            draw: The step that they are for, on which random changes depend.
+            place: The place of the first of them in the batch of that step, likewise.
+
+        Returns:
+            uint8 `[B, C, H, W]`, each value below `levels`.
+        """
+
+    def condition_of(self, indices: NDArray[np.int64] | Sequence[int]) -> Values | None:
+        """The conditions of images, in the form that a model takes; None without."""
+
+
+class WholeImages:
+    """The images of a set, as they are.
+
+    Args:
+        images: The set, with the conditions of the model, if it has any.
+    """
+
+    def __init__(self, images: ImageSet) -> None:
+        self._images = images
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """`(C, H, W)` of every image."""
+        return self._images.image_shape
+
+    @property
+    def levels(self) -> int:
+        """How many levels the integers have, 2 to 256."""
+        return self._images.levels
+
+    @property
+    def name(self) -> str:
+        """Short name of the source."""
+        return self._images.name
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex digest that tells these images from others."""
+        return self._images.fingerprint
+
+    @property
+    def reading(self) -> Reading:
+        """How the images were read."""
+        return self._images.reading
+
+    def batch(self, indices: NDArray[np.int64] | Sequence[int], *, draw: int = 0, place: int = 0) -> torch.Tensor:  # noqa: ARG002 - whole images are the same in any place
+        """Read images; see `TrainingImages.batch`."""
+        return self._images.batch(indices, draw=draw)
+
+    def condition_of(self, indices: NDArray[np.int64] | Sequence[int]) -> Values | None:
+        """The conditions of images, in the form that a model takes; None without."""
+        return self._images.condition_of(indices)

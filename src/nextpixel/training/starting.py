@@ -1,0 +1,85 @@
+"""How a run begins: with random weights, with those of another run, or as the background model of one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from nextpixel.data import ImageSet
+from nextpixel.families.base import ImageModel
+from nextpixel.families.build import build
+from nextpixel.model_files.record import HeldOut, TrainingRecord
+from nextpixel.training.run_folder import read_settings
+from nextpixel.training.settings import TrainingSettings
+
+LENGTHS = ("steps", "epochs", "minutes")
+
+
+def untrained_like(model: ImageModel) -> ImageModel:
+    """Build a model like another one, with random weights."""
+    return build(
+        model.family,
+        image_shape=model.image_shape,
+        levels=model.levels,
+        condition=model.condition,
+        **model.options,
+    )
+
+
+def settings_like(run: Path, settings: TrainingSettings) -> TrainingSettings:
+    """Take the settings of a run wherever others are left at their defaults; the length is one setting.
+
+    Args:
+        run: The folder of the run.
+        settings: Those that win where they are not the defaults.
+
+    Raises:
+        TrainingError: The settings of the run cannot be read.
+    """
+    usual = TrainingSettings()
+    kept = {
+        name: value for name, value in read_settings(run).items() if getattr(settings, name, 0) == getattr(usual, name)
+    }
+    if any(getattr(settings, name) is not None for name in LENGTHS):
+        kept = {name: value for name, value in kept.items() if name not in LENGTHS}
+    return replace(settings, **kept)
+
+
+def name_origin(model: ImageModel, name: str | None = None) -> None:
+    """Let the record of a trained model say that its training begins anew, and from what.
+
+    Args:
+        model: The model, whose record is replaced.
+        name: What it is called, such as the folder it was loaded from; None takes the name that its record has.
+    """
+    trained = model.record
+    begun = ", ".join(filter(None, (name or trained.name or "a trained model", trained.trained)))
+    model.record = TrainingRecord(begun=begun)
+
+
+def describe_training(
+    model: ImageModel, images: ImageSet, *, held_out: HeldOut | None, recipe: str | None, command: str | None
+) -> None:
+    """Write into the record of a model what is known before its training.
+
+    Args:
+        model: The model.
+        images: The training images.
+        held_out: Which part of the images was held out.
+        recipe: Name and version of the recipe that is followed, if one is.
+        command: The command that trains, if one does.
+    """
+    model.record = TrainingRecord(
+        begun=model.record.begun,
+        held_out=held_out,
+        recipe=recipe,
+        command=command,
+        binarisation=_binarisation(images) if images.binarize else None,
+        mutation=images.mutation or None,
+    )
+
+
+def _binarisation(images: ImageSet) -> str:
+    if images.dynamic:
+        return "dynamic: redrawn at every use, a different task from fixed binarisation; do not compare the two"
+    return f"{images.binarize}, fixed"
