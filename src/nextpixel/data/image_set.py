@@ -166,7 +166,7 @@ class ImageSet:
 
     @property
     def reading(self) -> Reading:
-        """How the images were read, preparation included; other images of the same model are to be read in the same way."""
+        """How the images were read, preparation included; other images of the same model are to be read so too."""
         return Reading.of(self._table.wishes, prepared=self._table.prepared, binarize=self.binarize)
 
     @property
