@@ -17,6 +17,7 @@ from rich.console import Console
 from nextpixel._version import __version__
 from nextpixel.errors import NextpixelError
 from nextpixel.runtime.distributed import launched, launched_count, launched_rank
+from nextpixel.runtime.quoting import printable
 
 EXIT_USER, EXIT_INTERRUPTED = 2, 130
 MOST_CHARACTERS = 2000
@@ -140,7 +141,7 @@ def _leave_to_first(code: int) -> int:
 def complain(sentence: str, code: int = EXIT_USER) -> int:
     """Print one sentence to the standard error, and return the exit code."""
     # A name in a file may hold what a terminal would obey.
-    sentence = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in sentence[:MOST_CHARACTERS])
+    sentence = printable(sentence[:MOST_CHARACTERS])
     who = f"process {launched_rank()}: " if launched_rank() else ""
     Console(stderr=True, soft_wrap=True, highlight=False).print(f"nextpixel: {who}{sentence}", markup=False)
     return code

@@ -27,7 +27,7 @@ def check(run: Path, *, outputs: int | None = None) -> None:
     import math
 
     from nextpixel.cli.options import load_model
-    from nextpixel.cli.output import progress
+    from nextpixel.cli.output import progress, say
     from nextpixel.verify import check_causality, stepwise_difference
 
     model = load_model(run)
@@ -35,10 +35,10 @@ def check(run: Path, *, outputs: int | None = None) -> None:
     checked = min(total, outputs or total)
     with progress.task("causality", 2 * checked) as advance:
         report = check_causality(model, outputs=outputs, advance=advance)
-    print(report)
+    say(report)
     with progress.task("stepwise", 2 * total) as advance:
         difference = stepwise_difference(model, advance=advance)
     agree = difference < 1e-4
-    print(f"stepwise {'equals' if agree else 'DIFFERS FROM'} parallel: largest difference {difference:.1e} nats")
+    say(f"stepwise {'equals' if agree else 'DIFFERS FROM'} parallel: largest difference {difference:.1e} nats")
     if not (report.ok and agree):
         raise CheckFailed(f"{run} fails the check above; its likelihoods are not to be trusted")

@@ -35,10 +35,9 @@ def compare(
         json: Print one JSON object.
         images: How images are read.
     """
-    import json as json_format
     from dataclasses import asdict
 
-    from nextpixel.cli.output import progress
+    from nextpixel.cli.output import as_json, progress, say
     from nextpixel.scoring.comparison import compare as compute
 
     models = load_model(first), load_model(second)
@@ -53,6 +52,6 @@ def compare(
         result = compute(*models, found, advance=advance)
     if json:
         figures = {"first_run": str(first), "second_run": str(second), "data": data, "split": split}
-        print(json_format.dumps(figures | asdict(result)))
+        say(as_json(figures | asdict(result)))
     else:
-        print(result.told(str(first), str(second)))
+        say(result.told(str(first), str(second)))

@@ -69,7 +69,7 @@ def complete(
 
     import torch
 
-    from nextpixel.cli.output import counted, progress, warn
+    from nextpixel.cli.output import counted, progress, say, warn
     from nextpixel.cli.sample import seeded
     from nextpixel.generation.candidates import choose_candidates
     from nextpixel.generation.known import known_mask, known_too_late
@@ -113,9 +113,9 @@ def complete(
         save_picture(to_pil(image, model.levels), out / name, mark=True)
     if late and candidates > 1:
         middle = float(effective.median())
-        print(f"of {candidates} candidates, {middle:.1f} had a say (median); near 1, more of them would be better")
+        say(f"of {candidates} candidates, {middle:.1f} had a say (median); near 1, more of them would be better")
     what = f"{counted(len(drawn), 'completion')} of {counted(len(originals), 'image')}"
-    print(f"{what}: {out}; all in {out / 'completions.png'}")
+    say(f"{what}: {out}; all in {out / 'completions.png'}")
 
 
 def _stems(names: Sequence[str] | None, count: int) -> list[str]:

@@ -49,7 +49,7 @@ def compress(
     import time
 
     from nextpixel.cli.options import load_model
-    from nextpixel.cli.output import counted, progress, warn
+    from nextpixel.cli.output import counted, progress, say, warn
     from nextpixel.codec.codec import compress as squeeze
     from nextpixel.codec.container import MOST_SUB_PIXELS
     from nextpixel.codec.picture_files import read_pictures
@@ -78,13 +78,13 @@ def compress(
     if total > MOST_SUB_PIXELS:
         warn(f"to decompress it, add --most-megapixels {math.ceil(total / 1e6)}")
     model_bytes = sum(map(len, (embed or {}).values()))
-    print(
+    say(
         f"{counted(len(found.images), 'picture')}, {len(data):,} bytes, {8 * len(data) / total:.4f} bits/dim"
         + (f" ({8 * (len(data) - model_bytes) / total:.4f} without the model)" if embed else "")
         + f", {total / 1e6 / max(seconds, 1e-9):.3f} MB/s: {out}"
     )
     if compare:
-        print(_compared(found.images, len(data)))
+        say(_compared(found.images, len(data)))
 
 
 def _compared(images: Sequence[Tensor], size: int) -> str:

@@ -27,7 +27,7 @@ def decompress(*run_and_file: Path, out: Path, only: str | None = None, most_meg
     import math
 
     from nextpixel.cli.options import load_model
-    from nextpixel.cli.output import counted, progress
+    from nextpixel.cli.output import counted, progress, say
     from nextpixel.codec.codec import unpack
     from nextpixel.codec.container import check_names, read
     from nextpixel.rendering.grid import save_picture, to_pil
@@ -65,7 +65,7 @@ def decompress(*run_and_file: Path, out: Path, only: str | None = None, most_meg
     with whole_folder(out) as folder:
         for name, picture in found:
             save_picture(to_pil(picture, model.levels), folder / name)
-    print(f"{counted(len(found), 'picture')}: {out}")
+    say(f"{counted(len(found), 'picture')}: {out}")
 
 
 def _place(name: str | None, names: Sequence[str]) -> int | None:

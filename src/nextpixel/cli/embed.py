@@ -32,7 +32,7 @@ def embed(
     """
     import numpy as np
 
-    from nextpixel.cli.output import progress
+    from nextpixel.cli.output import progress, say
     from nextpixel.cli.reconstruct import load_autoencoder
     from nextpixel.errors import InputError
     from nextpixel.rendering.mark import marked_arrays
@@ -53,4 +53,4 @@ def embed(
     if found.names is not None:
         entries["names"] = np.array(found.names)
     write_result(out, marked_arrays(entries))
-    print(f"{len(found)} codes of {entries['vectors'].shape[1]} numbers: {out}")
+    say(f"{len(found)} codes of {entries['vectors'].shape[1]} numbers: {out}")

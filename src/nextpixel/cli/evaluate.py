@@ -34,10 +34,9 @@ def evaluate(
         json: Print one JSON object.
         images: How images are read.
     """
-    import json as json_format
     from dataclasses import asdict
 
-    from nextpixel.cli.output import progress, warn
+    from nextpixel.cli.output import as_json, progress, say, warn
     from nextpixel.scoring.likelihood import evaluate as compute
 
     model = load_model(run)
@@ -48,6 +47,6 @@ def evaluate(
     if model.condition is not None and not model.needs_condition:
         warn("an autoencoder encodes each image first: this is the likelihood of reconstructions, not a density")
     if json:
-        print(json_format.dumps({"run": str(run), "data": data, "split": split, **asdict(likelihood)}))
+        say(as_json({"run": str(run), "data": data, "split": split, **asdict(likelihood)}))
     else:
-        print(f"{data} ({split}): {likelihood}")
+        say(f"{data} ({split}): {likelihood}")

@@ -53,7 +53,7 @@ def export(
 
     from nextpixel.cli.destinations import check_outside
     from nextpixel.cli.options import load_model, open_for, stored_options, valid_part
-    from nextpixel.cli.output import progress
+    from nextpixel.cli.output import progress, say
     from nextpixel.exporting import export as write
     from nextpixel.runtime.atomic_files import check_new_folder
 
@@ -81,9 +81,9 @@ def export(
         outputs=outputs,
         progress=progress,
     )
-    print(f"{found.name}: {done.likelihood}; storing in {dtype} changed the nats by {done.change:+.4%}")
-    print(done.report)
-    print(f"model folder, {done.size:,} bytes: {out}")
+    say(f"{found.name}: {done.likelihood}; storing in {dtype} changed the nats by {done.change:+.4%}")
+    say(done.report)
+    say(f"model folder, {done.size:,} bytes: {out}")
 
 
 def _flags(options: DataOptions) -> list[str]:

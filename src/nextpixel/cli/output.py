@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
-from nextpixel.runtime.terminal import TerminalProgress, console
+import json
+import math
+from collections.abc import Mapping
 
-__all__ = ["console", "counted", "progress", "warn"]
+from nextpixel.runtime.quoting import printable, printable_lines
+from nextpixel.runtime.terminal import TerminalProgress, console
 
 progress = TerminalProgress()
 
 
+def say(text: object) -> None:
+    """Print lines to the standard output, without what a terminal would obey in names from files and models."""
+    print(printable_lines(str(text)), flush=True)
+
+
+def announce(text: str) -> None:
+    """Likewise, to the standard error, for what is not the result."""
+    console.print(printable_lines(text), markup=False)
+
+
 def warn(text: str) -> None:
     """Print a line that the user should see but that stops nothing."""
-    console.print(f"note: {text}", markup=False, style="yellow")
+    console.print(f"note: {printable(text)}", markup=False, style="yellow")
+
+
+def as_json(record: Mapping[str, object]) -> str:
+    """A record as JSON, which knows no infinity and no NaN: for them stands null."""
+    return json.dumps(
+        {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in record.items()
+        },
+        allow_nan=False,
+    )
 
 
 def counted(number: int, what: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nextpixel.cli.options import DataOptions, tell
+from nextpixel.cli.options import DataOptions
 from nextpixel.errors import InputError
 
 
@@ -36,7 +36,7 @@ def prepare(
         verify: Compare the files of a prepared folder with its checksums, and write nothing.
         images: What is done to the images before they are stored.
     """
-    from nextpixel.cli.output import progress
+    from nextpixel.cli.output import progress, say
     from nextpixel.data import prepare as write
     from nextpixel.data import verify_prepared
 
@@ -44,7 +44,7 @@ def prepare(
         if out is not None or vectors is not None or images != DataOptions():
             raise InputError("--verify only reads: leave out --out and the options of images")
         manifest = verify_prepared(Path(data), progress)
-        print(f"{manifest.count:,} images in {len(manifest.files)} files, all as they were written: {data}")
+        say(f"{manifest.count:,} images in {len(manifest.files)} files, all as they were written: {data}")
         return
     if out is None:
         raise InputError("name the folder to write with --out, or check a prepared one with --verify")
@@ -52,4 +52,4 @@ def prepare(
     tell(found)
     shape = " x ".join(map(str, found.image_shape))
     splits = "".join(f", {name} {size:,}" for name, size in found.splits.items())
-    print(f"{len(found):,} images of {shape}, {found.levels} levels{splits}: {out}")
+    say(f"{len(found):,} images of {shape}, {found.levels} levels{splits}: {out}")

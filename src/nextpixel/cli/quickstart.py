@@ -25,6 +25,7 @@ def quickstart(*, out: Path = Path("quickstart")) -> None:
         out: A new or empty folder for the results.
     """
     from nextpixel.cli.app import run
+    from nextpixel.cli.output import say
     from nextpixel.data import open_images
     from nextpixel.rendering.output import write_images
     from nextpixel.runtime.atomic_files import check_new_folder
@@ -34,7 +35,7 @@ def quickstart(*, out: Path = Path("quickstart")) -> None:
     digits = out / "digits"
     images = open_images("digits", split="test")[:PICTURES]
     write_images(images, 17, digits)
-    print(f"{PICTURES} digits that the model was not trained on: {digits}")
+    say(f"{PICTURES} digits that the model was not trained on: {digits}")
     # Pictures have 256 levels until they are read otherwise.
     levels = ["--levels", "17"]
     commands = [
@@ -60,14 +61,14 @@ def quickstart(*, out: Path = Path("quickstart")) -> None:
     ]
     for command in commands:
         words = list(map(str, command))
-        print(f"\n$ {shlex.join([nextpixel, *words])}", flush=True)
+        say(f"\n$ {shlex.join([nextpixel, *words])}")
         if run(words) != 0:
             raise NextpixelError(f"this command failed, which ends the quickstart; {out} holds what there is so far")
     _compare(digits, out / "decompressed")
-    print("(so few, so small pictures take more bits in a file than `score` gives them: names and sizes are in it too)")
+    say("(so few, so small pictures take more bits in a file than `score` gives them: names and sizes are in it too)")
     pictures = ", ".join(str(out / name) for name in ("samples.png", "classes.png", "completed/completions.png"))
-    print(f"\nLook at {pictures}. Now with your own images:")
-    print(f"$ {shlex.quote(nextpixel)} train FOLDER --out runs/mine --resize 32x32 --mode rgb --minutes 60")
+    say(f"\nLook at {pictures}. Now with your own images:")
+    say(f"$ {shlex.quote(nextpixel)} train FOLDER --out runs/mine --resize 32x32 --mode rgb --minutes 60")
 
 
 def program() -> str:
@@ -81,6 +82,8 @@ def _compare(before: Path, after: Path) -> None:
     import numpy as np
     from PIL import Image
 
+    from nextpixel.cli.output import say
+
     names = sorted(path.name for path in before.iterdir())
     same = names == sorted(path.name for path in after.iterdir()) and all(
         np.array_equal(np.array(Image.open(before / name)), np.array(Image.open(after / name))) for name in names
@@ -89,4 +92,4 @@ def _compare(before: Path, after: Path) -> None:
         raise NextpixelError(f"{after} differs from {before}: the compression is not to be trusted")
     # So that the command which made it can be run again.
     shutil.rmtree(after)
-    print(f"the {len(names)} pictures were those in {before}, pixel for pixel; {after} is removed again")
+    say(f"the {len(names)} pictures were those in {before}, pixel for pixel; {after} is removed again")

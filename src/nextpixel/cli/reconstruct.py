@@ -48,7 +48,7 @@ def reconstruct(
 
     import torch
 
-    from nextpixel.cli.output import progress
+    from nextpixel.cli.output import progress, say
     from nextpixel.cli.sample import seeded
     from nextpixel.rendering.grid import grid, picture_format, save_picture, spread
     from nextpixel.scoring.sharpness import gradient_energy
@@ -82,10 +82,10 @@ def reconstruct(
         lines["squared error"] = gradient_energy(plain, model.levels)
     rows = torch.cat([spread(part, model.levels) for part in parts], dim=1)
     save_picture(grid(rows.flatten(0, 1), 256, columns=rows.shape[1]), out, mark=True)
-    print(f"{len(originals)} images ({titles}): {out}")
+    say(f"{len(originals)} images ({titles}): {out}")
     if energy > 0:
         for name, own in lines.items():
-            print(f"gradient energy relative to the originals, {name}: {own / energy:.3f}")
+            say(f"gradient energy relative to the originals, {name}: {own / energy:.3f}")
 
 
 def load_autoencoder(run: Path) -> Autoencoder:

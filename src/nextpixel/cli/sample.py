@@ -60,7 +60,7 @@ def sample(
     import math
 
     from nextpixel.cli.options import load_model
-    from nextpixel.cli.output import counted, progress
+    from nextpixel.cli.output import counted, progress, say
     from nextpixel.nn.conditions import Labels, named
     from nextpixel.rendering.animation import check_animation, save_animation
     from nextpixel.rendering.grid import grid, layout
@@ -105,7 +105,7 @@ def sample(
         classes = [name for name, each in named(model.condition).items() if isinstance(each, Labels)]
         labels = values[classes[0]] if classes else None
         write_images(images, model.levels, out, columns=columns, scale=scale, labels=labels)
-    print(f"{counted(total, 'image')}: {out}")
+    say(f"{counted(total, 'image')}: {out}")
 
 
 def seeded(seed: int | None) -> torch.Generator:

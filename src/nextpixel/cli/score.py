@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -14,6 +13,7 @@ from cyclopts import Parameter
 from nextpixel.cli.destinations import Force, check_outside
 from nextpixel.cli.options import DataOptions, load_model, open_for
 from nextpixel.errors import InputError
+from nextpixel.runtime.quoting import harmless_cell
 
 if TYPE_CHECKING:
     from nextpixel.data import ImageSet
@@ -36,6 +36,7 @@ def score(
     summary: Path | None = None,
     split: str | None = None,
     own_labels: Annotated[bool, Parameter(negative="")] = False,
+    formula_guard: bool = True,
     vectors: Path | None = None,
     images: DataOptions = DataOptions(),
     force: Force = Force(),
@@ -61,11 +62,12 @@ def score(
         split: train, valid or test; by default all.
         own_labels: Score each image as one of its own class, with a model of labels; by default the likelihood is that
             whatever the class, and the table tells how probable each class is.
+        formula_guard: In a .csv, put an apostrophe before names that a spreadsheet program would take for formulas.
         vectors: File of the images' vectors, for a model conditioned on vectors; see `nextpixel train --help`.
         images: How images are read.
         force: What may be replaced.
     """
-    from nextpixel.cli.output import progress, warn
+    from nextpixel.cli.output import progress, say, warn
     from nextpixel.families.set_condition import conditioned
     from nextpixel.rendering.figure import check_charts
     from nextpixel.rendering.grid import picture_format
@@ -104,10 +106,10 @@ def score(
         )
         if by not in scorer.scores:
             raise InputError(f"--by {by} needs {'--background' if by == 'ratio' else '--normal'}")
-        table = _write(out, scorer, found, by, advance)
+        table = _write(out, scorer, found, by, advance, formula_guard)
     if model.condition is not None and not model.needs_condition:
         warn("an autoencoder encodes each image first: these are likelihoods of reconstructions, not a density")
-    print(_told(scorer, table, by, out))
+    say(_told(scorer, table, by, out))
     if summary is not None:
         shown = panels(table["nats"], table[by], by)
         calibration = scorer.calibration
@@ -120,7 +122,7 @@ def score(
             threshold=None if calibration is None or threshold is None else calibration.threshold(threshold),
         )
         write_result(summary, drawn)
-        print(f"summary: {summary}")
+        say(f"summary: {summary}")
     if maps is not None:
         _write_maps(maps, model, found)
 
@@ -138,7 +140,9 @@ def _background(model: ImageModel, folder: Path | None) -> ImageModel | None:
     return background
 
 
-def _write(out: Path, scorer: Scorer, images: ImageSet, by: str, advance: Callable[[int], None]) -> Scores:
+def _write(
+    out: Path, scorer: Scorer, images: ImageSet, by: str, advance: Callable[[int], None], formula_guard: bool
+) -> Scores:
     """Write the table while it is made, and keep the columns that are told of afterwards."""
     import numpy as np
 
@@ -156,23 +160,34 @@ def _write(out: Path, scorer: Scorer, images: ImageSet, by: str, advance: Callab
                 own: dict[str, Any] = {"image": names[done] if names else done}
                 if labels is not None:
                     own["given_label"] = images.label_names[labels[done]] if images.label_names else labels[done]
-                file.write(_line(own | row, out.suffix.lower(), first=done == 0))
+                file.write(_line(own | row, out.suffix.lower(), first=done == 0, formula_guard=formula_guard))
                 done += 1
             for name in {"nats", "bits_per_dim", by, "anomalous"} & set(columns):
                 kept.setdefault(name, []).append(columns[name])
     return Scores({name: np.concatenate(parts) for name, parts in kept.items()})
 
 
-def _line(row: dict[str, Any], form: str, *, first: bool) -> bytes:
+def _line(row: dict[str, Any], form: str, *, first: bool, formula_guard: bool) -> bytes:
     """A row as the file has it, the first one of a .csv after the names of the columns."""
+    from nextpixel.cli.output import as_json
+
     if form == ".jsonl":
-        return (json.dumps(row, ensure_ascii=False) + "\n").encode()
+        return f"{as_json(row)}\n".encode()
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    if first:
-        writer.writerow(row)
-    writer.writerow([f"{each:.8g}" if isinstance(each, float) else each for each in row.values()])
-    return text.getvalue().encode()
+    # A name with a carriage return is quoted only where lines end with one; ours do not.
+    writer = csv.writer(text, lineterminator="\r\n")
+
+    def cell(value: object) -> object:
+        if isinstance(value, float):
+            return f"{value:.8g}"
+        return harmless_cell(value) if formula_guard and isinstance(value, str) else value
+
+    lines = []
+    for values in ((row,) if first else ()) + (row.values(),):
+        text.truncate(text.seek(0))
+        writer.writerow(map(cell, values))
+        lines.append(text.getvalue().removesuffix("\r\n") + "\n")
+    return "".join(lines).encode()
 
 
 def _told(scorer: Scorer, table: Scores, by: str, out: Path) -> str:
@@ -193,7 +208,7 @@ def _told(scorer: Scorer, table: Scores, by: str, out: Path) -> str:
 
 def _write_maps(folder: Path, model: ImageModel, images: ImageSet) -> None:
     """Two passes: the colours are to mean the same for all images, so the most of any pixel is found first."""
-    from nextpixel.cli.output import progress
+    from nextpixel.cli.output import progress, say
     from nextpixel.rendering.grid import save_picture
     from nextpixel.rendering.heat import heat_map
     from nextpixel.runtime.atomic_files import whole_folder
@@ -210,7 +225,7 @@ def _write_maps(folder: Path, model: ImageModel, images: ImageSet) -> None:
                 for image, own in zip(batch, bits, strict=True):
                     save_picture(heat_map(image, model.levels, own, max(top, 1e-9)), hidden / next(names))
                 advance(len(batch))
-    print(f"heat maps: {folder}; the brightest colour is {top:.2f} bits a pixel")
+    say(f"heat maps: {folder}; the brightest colour is {top:.2f} bits a pixel")
 
 
 def _file_names(images: ImageSet) -> Iterator[str]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nextpixel.cli.options import load_model
+from nextpixel.cli.output import say
 from nextpixel.errors import InputError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -45,7 +46,7 @@ def serve(*runs: Path, host: str = "127.0.0.1", port: int = 8000, token: str | N
     listening = _listen(host, port)
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listening.getsockname()[1]}/" + (f"#token={token}" if token else "")
-    print(f"{', '.join(served.name for served in models)}: {address} (Ctrl-C ends)", flush=True)
+    say(f"{', '.join(served.name for served in models)}: {address} (Ctrl-C ends)")
     config = uvicorn.Config(
         app,
         log_level="warning",

@@ -123,7 +123,7 @@ def train(
 
     import torch
 
-    from nextpixel.cli.output import console, progress
+    from nextpixel.cli.output import announce, progress, say
     from nextpixel.families.build import build
     from nextpixel.families.set_condition import specification_for
     from nextpixel.recipes import read_recipe
@@ -170,7 +170,7 @@ def train(
         usual = {"order": "top", **asdict(ModelOptions()), **asdict(DataOptions()), **asdict(TrainingSettings())}
         followed = read_recipe(recipe).told_of(used, usual)
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    console.print(
+    announce(
         f"{network.family}: {parameters:,} parameters; {len(division.training):,} training and "
         f"{len(division.valid):,} validation images of {' x '.join(map(str, network.image_shape))}, "
         f"{network.levels} levels"
@@ -192,5 +192,5 @@ def train(
     except Interrupted as stop:
         command = shlex.join(["nextpixel", *words, "--resume"])
         raise everywhere(Interrupted(f"{stop}; to go on: {command}")) from None
-    print(f"best weights, all validation images: {likelihood}")
-    print(f"run folder: {out}")
+    say(f"best weights, all validation images: {likelihood}")
+    say(f"run folder: {out}")

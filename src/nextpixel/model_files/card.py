@@ -7,6 +7,7 @@ from collections.abc import Collection
 from nextpixel.model_files.format import WritableModel
 from nextpixel.model_files.record import TrainingRecord
 from nextpixel.nn.conditions import Labels, Specification, Vector, named
+from nextpixel.runtime.quoting import printable, printable_lines
 
 SAMPLES, CURVE = "samples.png", "curve.png"
 
@@ -38,7 +39,7 @@ def facts(model: WritableModel) -> list[tuple[str, str]]:
         ("Causality", record.causality),
         ("Library", record.library),
     ]
-    return [(name, value) for name, value in known if value]
+    return [(name, printable(" ".join(value.split()))) for name, value in known if value]
 
 
 def _trained(record: TrainingRecord) -> str | None:
@@ -65,7 +66,7 @@ def model_card(model: WritableModel, *, pictures: Collection[str] = ()) -> str:
         pictures: which of the pictures `SAMPLES` and `CURVE` lie beside the card.
     """
     rows = "\n".join(f"| {name} | {_cell(value)} |" for name, value in facts(model))
-    name = model.record.name
+    name = printable(model.record.name or "")
     return f"""# {name or model.family}
 
 An exact-likelihood autoregressive model of images, made with nextpixel.
@@ -87,8 +88,8 @@ images = model.sample(16{_argument(model.condition)})
 
 
 def _cell(value: str) -> str:
-    """Text for a cell of a table: one line, and no bar that would end it."""
-    return " ".join(value.split()).replace("|", "\\|")
+    """Text for a cell of a table, which no bar ends."""
+    return value.replace("|", "\\|")
 
 
 def _sections(record: TrainingRecord, pictures: Collection[str]) -> str:
@@ -99,7 +100,7 @@ def _sections(record: TrainingRecord, pictures: Collection[str]) -> str:
         "Limits": record.limits,
         "Intended use": record.intended_use,
     }
-    return "".join(f"\n## {heading}\n\n{text}\n" for heading, text in parts.items() if text)
+    return "".join(f"\n## {heading}\n\n{printable_lines(text)}\n" for heading, text in parts.items() if text)
 
 
 def _argument(specification: Specification | None) -> str:

@@ -11,6 +11,7 @@ from rich.progress import Progress as RichProgress
 
 from nextpixel.runtime.distributed import launched_rank
 from nextpixel.runtime.progress import Advance, Progress, Status
+from nextpixel.runtime.quoting import printable_lines
 
 # Of the processes that do a command together, the first one speaks.
 console = Console(stderr=True, soft_wrap=True, highlight=False, quiet=launched_rank() > 0)
@@ -45,7 +46,7 @@ class TerminalProgress(Progress):
 
     def note(self, text: str) -> None:
         """Print a line, above the bar if there is one."""
-        console.print(text, markup=False)
+        console.print(printable_lines(text), markup=False)
 
 
 def _figures(status: Status) -> str:
