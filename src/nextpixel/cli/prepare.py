@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from nextpixel.cli.options import DataOptions
+from nextpixel.cli.options import DataOptions, tell
 from nextpixel.errors import InputError
 
 
