@@ -1,4 +1,5 @@
 import os
+import re
 
 import numpy as np
 import pytest
@@ -7,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.image_makers import encode, few, noise, pngs, put
-from nextpixel.data import open_images
+from nextpixel.data import open_images, prepare
 from nextpixel.data.sources.folders import _names
-from nextpixel.errors import DataError
+from nextpixel.errors import DataError, InputError
+from nextpixel.families.set_condition import specification_for
 
 TEST, TRAIN, VALID = "test", "train", "valid"
 
@@ -208,8 +210,8 @@ BAD_TABLES = {
     "two rows": ("csv", "file_name,label\na.png,x\na.png,x\nb.png,x\n", "row already"),
     "no column": ("csv", "file,label\na.png,x\n", "no column file_name"),
     "nothing": ("csv", "", "no column file_name"),
-    "no label": ("csv", "file_name,label\na.png,x\nb.png,\n", "row 2 has no label"),
-    "short row": ("csv", "file_name,label\na.png,x\nb.png\n", "row 2 has no label"),
+    "no label": ("csv", "file_name,label\na.png,x\nb.png,\n", r"b\.png.*has no label"),
+    "short row": ("csv", "file_name,label\na.png,x\nb.png\n", r"b\.png.*has no label"),
     "no name": ("csv", "file_name,label\na.png,x\n,x\n", "row 2 has no file_name"),
     "negative": ("csv", "file_name,label\na.png,-1\nb.png,2\n", "-1"),
     "too large": ("csv", "file_name,label\na.png,9999999999999999999\nb.png,2\n", "9999999999999999999"),
@@ -224,7 +226,7 @@ BAD_TABLES = {
         '{"file_name": "a.png", "label": 0.5}\n{"file_name": "b.png", "label": 1}',
         "line 1.*0.5",
     ),
-    "no json label": ("jsonl", '{"file_name": "a.png", "label": 1}\n{"file_name": "b.png"}', "line 2.*None"),
+    "no json label": ("jsonl", '{"file_name": "a.png", "label": 1}\n{"file_name": "b.png"}', r"b\.png.*has no label"),
     "json name": ("jsonl", '{"file_name": 3, "label": 1}', "no file_name"),
     "huge integer": (
         "jsonl",
@@ -234,20 +236,90 @@ BAD_TABLES = {
 }
 
 
+FOREIGN = ("no column", "nothing", "not text", "endless field", "not json", "not an object", "deep json", "long number")
+"""Tables of which nothing says that they are of images."""
+
+
 @pytest.mark.parametrize("case", BAD_TABLES)
-def test_bad_tables_are_named(tmp_path, case):
+def test_bad_tables_stop_nobody_but_those_who_want_what_they_say(tmp_path, case):
     kind, text, message = BAD_TABLES[case]
     put(tmp_path / "set", {**pngs("a.png", "b.png"), f"metadata.{kind}": text})
-    with pytest.raises(DataError, match=message):
-        open_images(tmp_path / "set")
+    images = open_images(tmp_path / "set")
+    assert len(images) == 2 and images.labels is None
+    assert re.search(message, " ".join(images.notes))
+    with pytest.raises(InputError, match="has no labels" if case in (*FOREIGN, "json name") else message):
+        specification_for(images, ["labels"])
+    assert specification_for(images, []) is None
+
+
+def test_a_table_of_something_else_leaves_the_labels_of_folders(tmp_path):
+    tables = {"metadata.csv": "id,score\n1,0.5\n", "x/metadata.csv": "file_name,label\nother.png,z\n"}
+    put(tmp_path / "set", {**pngs("x/a.png", "y/b.png"), **tables})
+    images = open_images(tmp_path / "set")
+    assert images.label_names == ("x", "y") and images.labels_error is None
+    assert [note.split(",")[0] for note in images.notes] == ["read without metadata.csv", "read without x/metadata.csv"]
+
+
+def test_blanks_after_commas_are_no_part_of_names_or_labels(tmp_path):
+    table = "file_name, label, vector\na.png, bee , 1 2\nb.png, ant, 3 4\n"
+    put(tmp_path / "set", {**pngs("a.png", "b.png"), "metadata.csv": table})
+    images = open_images(tmp_path / "set")
+    assert images.label_names == ("ant", "bee") and images.labels.tolist() == [1, 0]
+    assert images.vectors.tolist() == [[1, 2], [3, 4]]
+
+
+def test_a_number_with_a_leading_zero_is_a_name(tmp_path):
+    put(tmp_path / "set", {**pngs("a.png", "b.png"), "metadata.csv": "file_name,label\na.png,01\nb.png,1\n"})
+    images = open_images(tmp_path / "set")
+    assert images.label_names == ("01", "1") and images.labels.tolist() == [0, 1]
+
+
+def test_accents_are_compared_however_they_are_written(tmp_path):
+    composed, decomposed = "caf\u00e9", "cafe\u0301"
+    table = f"file_name,label\n{composed}.png,{decomposed}\ntea.png,tea\n"
+    put(tmp_path / "set", {**pngs(f"{decomposed}.png", "tea.png"), "metadata.csv": table})
+    images = open_images(tmp_path / "set")
+    assert images.label_names == (composed, "tea") and images.labels.tolist() == [0, 1]
+    put(tmp_path / "other", pngs(f"train/{composed}/a.png", "train/tea/b.png", f"test/{decomposed}/c.png"))
+    images = open_images(tmp_path / "other")
+    assert images.label_names == (composed, "tea") and images.labels.tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    "folders",
+    [
+        ("train2017", "val2017", "test2017"),
+        ("Training", "Validation", "Testing"),
+        ("training_set", "dev_set", "test_set"),
+        ("train-images", "valid-images", "test-images"),
+        ("seg_train", "seg_val", "seg_test"),
+        ("train", "eval", "test"),
+    ],
+)
+def test_splits_have_the_names_of_usual_sets(tmp_path, folders):
+    put(tmp_path / "set", pngs(*(f"{folder}/{kind}/{kind}.png" for folder in folders for kind in "ab")))
+    images = open_images(tmp_path / "set")
+    assert images.splits == {"train": 2, "valid": 2, "test": 2} and images.label_names == ("a", "b")
+    assert all(name.startswith(folders[0]) for name in images.split("train").names)
+
+
+def test_a_flat_test_folder_leaves_the_labels_of_the_others(tmp_path):
+    put(tmp_path / "set", pngs("train/a/1.png", "train/b/2.png", "test/3.png"))
+    images = open_images(tmp_path / "set")
+    assert images.label_names == ("a", "b") and images.split("train").labels.tolist() == [0, 1]
+    assert images.labels is None and images.split("test").labels is None
+    assert images.notes == ("no labels for test, whose images lie in no class folders",)
+    again = prepare(tmp_path / "set", tmp_path / "prepared")
+    assert again.split("train").labels.tolist() == [0, 1] and again.split("test").labels is None
 
 
 def test_labels_for_some_splits_only(tmp_path):
     put(tmp_path / "set", pngs("train/a.png", "test/a.png"))
     put(tmp_path / "set/train", {"metadata.csv": "file_name,label\na.png,x"})
     put(tmp_path / "set/test", {"metadata.csv": "file_name\na.png"})
-    with pytest.raises(DataError, match=r"test/a\.png.*no label"):
-        open_images(tmp_path / "set")
+    images = open_images(tmp_path / "set")
+    assert images.split("train").labels.tolist() == [0] and images.split("test").labels is None
+    assert images.notes == ("no labels for test, of which the metadata name no classes",)
 
 
 def test_a_test_folder_beside_other_images_is_not_trained_on_in_silence(tmp_path):

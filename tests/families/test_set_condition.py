@@ -19,7 +19,7 @@ def folder(tmp_path, monkeypatch):
         for index, kind in enumerate(classes):
             path = tmp_path / name / kind / f"{index}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(np.full((3, 4), 60 * index, np.uint8)).save(path)
+            Image.fromarray(np.full((3, 4), 60 * (index % 5), np.uint8)).save(path)
         return nx.open_images(tmp_path / name, levels=3, **options)
 
     return make
@@ -44,9 +44,34 @@ def test_labels_without_names_are_matched_by_number(tmp_path, monkeypatch):
     monkeypatch.setenv("NEXTPIXEL_CACHE", str(tmp_path / "cache"))
     np.savez(tmp_path / "a.npz", images=np.zeros((4, 3, 4), np.uint8), labels=[0, 5, 1, 1])
     images = nx.open_images(tmp_path / "a.npz")
-    assert specification_for(images, ["labels"]) == nx.Labels(6)
-    with pytest.raises(InputError, match=r"class 5; the model's classes are 0\.\.4"):
+    assert specification_for(images, ["labels"]) == nx.Labels(3, ("0", "1", "5"))
+    assert conditioned(images, nx.Labels(6)).condition.tolist() == [0, 5, 1, 1]
+    with pytest.raises(InputError, match=r"class '5'; the model's classes are 0\.\.4"):
         conditioned(images, nx.Labels(5))
+
+
+@pytest.mark.parametrize("labels", [[1, 2, 3], [1990, 2005, 2024], [100123, 2000456, 7]])
+def test_classes_are_the_labels_that_occur(labels):
+    images = nx.open_images([(np.zeros((3, 4), np.uint8), label) for label in labels])
+    specification = specification_for(images, ["labels"])
+    assert specification == nx.Labels(3, tuple(map(str, sorted(labels))))
+    assert conditioned(images, specification).condition.tolist() == [sorted(labels).index(label) for label in labels]
+    with pytest.raises(InputError, match="class '4'"):
+        conditioned(nx.open_images([(np.zeros((3, 4), np.uint8), 4)]), specification)
+
+
+def test_numbers_are_names_where_names_are_numbers(folder):
+    images = folder("set", [str(number) for number in range(12)])
+    numbered = nx.open_images([(np.zeros((3, 4), np.uint8), number) for number in range(12)])
+    specification = specification_for(images, ["labels"])
+    places = conditioned(numbered, specification).condition.tolist()
+    assert [specification.names[place] for place in places] == [str(number) for number in range(12)]
+    values = conditioned(images, specification_for(numbered, ["labels"])).condition.tolist()
+    assert values == [int(images.label_names[label]) for label in images.labels.tolist()]
+    with pytest.raises(InputError, match="class '1'; the classes are 3, 5, 8"):
+        nx.Labels(3, ("3", "5", "8")).number("1")
+    assert nx.Labels(3, ("3", "5", "8")).number("8") == 2 and nx.Labels(2, ("cat", "dog")).number("1") == 1
+    assert nx.Labels(2, ("caf\u00e9", "tea")).number("cafe\u0301") == 0
 
 
 def test_labels_and_vectors_together(folder):

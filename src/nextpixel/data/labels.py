@@ -14,7 +14,7 @@ MAX_LABEL = np.iinfo(np.int64).max
 
 
 def check_labels(values: NDArray[Any], count: int, where: str) -> Labels:
-    """Returns labels as int64 ``[count]``.
+    """Return labels as int64 ``[count]``.
 
     Args:
         values: An array of integers (also of Python integers).
@@ -27,19 +27,19 @@ def check_labels(values: NDArray[Any], count: int, where: str) -> Labels:
     if values.ndim != 1 or len(values) != count:
         raise DataError(
             f"the labels of {where} have shape {list(values.shape)} and must be one for each"
-            f" of its {count} images: make them fit."
+            f" of its {count} images: make them fit"
         )
     if values.dtype != object and values.dtype.kind not in "iu":
-        raise DataError(f"the labels of {where} are {values.dtype} and must be whole numbers: convert them.")
+        raise DataError(f"the labels of {where} are {values.dtype} and must be whole numbers: convert them")
     if len(values) and not 0 <= values.min() <= values.max() <= MAX_LABEL:
         wrong = values.min() if values.min() < 0 else values.max()
-        raise DataError(f"the labels of {where} hold {wrong} and must lie from 0 to {MAX_LABEL}.")
+        raise DataError(f"the labels of {where} hold {wrong} and must lie from 0 to {MAX_LABEL}")
     return values.astype(np.int64)
 
 
 def check_label_names(names: tuple[str, ...], labels: Labels | None, where: str) -> tuple[str, ...]:
-    """Returns the names if there is one for every label, else raises `DataError`."""
+    """Return the names if there is one for every label, else raises `DataError`."""
     highest = -1 if labels is None or not len(labels) else int(labels.max())
     if highest >= len(names):
-        raise DataError(f"{where} has the label {highest} but only {len(names)} label names: name every label.")
+        raise DataError(f"{where} has the label {highest} but only {len(names)} label names: name every label")
     return names

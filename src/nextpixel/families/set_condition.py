@@ -9,7 +9,7 @@ from torch import Tensor
 
 from nextpixel.data import ImageSet
 from nextpixel.errors import InputError
-from nextpixel.nn.conditions import Condition, Labels, Specification, Vector, named
+from nextpixel.nn.conditions import Condition, Labels, Specification, Vector, is_number, named
 
 KINDS = ("labels", "vectors")
 
@@ -23,9 +23,7 @@ def specification_for(images: ImageSet, kinds: Sequence[str]) -> Specification |
     conditions: dict[str, Condition] = {}
     for kind in kinds:
         if kind == "labels":
-            labels = _labels(images)
-            names = images.label_names
-            conditions[kind] = Labels(int(labels.max()) + 1 if names is None else len(names), names)
+            conditions[kind] = _classes(images)
         elif kind == "vectors":
             conditions[kind] = Vector(_vectors(images).shape[1])
         else:
@@ -68,24 +66,38 @@ def _values(images: ImageSet, name: str, condition: Condition) -> Tensor:
     raise InputError(f"a set of images has no maps; attach the condition {name!r} with ImageSet.with_condition")
 
 
-def _matched(images: ImageSet, condition: Labels) -> Tensor:
-    """The labels of a set in the numbers of the model."""
-    labels = _labels(images, f"; this model needs one of its classes for each: {condition.listed}")
+def _classes(images: ImageSet) -> Labels:
+    """The classes of a set: those that its labels have names for, or else the labels that occur."""
+    labels = _labels(images)
+    if images.label_names is not None:
+        return Labels(len(images.label_names), images.label_names)
     present: list[int] = torch.unique(labels).tolist()
-    if condition.names is None or images.label_names is None:
-        if present and present[-1] >= condition.count:
-            raise InputError(f"{images.name} has a class {present[-1]}; the model's classes are {condition.listed}")
-        return labels
-    numbers = torch.zeros(len(images.label_names), dtype=torch.int64)
-    for label in present:
-        name = images.label_names[label]
-        if name not in condition.names:
-            raise InputError(f"{images.name} has a class {name!r}; the model's classes are {condition.listed}")
-        numbers[label] = condition.names.index(name)
-    return numbers[labels]
+    # Years, grades from 1 on or numbers of patients: between them lie classes that no image has.
+    gaps = present != list(range(len(present)))
+    return Labels(len(present), tuple(map(str, present)) if gaps else None)
+
+
+def _matched(images: ImageSet, condition: Labels) -> Tensor:
+    """The labels of a set in the numbers of the model: by name where there are names, a number being its own."""
+    labels = _labels(images, f"; this model needs one of its classes for each: {condition.listed}")
+    values, places = torch.unique(labels, return_inverse=True)
+    names = images.label_names
+    numbers = torch.empty_like(values)
+    for place, value in enumerate(values.tolist()):
+        name = str(value) if names is None else names[value]
+        try:
+            # A model without names takes the place of a class in the list, unless its name is a number itself.
+            by_place = names is not None and condition.names is None and not any(map(is_number, names))
+            numbers[place] = condition.number(str(value) if by_place else name)
+        except InputError:
+            listed = condition.listed
+            raise InputError(f"{images.name} has a class {name!r}; the model's classes are {listed}") from None
+    return numbers[places]
 
 
 def _labels(images: ImageSet, also: str = "") -> Tensor:
+    if images.labels_error is not None:
+        raise InputError(images.labels_error)
     if images.labels is None:
         raise InputError(
             f"{images.name} has no labels{also}; sort its images into one folder a class, or store labels in the .npz"

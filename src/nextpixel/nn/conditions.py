@@ -10,7 +10,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
+from unicodedata import normalize
 
 import torch
 from torch import Tensor, nn
@@ -81,18 +83,21 @@ class Labels(Condition):
         """The classes, for people."""
         if self.names is None:
             return f"0..{self.count - 1}"
-        shown = ", ".join(f"{number} {name}" for number, name in enumerate(self.names[:LISTED]))
+        numbered = not any(map(is_number, self.names))
+        shown = ", ".join(f"{i} {name}" if numbered else name for i, name in enumerate(self.names[:LISTED]))
         return shown if self.count <= LISTED else f"{shown} and {self.count - LISTED} more"
 
     def number(self, name: str) -> int:
-        """The label that a name, or the number as text, stands for.
+        """The label that a name stands for; or its number as text, where no name is a number.
 
         Raises:
             InputError: there is no such class.
         """
-        if self.names is not None and name in self.names:
-            return self.names.index(name)
-        if name.isascii() and name.isdigit() and int(name) < self.count:
+        places, numbered = _places(self.names or ())
+        if (place := places.get(normalize("NFC", name))) is not None:
+            return place
+        # Among names that are numbers a number is a name, and never a place in the list.
+        if is_number(name) and not numbered and str(int(name)) == name and 0 <= int(name) < self.count:
             return int(name)
         raise InputError(f"there is no class {name!r}; the classes are {self.listed}")
 
@@ -171,6 +176,17 @@ class Map(Condition):
 
     def random(self, count: int, generator: torch.Generator) -> Tensor:  # noqa: D102
         return torch.randn(count, self.channels, *self.size, generator=generator)
+
+
+def is_number(name: str) -> bool:
+    """Whether the name of a class is a number."""
+    return name.isascii() and name.removeprefix("-").isdigit()
+
+
+@lru_cache(maxsize=16)
+def _places(names: tuple[str, ...]) -> tuple[dict[str, int], bool]:
+    """The places of names, however their accents are written; and whether one of them is a number."""
+    return {normalize("NFC", name): place for place, name in enumerate(names)}, any(map(is_number, names))
 
 
 def named(specification: Specification | None) -> dict[str, Condition]:

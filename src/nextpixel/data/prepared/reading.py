@@ -27,7 +27,7 @@ from nextpixel.data.prepared.manifest import (
 )
 from nextpixel.data.prepared.shards import HEADER_BYTES, Shards
 from nextpixel.data.prepared.stored_names import StoredNames
-from nextpixel.data.source import Layout, Picture, Rejected
+from nextpixel.data.source import NO_LABEL, Layout, Picture, Rejected
 from nextpixel.data.sources.numpy_files import read_header
 from nextpixel.data.table import Table
 from nextpixel.errors import DataError
@@ -108,7 +108,8 @@ class PreparedSource:
         manifest, where = self.manifest, str(self._folder)
         labels, order, names = self._array(LABELS, np.int64, 1), self._array(ORDER, np.int64, 1), None
         if labels is not None:
-            labels = check_labels(labels, manifest.count, f"{LABELS} in {where}")
+            # Images of a split without labels have NO_LABEL.
+            check_labels(np.maximum(labels, labels == NO_LABEL), manifest.count, f"{LABELS} in {where}")
         if manifest.label_names is not None:
             check_label_names(manifest.label_names, labels, f"{LABELS} in {where}")
         if order is not None and not 0 <= order.min() <= order.max() < manifest.count:

@@ -21,7 +21,7 @@ from nextpixel.data.decode import from_pillow
 from nextpixel.data.entries import Unusable
 from nextpixel.data.labels import check_label_names
 from nextpixel.data.source import NO_LABEL, Layout, Picture, Rejected
-from nextpixel.data.sources.layout import SPLIT_OF_FOLDER, SPLITS
+from nextpixel.data.sources.split_names import SPLITS, split_of
 from nextpixel.errors import DataError
 
 IMAGE_COLUMNS = ("image", "img", "images")
@@ -83,13 +83,19 @@ class DatasetSource:
         """Splits and labels."""
         labels = np.array(self._labels, dtype=np.int64)
         missing = labels == NO_LABEL
+        if missing.all():
+            return Layout(splits=self._counts)
+        notes: tuple[str, ...] = ()
         if missing.any():
-            notes = () if missing.all() else ("no labels, since only some of the images have them",)
-            return Layout(splits=self._counts, notes=notes)
+            parts = np.split(missing, np.cumsum(list(self._counts.values()))[:-1]) if self._counts else [missing]
+            if any(part.any() and not part.all() for part in parts):
+                return Layout(splits=self._counts, notes=("no labels, since only some of the images have them",))
+            bare = [name for name, part in zip(self._counts, parts, strict=True) if part.any()]
+            notes = (f"no labels for {' and '.join(bare)}",)
         names = _label_names(self._parts[0][1])
         if names is not None:
             names = check_label_names(names, labels, self.name)
-        return Layout(splits=self._counts, labels=labels, label_names=names)
+        return Layout(splits=self._counts, labels=labels, label_names=names, notes=notes)
 
     def _items(self, data: Any) -> Iterator[Any]:
         items = (data[number] for number in range(len(data))) if _by_number(data) else iter(data)
@@ -132,7 +138,7 @@ def open_dataset(source: Any, name: str | None = None) -> DatasetSource:
         return DatasetSource(name or type(source).__name__, [(None, source)])
     parts: dict[str, Any] = {}
     for key, data in source.items():
-        split = SPLIT_OF_FOLDER.get(str(key).lower(), str(key))
+        split = split_of(str(key)) or str(key)
         if split in parts:
             raise DataError(f"the data sets have two splits that mean {split}, one of them {key!r}: leave one out.")
         parts[split] = data

@@ -10,6 +10,7 @@ from zipfile import ZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from nextpixel.data.composed import composed
 from nextpixel.data.source import Vectors
 from nextpixel.data.sources.archives import archive_errors, zip_reader
 from nextpixel.data.sources.numpy_files import HEADER_ERRORS, read_small
@@ -50,13 +51,13 @@ def read_vectors(given: str | Path | NDArray[Any], names: Sequence[str] | None, 
     vectors, own_names = _read(path)
     if own_names is None or names is None:
         return _fitting(vectors, count, f"the vectors of {path}", where)
-    row = {name: number for number, name in enumerate(own_names)}
+    row = {composed(name): number for number, name in enumerate(own_names)}
     if len(own_names) != len(vectors) or len(row) != len(own_names):
         raise DataError(f"{path} has {len(vectors)} vectors and {len(row)} different names: give each one its own.")
-    missing = [name for name in names if name not in row]
+    missing = [name for name in names if composed(name) not in row]
     if missing:
         raise DataError(f"{path} has no vector for {missing[0]} of {where}: add one, or leave the entry names out.")
-    return _fitting(vectors[[row[name] for name in names]], count, f"the vectors of {path}", where)
+    return _fitting(vectors[[row[composed(name)] for name in names]], count, f"the vectors of {path}", where)
 
 
 def read_rows(path: Path) -> Vectors:
