@@ -18,7 +18,6 @@ from nextpixel.model_files.record import TrainingRecord
 from nextpixel.model_files.shipped import find_model
 from nextpixel.nn.conditions import from_json
 
-LEAST_WEIGHTS_OF_A_LAYER = 4
 HALVES = {torch.float16, torch.bfloat16}
 
 
@@ -64,11 +63,11 @@ def load(folder: str | Path) -> ImageModel:
         )
     try:
         # A description of a huge model must not be believed before it fits the weights; first what can be told without
-        # building anything, then the shapes of a model that is built without memory.
+        # building anything (every layer has a weight), then the shapes of a model that is built without memory.
         options = description["options"]
         layers = options.get("layers", 1) * options.get("scales", 1)
         widest = max((side for tensor in tensors.values() for side in tensor.shape), default=0)
-        if layers * LEAST_WEIGHTS_OF_A_LAYER > len(tensors) or options.get("features", 1) > widest:
+        if layers > len(tensors) or options.get("features", 1) > widest:
             raise ModelError(f"{config_path} describes a larger model than its weights are; copy the folder again")
         with torch.device("meta"):
             expected = {name: tensor.shape for name, tensor in _build(description).state_dict().items()}
