@@ -237,7 +237,7 @@ def _dependence(
     size = max(2, min(64, FLOATS_IN_A_BATCH // math.prod(model.image_shape)))
     for part in (outputs[each] for each in batches(len(outputs), size)):
         inputs, context = _random_inputs(model, max(2, len(part)), generator)
-        parameters = model._network(inputs, context).flatten(2)
+        parameters = model.parameters_of(inputs, context).flatten(2)
         # Image b of the batch stands for output part[b], so that one backward pass serves them all.
         own = parameters[torch.arange(len(part)), :, part]
         weights = torch.randn(own.shape, generator=generator).to(own)
@@ -250,7 +250,7 @@ def _dependence(
 def _mixes_images(model: ImageModel, generator: torch.Generator) -> bool:
     """Whether the outputs of an image of a batch depend on another one, be it before or after it."""
     inputs, context = _random_inputs(model, 2, generator)
-    parameters = model._network(inputs, context)
+    parameters = model.parameters_of(inputs, context)
     weights = torch.randn(parameters.shape, generator=generator).to(parameters)
     gradients = [
         _gradient((parameters[own] * weights[own]).sum(), inputs, retain_graph=True)[other]
@@ -266,7 +266,7 @@ def _ignored(model: ImageModel, generator: torch.Generator) -> list[str]:
         return []
     # Cut from what made it, so that its gradient can be asked for.
     context = Context(*(each if each is None else each.detach().requires_grad_() for each in context))
-    parameters = model._network(inputs, context)
+    parameters = model.parameters_of(inputs, context)
     weights = torch.randn(parameters.shape, generator=generator).to(parameters)
     ignored = []
     for part, channels in zip(context, model.conditioning.parts, strict=True):

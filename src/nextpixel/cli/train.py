@@ -33,6 +33,11 @@ class ModelOptions:
         dropout: Probability of zeroing a feature in training.
         level_features: Learned features of each level, which the model sees in addition to its number; 0 for none.
             About 16 help much where single levels mean something: scans such as MNIST with 256 levels, codes.
+        head: Distribution of a sub-pixel: softmax, a free probability for each level, or logistic-mixture, which has
+            far fewer parameters and suits photographs.
+        components: Logistic distributions in a mixture.
+        distance: A local-pixelcnn sees no pixel further than so many rows and columns together.
+        lag: Columns to the right that the window of a local-pixelcnn has for each row upwards.
         scales: Number of sizes of a multiscale model.
         factor: How many times smaller each size of a multiscale model is than the next.
         inner: Family of the models inside a multiscale model.
@@ -49,6 +54,10 @@ class ModelOptions:
     skips: bool | None = None
     dropout: float | None = None
     level_features: int | None = None
+    head: str | None = None
+    components: int | None = None
+    distance: int | None = None
+    lag: int | None = None
     scales: int | None = None
     factor: int | None = None
     inner: str | None = None

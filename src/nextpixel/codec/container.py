@@ -16,7 +16,12 @@ from nextpixel.errors import DataError
 from nextpixel.runtime.validation import MOST_SIDE
 
 MAGIC = b"\x89NPX\r\n\x1a\n"
-VERSION = 1
+VERSIONS = TILES, PICTURES = 1, 2
+"""Files of tiles, of families whose images have one size; and of whole pictures."""
+
+DEFLATE, PNG, WEBP = range(3)
+"""How a stored image is stored: deflated, or as the bytes of such a file."""
+
 ONE_IMAGE, HAS_NAMES, HAS_LABELS, HAS_MODEL = 1, 2, 4, 8
 MOST_SUB_PIXELS = 256 * 10**6
 """Of all images of a file, unless whoever reads it allows more."""
@@ -39,12 +44,15 @@ class Contents:
         ranges: of the integer twin's activations.
         checksum: CRC-32 of all pixels, image after image.
         shapes: `(C, H, W)` of each image.
-        blocks: of tiles that were coded together, in order, the streams of their lanes.
-        stored: pixels of images that the model does badly on, deflated, by number of the image.
+        blocks: the streams of the lanes of what was coded together, in order: of tiles, or of a stripe of a picture.
+        stored: images that the model does badly on, by number of the image.
         names: of the images, or None.
         labels: of the images, or None.
         one_image: whether it is a single image rather than a batch of one.
         model: files of the model, by name, where they come along.
+        version: of the format, one of `VERSIONS`.
+        kinds: how an image is stored, by number of the image, where it is not deflated. Version 2.
+        adaptation: what changes the model's weights; see `nextpixel.codec.adaptation`. Version 2.
     """
 
     fingerprint: bytes
@@ -58,6 +66,9 @@ class Contents:
     labels: list[int] | None = None
     one_image: bool = False
     model: dict[str, bytes] = field(default_factory=dict)
+    version: int = TILES
+    kinds: dict[int, int] = field(default_factory=dict)
+    adaptation: bytes = b""
 
 
 def write(contents: Contents) -> bytes:
@@ -68,10 +79,12 @@ def write(contents: Contents) -> bytes:
         | HAS_LABELS * (contents.labels is not None)
         | HAS_MODEL * bool(contents.model)
     )
-    parts = [MAGIC, bytes([VERSION, flags]), contents.fingerprint, bytes([contents.levels - 1])]
+    parts = [MAGIC, bytes([contents.version, flags]), contents.fingerprint, bytes([contents.levels - 1])]
     pairs = [*contents.ranges, *[0] * (len(contents.ranges) % 2)]
     nibbles = bytes(low | high << 4 for low, high in zip(pairs[::2], pairs[1::2], strict=True))
     parts += [_number(len(contents.ranges)), nibbles, struct.pack("<I", contents.checksum)]
+    if contents.version == PICTURES:
+        parts.append(_sized(contents.adaptation))
     runs: list[tuple[Shape, int]] = []
     for shape in contents.shapes:
         if runs and runs[-1][0] == shape:
@@ -87,7 +100,8 @@ def write(contents: Contents) -> bytes:
         parts.append(_sized(deflate(b"".join(map(_number, contents.labels)))))
     parts.append(_number(len(contents.stored)))
     for image, data in sorted(contents.stored.items()):
-        parts += [_number(image), _sized(data)]
+        kind = [_number(contents.kinds.get(image, DEFLATE))] if contents.version == PICTURES else []
+        parts += [_number(image), *kind, _sized(data)]
     parts.append(_number(len(contents.blocks)))
     for lanes in contents.blocks:
         parts += [_number(len(lanes)), *(_number(len(lane)) for lane in lanes)]
@@ -116,16 +130,17 @@ def read(data: bytes, most_sub_pixels: int = MOST_SUB_PIXELS) -> Contents:
         raise DataError("the file is damaged or incomplete: its checksum does not fit; fetch it anew.")
     reader = _Reader(data[:-4], len(MAGIC))
     version, flags = reader.byte(), reader.byte()
-    if version != VERSION or flags >= 2 * HAS_MODEL:
+    if version not in VERSIONS or flags >= 2 * HAS_MODEL:
         raise DataError(
-            f"the file is of format version {version} with flags {flags}, this nextpixel reads version {VERSION} with "
-            f"flags below {2 * HAS_MODEL}: upgrade nextpixel."
+            f"the file is of format version {version} with flags {flags}, this nextpixel reads versions "
+            f"{' and '.join(map(str, VERSIONS))} with flags below {2 * HAS_MODEL}: upgrade nextpixel."
         )
     fingerprint, levels = reader.take(FINGERPRINT_BYTES), reader.byte() + 1
     count = reader.count()
     nibbles = reader.take(-(-count // 2))
     ranges = [byte >> shift & 15 for byte in nibbles for shift in (0, 4)][:count]
     checksum = struct.unpack("<I", reader.take(4))[0]
+    adaptation = reader.sized() if version == PICTURES else b""
     shapes = _read_shapes(reader, most_sub_pixels)
     one_image = bool(flags & ONE_IMAGE)
     if one_image and len(shapes) != 1:
@@ -137,10 +152,17 @@ def read(data: bytes, most_sub_pixels: int = MOST_SUB_PIXELS) -> Contents:
         inner = _Reader(_inflate(reader.sized(), 10 * len(shapes)), 0)
         labels = [inner.number() for _ in shapes]
     stored: dict[int, bytes] = {}
+    kinds: dict[int, int] = {}
     for _ in range(reader.count()):
         image = reader.number()
         if image >= len(shapes) or image in stored:
             raise DataError(f"the file stores an image {image} that it does not have: it is damaged.")
+        if version == PICTURES and (kind := reader.number()) != DEFLATE:
+            if kind not in (PNG, WEBP):
+                raise DataError(
+                    f"the file stores an image in a way {kind} that this nextpixel does not know: upgrade it."
+                )
+            kinds[image] = kind
         stored[image] = reader.sized()
     lengths = [[reader.number() for _ in range(reader.count())] for _ in range(reader.count())]
     blocks = [[reader.take(length) for length in lanes] for lanes in lengths]
@@ -151,7 +173,22 @@ def read(data: bytes, most_sub_pixels: int = MOST_SUB_PIXELS) -> Contents:
         }
     if reader.at != len(reader.data):
         raise DataError("the file is longer than what it holds: it is damaged.")
-    return Contents(fingerprint, levels, ranges, checksum, shapes, blocks, stored, names, labels, one_image, model)
+    return Contents(
+        fingerprint,
+        levels,
+        ranges,
+        checksum,
+        shapes,
+        blocks,
+        stored,
+        names,
+        labels,
+        one_image,
+        model,
+        version,
+        kinds,
+        adaptation,
+    )
 
 
 def deflate(data: bytes) -> bytes:

@@ -17,18 +17,18 @@ import torch
 from torch import Tensor
 
 from nextpixel.codec.gated_twin import GatedTwin
-from nextpixel.codec.integers import LEAST_WEIGHT_BITS, NARROW_LIMIT, WIDE_LIMIT
+from nextpixel.codec.integers import LEAST_WEIGHT_BITS, MOST_RANGE_BITS, NARROW_LIMIT, WIDE_LIMIT
 from nextpixel.codec.pixelcnn_twin import PixelCNNTwin
 from nextpixel.codec.twin import Twin
 from nextpixel.errors import ModelError
 from nextpixel.families.base import ImageModel
 from nextpixel.families.raster_model import RasterModel
+from nextpixel.nn.distributions import Categorical
 from nextpixel.runtime.batching import batches
 from nextpixel.runtime.precision import evaluating
 
 TWINS = {"gated-pixelcnn": GatedTwin, "pixelcnn": PixelCNNTwin}
 
-MOST_RANGE_BITS = 12
 PIXELS_AT_ONCE = 2**16
 """Of the images that ranges are measured on."""
 
@@ -46,6 +46,11 @@ def twin_class(model: ImageModel) -> tuple[type[Twin[RasterModel]], RasterModel]
         remedy = "without --order" if model.family == "turned" else "instead"
         raise ModelError(
             f"models of the family {model.family} cannot compress: train a gated-pixelcnn or a pixelcnn {remedy}"
+        )
+    if not isinstance(model.distribution, Categorical):
+        raise ModelError(
+            f"a {model.family} compresses with the softmax head only; train one with --head softmax, or a "
+            "local-pixelcnn, which compresses with a logistic mixture"
         )
     # What follows holds the model to the class that this twin takes.
     kind = cast("type[Twin[RasterModel]]", TWINS[model.family])

@@ -31,6 +31,9 @@ FRACTION_BITS = 8
 ONE = 1 << FRACTION_BITS
 NARROW_LIMIT, WIDE_LIMIT = 2.0**23, 2.0**50
 MOST_WEIGHT_BITS, LEAST_WEIGHT_BITS = 14, 4
+MOST_RANGE_BITS = 12
+"""Of the integer part of an activation."""
+
 GATE_REACH = 8 * ONE
 """Beyond 8, tanh and sigmoid are 1 to 3e-4."""
 

@@ -27,6 +27,7 @@ from nextpixel.errors import ModelError
 from nextpixel.families.gated_pixelcnn import GatedPixelCNN
 from nextpixel.nn.conditioning import Upsampling
 from nextpixel.nn.conditions import Specification, Values, Vector, named
+from nextpixel.nn.heads import COMPONENTS, SOFTMAX
 from nextpixel.nn.initialisation import keep_deviation
 from nextpixel.runtime.precision import in_full_float32
 from nextpixel.runtime.validation import MOST_FEATURES, integer, switch
@@ -53,6 +54,8 @@ class Autoencoder(GatedPixelCNN):
         skips: of the decoder.
         dropout: of the decoder.
         level_features: of the decoder.
+        head: the distribution of a sub-pixel: `softmax` or `logistic-mixture`.
+        components: of a logistic mixture.
         plain: whether to train an autoencoder by squared error beside it.
         condition: None, or what it is anyway: `Vector(code_size)`, the code.
 
@@ -76,6 +79,8 @@ class Autoencoder(GatedPixelCNN):
         dropout: float = 0.0,
         level_features: int = 0,
         plain: bool = True,
+        head: str = SOFTMAX,
+        components: int = COMPONENTS,
         condition: Specification | None = None,
     ) -> None:
         code_size = integer("code_size", code_size, 1, MOST_FEATURES)
@@ -84,15 +89,17 @@ class Autoencoder(GatedPixelCNN):
         super().__init__(
             image_shape,
             levels,
-            features,
-            layers,
-            kernel_size,
-            first_kernel_size,
-            head_features,
-            skips,
-            dropout,
-            level_features,
-            Vector(code_size),
+            features=features,
+            layers=layers,
+            kernel_size=kernel_size,
+            first_kernel_size=first_kernel_size,
+            head_features=head_features,
+            skips=skips,
+            dropout=dropout,
+            level_features=level_features,
+            head=head,
+            components=components,
+            condition=Vector(code_size),
         )
         self.options = {"code_size": code_size, **self.options, "plain": switch("plain", plain)}
         self.encoder = Encoder(self.image_shape, features, code_size)

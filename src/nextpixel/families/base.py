@@ -24,7 +24,9 @@ from nextpixel.model_files.record import TrainingRecord
 from nextpixel.model_files.saving import save
 from nextpixel.nn.conditioning import Conditioning, Context, ContextSizes
 from nextpixel.nn.conditions import Specification, Values, checked_values, named, random_values
-from nextpixel.nn.distributions import Categorical, Distribution, SamplingParams
+from nextpixel.nn.distributions import SamplingParams
+from nextpixel.nn.heads import COMPONENTS, SOFTMAX, distribution
+from nextpixel.nn.logistic_mixture import LogisticMixture
 from nextpixel.nn.tensors import as_tensor
 from nextpixel.runtime.precision import in_full_float32
 from nextpixel.runtime.validation import MOST_SIDE, integer
@@ -44,6 +46,8 @@ class ImageModel(nn.Module, ABC):
         options: see below.
         condition: what the images depend on: `Labels`, `Vector`, `Map`, a dict of them by name, or None.
         condition_features: maps of the networks that upsample conditions of the kind `Map`.
+        head: the distribution of a sub-pixel, one of `nextpixel.nn.heads.HEADS`.
+        components: of a logistic mixture.
 
     Attributes:
         family: name under which `nextpixel.build` knows the class.
@@ -62,6 +66,10 @@ class ImageModel(nn.Module, ABC):
     arithmetic: ClassVar[tuple[str, ...]] = ("_network", "_predict", "normalised")
     """Methods that the parallel pass consists of: who overrides one overrides the steps as well."""
 
+    any_size: ClassVar[bool] = False
+    """Whether images may have any height and width; else those of `image_shape`."""
+
+    default_head: ClassVar[str] = SOFTMAX
     _checkpoint_activations = False
 
     def __init__(
@@ -71,6 +79,9 @@ class ImageModel(nn.Module, ABC):
         options: dict[str, Any],
         condition: Specification | None = None,
         condition_features: int = 1,
+        *,
+        head: str = SOFTMAX,
+        components: int = COMPONENTS,
     ) -> None:
         super().__init__()
         self.check_arithmetic()
@@ -82,12 +93,21 @@ class ImageModel(nn.Module, ABC):
             integer("the width in image_shape", image_shape[2], 1, MOST_SIDE),
         )
         self.levels = integer("levels", levels, 2, 256)
-        self.options = options
+        self.distribution = distribution(head, self.levels, self.image_shape[0], components)
+        self.options = options | self._head_options(head)
         self.record = TrainingRecord()
-        self.distribution: Distribution = Categorical(self.levels)
         self.condition = condition
         conditions = named(condition)
         self.conditioning = Conditioning(conditions, self.image_shape[1:], condition_features) if conditions else None
+
+    def _head_options(self, head: str) -> dict[str, Any]:
+        """The options that tell the head; none where it is the one that models had before there was a choice.
+
+        So the descriptions of those models, whose fingerprints are in files, stay.
+        """
+        if isinstance(self.distribution, LogisticMixture):
+            return {"head": head, "components": self.distribution.components}
+        return {} if self.default_head == SOFTMAX else {"head": head}
 
     @property
     def checkpoint_activations(self) -> bool:
@@ -190,7 +210,7 @@ class ImageModel(nn.Module, ABC):
 
     def bits_per_dim(self, images: Tensor, condition: Values | None = None) -> Tensor:
         """Bits for each sub-pixel of each image, `-log_prob / (C*H*W*ln 2)`: `[B]`. See `logits`."""
-        return self.log_prob(images, condition) / (-math.prod(self.image_shape) * math.log(2))
+        return self.log_prob(images, condition) / (-math.prod(as_tensor(images, "images").shape[1:]) * math.log(2))
 
     # Generation ------------------------------------------------------------------------------------------------
 
@@ -393,7 +413,17 @@ class ImageModel(nn.Module, ABC):
 
     @in_full_float32
     def _predict(self, images: Tensor, context: Context | None) -> Tensor:
-        return self._network(self.normalised(images), context)
+        """The parameters of all sub-pixels of images, as their distribution takes them."""
+        return self.parameters_of(self.normalised(images), context)
+
+    def parameters_of(self, inputs: Tensor, context: Context | None) -> Tensor:
+        """The parameters of all sub-pixels, `[B, P, C, H, W]`, with what earlier colours of a pixel add to them.
+
+        Args:
+            inputs: float `[B, C, H, W]` in [-1, 1].
+            context: what the layers see of the conditions; None without.
+        """
+        return self.distribution.coupled_map(self._network(inputs, context), inputs)
 
     def _values(self, condition: Any, count: int) -> dict[str, Tensor]:
         """The values of the conditions by name, on the model's device, if they fit the model and `count` images."""
@@ -465,6 +495,9 @@ class ImageModel(nn.Module, ABC):
     def _check_shape(self, images: Tensor) -> None:
         if images.dtype not in INTEGERS:
             raise InputError(f"images must be uint8 or signed integers in 0..{self.levels - 1}, not {images.dtype}")
+        places = self.context_sizes.places if self.context_sizes is not None else 0
+        if self.any_size and not places and images.ndim == 4 and images.shape[1] == self.image_shape[0]:
+            return
         if images.ndim != 4 or tuple(images.shape[1:]) != self.image_shape:
             raise InputError(
                 f"images must have the shape [B, {', '.join(map(str, self.image_shape))}], not {list(images.shape)}"

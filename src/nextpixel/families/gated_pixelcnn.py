@@ -26,6 +26,7 @@ from nextpixel.nn.conditioning import Context
 from nextpixel.nn.conditions import Specification
 from nextpixel.nn.gated import GatedLayer
 from nextpixel.nn.head import Head
+from nextpixel.nn.heads import COMPONENTS, SOFTMAX
 from nextpixel.nn.layers import Layers
 from nextpixel.nn.level_embedding import LevelEmbedding
 from nextpixel.nn.masks import ChannelGroups
@@ -51,6 +52,8 @@ class GatedPixelCNN(RasterModel):
         dropout: probability of zeroing a gated feature of the horizontal stack in training.
         level_features: learned features of each level, which the first layer sees besides its number (see
             `nextpixel.nn.level_embedding`); 0 for none, as in the paper.
+        head: the distribution of a sub-pixel: `softmax` or `logistic-mixture`.
+        components: of a logistic mixture.
         condition: what the images depend on; every layer sees it, in both stacks.
 
     Raises:
@@ -71,6 +74,8 @@ class GatedPixelCNN(RasterModel):
         skips: bool = True,
         dropout: float = 0.0,
         level_features: int = 0,
+        head: str = SOFTMAX,
+        components: int = COMPONENTS,
         condition: Specification | None = None,
     ) -> None:
         options = {
@@ -87,7 +92,7 @@ class GatedPixelCNN(RasterModel):
         if integer("level_features", level_features, 0, MOST_FEATURES):
             # Left out where there are none, so that the fingerprints of models without, which files carry, stay.
             options["level_features"] = level_features
-        super().__init__(image_shape, levels, options, condition, features)
+        super().__init__(image_shape, levels, options, condition, features, head=head, components=components)
         channels = self.image_shape[0]
         self.reach = first_kernel_size // 2 + (layers - 1) * (kernel_size // 2)
         self.image_maps = LevelEmbedding(channels, self.levels, level_features)

@@ -33,6 +33,7 @@ from nextpixel.families.inner import check_inner, inner_conditions, inner_values
 from nextpixel.generation.canvas import Canvas
 from nextpixel.nn.conditioning import Context, Upsampling
 from nextpixel.nn.conditions import Condition, Map, Specification
+from nextpixel.nn.heads import COMPONENTS, SOFTMAX
 from nextpixel.nn.layers import Layers
 from nextpixel.runtime.validation import MOST_FEATURES, MOST_SIDE, integer
 
@@ -48,6 +49,8 @@ class Multiscale(ImageModel):
         inner: family of the models inside.
         scales: number of sizes, at least 2.
         factor: k, how many times smaller an image is than the next, at least 2.
+        head: the distribution of a sub-pixel: `softmax` or `logistic-mixture`.
+        components: of a logistic mixture.
         condition: what the images depend on, at all scales.
         **inner_options: further options of the models inside.
 
@@ -66,13 +69,15 @@ class Multiscale(ImageModel):
         inner: str = "gated-pixelcnn",
         scales: int = 2,
         factor: int = 2,
+        head: str = SOFTMAX,
+        components: int = COMPONENTS,
         condition: Specification | None = None,
         **inner_options: Any,
     ) -> None:
         scales, factor = integer("scales", scales, 2, 8), integer("factor", factor, 2, MOST_SIDE)
         own = {"inner": check_inner(inner), "scales": scales, "factor": factor}
         features = integer("features", features, 1, MOST_FEATURES)
-        super().__init__(image_shape, levels, own, condition, features)
+        super().__init__(image_shape, levels, own, condition, features, head=head, components=components)
         self.factor = factor
         self.strides = [factor**step for step in reversed(range(scales))]
         channels, height, width = self.image_shape
@@ -89,6 +94,8 @@ class Multiscale(ImageModel):
                     condition=conditions or None,
                     features=features,
                     layers=layers,
+                    head=head,
+                    components=components,
                     **inner_options,
                 )
             )

@@ -21,6 +21,7 @@ from nextpixel.families.inner import check_inner, inner_conditions, inner_values
 from nextpixel.generation.canvas import Canvas
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.conditions import Specification
+from nextpixel.nn.heads import COMPONENTS, SOFTMAX
 from nextpixel.runtime.validation import MOST_FEATURES, integer
 
 Side = Literal["top", "bottom", "left", "right"]
@@ -36,6 +37,8 @@ class Oriented(ImageModel):
         layers: of the model inside.
         inner: family of the model inside.
         order: the side at which it begins: `top` and `bottom` row by row, `left` and `right` column by column.
+        head: the distribution of a sub-pixel: `softmax` or `logistic-mixture`.
+        components: of a logistic mixture.
         condition: what the images depend on.
         **inner_options: further options of the model inside.
 
@@ -53,6 +56,8 @@ class Oriented(ImageModel):
         layers: int = 8,
         inner: str = "gated-pixelcnn",
         order: Side = "bottom",
+        head: str = SOFTMAX,
+        components: int = COMPONENTS,
         condition: Specification | None = None,
         **inner_options: Any,
     ) -> None:
@@ -60,7 +65,7 @@ class Oriented(ImageModel):
             raise ModelError(f"order must be one of {', '.join(get_args(Side))}, not {order!r}")
         own = {"inner": check_inner(inner), "order": order}
         features = integer("features", features, 1, MOST_FEATURES)
-        super().__init__(image_shape, levels, own, condition, features)
+        super().__init__(image_shape, levels, own, condition, features, head=head, components=components)
         self.side: Side = order
         channels, height, width = self.image_shape
         size = (height, width) if order in ("top", "bottom") else (width, height)
@@ -71,6 +76,8 @@ class Oriented(ImageModel):
             condition=inner_conditions(self.context_sizes, size) or None,
             features=features,
             layers=layers,
+            head=head,
+            components=components,
             **inner_options,
         )
         self.options = {**self.inner.options, **own}

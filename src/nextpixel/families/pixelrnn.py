@@ -29,6 +29,7 @@ from nextpixel.families.residual_stepper import ResidualStepper
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.conditions import Specification
 from nextpixel.nn.diagonal_lstm import DiagonalBiLSTM
+from nextpixel.nn.heads import COMPONENTS, SOFTMAX
 from nextpixel.nn.masks import ChannelGroups
 from nextpixel.nn.receptive_field import RowReach, raster_context
 from nextpixel.nn.row_lstm import RowLSTM
@@ -95,6 +96,8 @@ class DiagonalBiLSTMModel(ResidualNetwork[DiagonalBiLSTM]):
         skips: bool = False,
         dropout: float = 0.0,
         level_features: int = 0,
+        head: str = SOFTMAX,
+        components: int = COMPONENTS,
         condition: Specification | None = None,
     ) -> None:
         super().__init__(
@@ -108,6 +111,8 @@ class DiagonalBiLSTMModel(ResidualNetwork[DiagonalBiLSTM]):
             skips=skips,
             dropout=dropout,
             level_features=level_features,
+            head=head,
+            components=components,
             condition=condition,
         )
 

@@ -34,6 +34,10 @@ FAMILIES: dict[str, Family] = {
         "nextpixel.families.gated_pixelcnn:GatedPixelCNN",
         "two stacks of gated convolutions, no blind spot (van den Oord et al. 2016, arXiv 1606.05328)",
     ),
+    "local-pixelcnn": Family(
+        "nextpixel.families.local_pixelcnn:LocalPixelCNN",
+        "one masked convolution with a large window, for images of any size (arXiv 2109.02639, 2202.12120)",
+    ),
     "multiscale": Family(
         "nextpixel.families.multiscale:Multiscale",
         "a small image first, then larger ones given it (van den Oord et al. 2016, arXiv 1601.06759, section 3.6)",

@@ -20,6 +20,7 @@ from nextpixel.families.raster_model import RasterModel
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.conditions import Specification
 from nextpixel.nn.head import Head
+from nextpixel.nn.heads import COMPONENTS, SOFTMAX
 from nextpixel.nn.layers import Layers
 from nextpixel.nn.level_embedding import LevelEmbedding
 from nextpixel.nn.masked_conv import MaskedConv2d
@@ -46,6 +47,8 @@ class ResidualNetwork(RasterModel, Generic[Core]):
         dropout: probability of zeroing one of the h features in training.
         level_features: learned features of each level, which the first layer sees besides its number (see
             `nextpixel.nn.level_embedding`); 0 for none, as in the paper.
+        head: the distribution of a sub-pixel: `softmax` or `logistic-mixture`.
+        components: of a logistic mixture.
         condition: what the images depend on; the core of every block sees it.
 
     Raises:
@@ -69,6 +72,8 @@ class ResidualNetwork(RasterModel, Generic[Core]):
         skips: bool = False,
         dropout: float = 0.0,
         level_features: int = 0,
+        head: str = SOFTMAX,
+        components: int = COMPONENTS,
         condition: Specification | None = None,
     ) -> None:
         options = {
@@ -87,7 +92,7 @@ class ResidualNetwork(RasterModel, Generic[Core]):
             # Left out where there are none, so that the fingerprints of models without, which files carry, stay.
             options["level_features"] = level_features
         chosen = {name: each for name, each in options.items() if name not in self.fixed}
-        super().__init__(image_shape, levels, chosen, condition, features)
+        super().__init__(image_shape, levels, chosen, condition, features, head=head, components=components)
         channels = self.image_shape[0]
         reach = first_kernel_size // 2
         hidden = ChannelGroups.split(features, channels)

@@ -147,6 +147,7 @@ def _walk_row(
         for each in (canvas.images.long(), canvas.known, canvas.uniforms)
     )
     places, drawn, logits = [], [], []
+    inputs: list[Tensor] = []
     for column in range(width):
         for colour in range(colours):
             place = column * colours + colour
@@ -155,13 +156,16 @@ def _walk_row(
             if parameters is None:
                 values = given[place]
             else:
+                if distribution.couples:
+                    parameters = distribution.coupled(parameters, inputs[column * colours :], colour)
                 logits.append(distribution.logits(parameters))
                 values = draw(logits[-1], uniforms[place], canvas.sampling)
                 if by_some[colour][row][column]:
                     values = torch.where(known[place], given[place], values)
                 places.append(place)
                 drawn.append(values)
-            stepper.tell(column, colour, canvas.normalised(values))
+            inputs.append(canvas.normalised(values))
+            stepper.tell(column, colour, inputs[-1])
         canvas.done(colours)
     at = torch.tensor(places, device=canvas.images.device)
     here = (slice(None), at % colours, row, at // colours)

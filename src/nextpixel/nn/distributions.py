@@ -8,6 +8,7 @@ arXiv 1601.06759; both are `Categorical`.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -22,13 +23,42 @@ from nextpixel.runtime.validation import integer, real
 class Distribution(ABC):
     """The distribution of one sub-pixel.
 
+    A network gives parameters that depend on earlier pixels, and in most families on earlier colours of the same pixel.
+    A distribution may depend on these colours by itself as well: `coupled` makes of the network's parameters those that
+    `logits` and `log_prob` take.
+
     Attributes:
         levels: number of values a sub-pixel can have.
         parameters: numbers that the network gives for a sub-pixel.
+        couples: whether `coupled` changes anything.
     """
 
     levels: int
     parameters: int
+    couples: bool = False
+
+    def coupled(self, parameters: Tensor, earlier: Sequence[Tensor], colour: int) -> Tensor:  # noqa: ARG002
+        """The parameters of a colour, given the colours of the same pixel before it.
+
+        Args:
+            parameters: `[B, parameters, ...]`, from the network.
+            earlier: floats in [-1, 1] of each colour before it, `[B, ...]`.
+            colour: which.
+
+        Returns:
+            As `parameters`.
+        """
+        return parameters
+
+    def coupled_map(self, parameters: Tensor, inputs: Tensor) -> Tensor:
+        """The parameters of all sub-pixels: `coupled` for `[B, parameters, C, H, W]` and images `[B, C, H, W]`."""
+        if not self.couples:
+            return parameters
+        colours = [
+            self.coupled(parameters[:, :, colour], inputs[:, :colour].unbind(1), colour)
+            for colour in range(inputs.shape[1])
+        ]
+        return torch.stack(colours, dim=2)
 
     @abstractmethod
     def logits(self, parameters: Tensor) -> Tensor:

@@ -1,0 +1,131 @@
+"""The decoder's inner loop, compiled: the same integers as those of `logistic_shares.search` and `rans.LaneDecoder`.
+
+numba compiles it when it is first used, which takes some seconds, and keeps the result. Where numba is missing (extra
+`fast`), NumPy does the same work, some ten times slower.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.util import find_spec
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextpixel.codec.logistic_shares import INVERSE_BITS, LEVEL_BITS, LOGISTIC_BITS, LOGISTIC_REACH
+from nextpixel.codec.rans import FIRST, PRECISION, TOTAL, WORD
+
+Integers = NDArray[np.int64]
+
+REACH = LOGISTIC_REACH << LOGISTIC_BITS
+HALF_LEVEL = 1 << (LEVEL_BITS - 1)
+
+
+class Kernel(Protocol):
+    """Decode the colours of some pixels, in order; see `decode_pixels`."""
+
+    def __call__(
+        self,
+        weights: Integers,
+        means: Integers,
+        inverses: Integers,
+        coefficients: Integers,
+        sums: Integers,
+        divisor: int,
+        nearest: int,
+        table: Integers,
+        levels: int,
+        lanes: Integers,
+        state: Integers,
+        words: Integers,
+        following: Integers,
+        ends: Integers,
+        values: Integers,
+    ) -> None:
+        """See `decode_pixels`."""
+
+
+def decode_pixels(
+    weights: Integers,
+    means: Integers,
+    inverses: Integers,
+    coefficients: Integers,
+    sums: Integers,
+    divisor: int,
+    nearest: int,
+    table: Integers,
+    levels: int,
+    lanes: Integers,
+    state: Integers,
+    words: Integers,
+    following: Integers,
+    ends: Integers,
+    values: Integers,
+) -> None:
+    """Decode the colours of N pixels: first all first colours, then all second ones.
+
+    Args:
+        weights: `[C, N, K]`; this and the next four as in `local_twin.Prediction`.
+        means: `[C, N, K]`.
+        inverses: `[C, N, K]`.
+        coefficients: `[pairs, N, K]`.
+        sums: `[C, N]`.
+        divisor: of what coefficients add.
+        nearest: how many values `sums` are of.
+        table: `logistic_shares.logistic_table()`.
+        levels: values that a sub-pixel can take.
+        lanes: `[N]`: the lane of each pixel.
+        state: of each lane; is changed, and so is `following`. See `rans.LaneDecoder`.
+        words: of all lanes.
+        following: where each lane goes on in `words`.
+        ends: where each lane ends there.
+        values: `[colours, N]`, to be filled.
+    """
+    colours, count = values.shape
+    components = weights.shape[2]
+    shifted = np.empty(components, np.int64)
+    for colour in range(colours):
+        first = colour * (colour - 1) // 2
+        for pixel in range(count):
+            for k in range(components):
+                mean = means[colour, pixel, k]
+                for before in range(colour):
+                    above = nearest * values[before, pixel] - sums[before, pixel]
+                    mean += (coefficients[first + before, pixel, k] * above + divisor // 2) // divisor
+                shifted[k] = mean
+            lane = lanes[pixel]
+            x = state[lane]
+            slot = x & (TOTAL - 1)
+            low, high = 0, levels
+            start, end = 0, TOTAL
+            while high - low > 1:
+                middle = (low + high) >> 1
+                at = (middle << LEVEL_BITS) - HALF_LEVEL
+                share = 0
+                for k in range(components):
+                    place = ((at - shifted[k]) * inverses[colour, pixel, k]) >> INVERSE_BITS
+                    place = min(max(place, -REACH), REACH) + REACH
+                    share += weights[colour, pixel, k] * table[place]
+                share = middle + (share >> PRECISION)
+                if share <= slot:
+                    low, start = middle, share
+                else:
+                    high, end = middle, share
+            values[colour, pixel] = low
+            x = (end - start) * (x >> PRECISION) + slot - start
+            while x < FIRST and following[lane] < ends[lane]:
+                x = (x << WORD) | words[following[lane]]
+                following[lane] += 1
+            state[lane] = x
+
+
+@lru_cache(maxsize=1)
+def kernel() -> Kernel | None:
+    """The compiled `decode_pixels`; None without numba."""
+    if find_spec("numba") is None:
+        return None
+    from numba import njit
+
+    compiled: Kernel = njit(cache=True, nogil=True)(decode_pixels)
+    return compiled

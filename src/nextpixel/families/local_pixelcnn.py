@@ -1,0 +1,278 @@
+"""A local PixelCNN, for images of any size.
+
+One masked convolution with a large window and 1x1 layers after it: a pixel sees its neighbourhood and nothing else, as
+in the local models of Zhang et al. 2021 (arXiv 2109.02639) and NeLLoC (Zhang et al. 2022, arXiv 2202.12120), which
+found that what all photographs have in common lies there. The network runs once a pixel, not once a sub-pixel: the
+colours of a pixel depend on each other by the head alone, so the logistic mixture is the head to take. With a softmax
+they are independent of each other, given the pixels before.
+
+The window's values, and the head's means and scales, are in the units of the neighbourhood
+(`nextpixel.nn.local_units`):
+
+    h = relu(W x)                        x: the window, the neighbourhood's means and deviations
+    h = h + B relu(A h)                  in each block
+    means and scales in local units, weights, coefficients = O relu(h)
+
+Nothing depends on the place in the image or on the image's size.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from nextpixel.families.base import ImageModel
+from nextpixel.generation.canvas import Canvas
+from nextpixel.generation.wavefront import walk_by_fronts
+from nextpixel.nn.conditioning import ConditionBias, Context, ContextSizes
+from nextpixel.nn.conditions import Specification
+from nextpixel.nn.heads import COMPONENTS, LOGISTIC_MIXTURE
+from nextpixel.nn.layers import Layers
+from nextpixel.nn.local_units import LARGEST, MIDDLE_STEP, STEPS_A_UNIT, LocalUnits, local_units
+from nextpixel.nn.local_window import LocalWindow
+from nextpixel.nn.logistic_mixture import LogisticMixture
+from nextpixel.nn.recompute import call
+from nextpixel.runtime.validation import MOST_FEATURES, MOST_LAYERS, integer, odd_size
+
+PIXELS_AT_ONCE = 2**14
+"""Of images in evaluation, so that memory does not grow with their size."""
+
+FIRST_DEVIATION, OUTER_DEVIATION, OUTPUT_DEVIATION = 0.75, 0.3 * math.sqrt(2), 0.2
+"""Of the initial weights, times the root of the inputs: a deep stack begins near the identity, the head near one
+mixture."""
+
+
+class LocalLayer(nn.Module):
+    """A 1x1 layer and the conditions that shift it, before a ReLU.
+
+    Args:
+        inputs: numbers of a pixel that it takes.
+        outputs: numbers of a pixel that it gives.
+        deviation: of the initial weights, times the root of `inputs`.
+        sizes: channels of the conditions; None without.
+    """
+
+    PARTS: ClassVar[dict[str, type[nn.Module]]] = {"linear": nn.Linear, "condition": ConditionBias}
+
+    def __init__(self, inputs: int, outputs: int, deviation: float, sizes: ContextSizes | None) -> None:
+        super().__init__()
+        self.linear = nn.Linear(inputs, outputs)
+        nn.init.normal_(self.linear.weight, std=deviation / math.sqrt(inputs))
+        nn.init.zeros_(self.linear.bias)
+        self.condition = ConditionBias(sizes, outputs) if sizes else None
+
+    def forward(self, features: Tensor, context: Context | None) -> Tensor:
+        """From `[B, N, inputs]` at N pixels to `[B, N, outputs]`."""
+        maps: Tensor = self.linear(features)
+        if self.condition is not None and context is not None:
+            maps = self.condition(maps.transpose(1, 2)[..., None], context)[..., 0].transpose(1, 2)
+        return maps
+
+
+class LocalBlock(nn.Module):
+    """h + B relu(A h).
+
+    Args:
+        features: numbers of a pixel.
+        sizes: channels of the conditions; None without.
+    """
+
+    PARTS: ClassVar[dict[str, type[nn.Module]]] = {"inner": LocalLayer, "activation": nn.ReLU, "outer": LocalLayer}
+
+    def __init__(self, features: int, sizes: ContextSizes | None) -> None:
+        super().__init__()
+        self.inner = LocalLayer(features, features, math.sqrt(2), sizes)
+        self.activation = nn.ReLU()
+        self.outer = LocalLayer(features, features, OUTER_DEVIATION, None)
+
+    def forward(self, features: Tensor, context: Context | None) -> Tensor:
+        """From `[B, N, features]` to as many."""
+        change: Tensor = self.outer(self.activation(self.inner(features, context)), None)
+        return features + change
+
+
+class LocalPixelCNN(ImageModel):
+    """A local PixelCNN.
+
+    Args:
+        image_shape: `(C, H, W)`: the channels that images must have, and the size of those that `sample` draws. All
+            other methods take images of any height and width.
+        levels: values that a sub-pixel can take, 2 to 256.
+        features: numbers h of a pixel that each layer makes.
+        layers: residual blocks of two 1x1 layers, at least 1.
+        kernel_size: odd side of the window, from 5: how many rows above, and columns to either side, it has with the
+            pixel at its centre.
+        distance: the window holds no pixel further than so many rows and columns together.
+        lag: the window reaches so many columns to the right for each row upwards; the smaller, the fewer steps it takes
+            to decode or draw an image.
+        head: the distribution of a sub-pixel: `logistic-mixture` or `softmax`.
+        components: of the logistic mixture.
+        condition: what the images depend on; every block sees it.
+
+    Raises:
+        ModelError: an argument is out of range.
+    """
+
+    family = "local-pixelcnn"
+    any_size = True
+    default_head = LOGISTIC_MIXTURE
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        levels: int = 256,
+        features: int = 96,
+        layers: int = 3,
+        kernel_size: int = 13,
+        distance: int = 8,
+        lag: int = 1,
+        head: str = LOGISTIC_MIXTURE,
+        components: int = COMPONENTS,
+        condition: Specification | None = None,
+    ) -> None:
+        reach = integer("kernel_size", odd_size("kernel_size", kernel_size), 5) // 2
+        options = {
+            "features": integer("features", features, 1, MOST_FEATURES),
+            "layers": integer("layers", layers, 1, MOST_LAYERS),
+            "kernel_size": 2 * reach + 1,
+            "distance": integer("distance", distance, 2, 2 * reach),
+            "lag": integer("lag", lag, 1, reach),
+        }
+        super().__init__(image_shape, levels, options, condition, features, head=head, components=components)
+        self.window = LocalWindow(reach, distance, lag)
+        self.beyond = self.levels // 2
+        self.half_range = (self.levels - 1) / 2
+        channels = self.image_shape[0]
+        inputs = (len(self.window.offsets) + 2) * channels
+        self.first = LocalLayer(inputs, features, FIRST_DEVIATION, self.context_sizes)
+        self.activation = nn.ReLU()
+        self.blocks = Layers(LocalBlock, (LocalBlock(features, self.context_sizes) for _ in range(layers)))
+        self.output = LocalLayer(features, self._outputs, OUTPUT_DEVIATION, None)
+        self._spread_components()
+
+    @property
+    def _outputs(self) -> int:
+        """Numbers of a pixel that the last layer gives; a mixture needs no coefficients of later colours."""
+        channels = self.image_shape[0]
+        if isinstance(self.distribution, LogisticMixture):
+            return self.distribution.components * (3 * channels + channels * (channels - 1) // 2)
+        return self.distribution.parameters * channels
+
+    @property
+    def _parameter_shape(self) -> tuple[int, int]:
+        return self.image_shape[0], self.distribution.parameters
+
+    @torch.no_grad()
+    def _spread_components(self) -> None:
+        """Begin with components beside each other, and with colours that move as one."""
+        if not isinstance(self.distribution, LogisticMixture):
+            return
+        channels, components = self.image_shape[0], self.distribution.components
+        parts = self.output.linear.bias.view(-1, components)
+        parts[channels : 2 * channels] = torch.linspace(-0.3, 0.3, components) if components > 1 else 0.0
+        parts[2 * channels : 3 * channels] = -1.0
+        for colour in range(1, channels):
+            first = 3 * channels + colour * (colour - 1) // 2
+            parts[first : first + colour] = 1 / colour
+
+    def _network(self, inputs: Tensor, context: Context | None) -> Tensor:
+        batch, _, height, width = inputs.shape
+        canvas = self._canvas(inputs)
+        rows = height if torch.is_grad_enabled() else max(1, PIXELS_AT_ONCE // (batch * width))
+        tops = [*range(0, height, rows), height]
+        strips = [self._strip(canvas, top, bottom, width, context) for top, bottom in pairwise(tops)]
+        # [B, H, W, C, P] to [B, P, C, H, W]
+        return torch.cat(strips, dim=1).permute(0, 4, 3, 1, 2)
+
+    def _strip(self, canvas: Tensor, top: int, bottom: int, width: int, context: Context | None) -> Tensor:
+        """The head's parameters in some rows, `[B, rows, W, C, P]`."""
+        reach = self.window.reach
+        windows = torch.stack(
+            [
+                canvas[:, reach + top + down : reach + bottom + down, reach + right : reach + right + width]
+                for down, right in self.window.offsets
+            ],
+            dim=3,
+        )
+        if context is not None and context.places is not None:
+            context = context._replace(places=context.places[:, :, top:bottom].flatten(2)[..., None])
+        return self.parameters_at(windows.flatten(1, 2), context).view(
+            len(canvas), bottom - top, width, *self._parameter_shape
+        )
+
+    def _canvas(self, inputs: Tensor) -> Tensor:
+        """The image in levels, with what stands beyond its edges: `[B, reach + H, reach + W + reach, C]`."""
+        batch, channels, height, width = inputs.shape
+        sources = self.window.sources(height, width).to(inputs.device)
+        pixels = (inputs.flatten(2).transpose(1, 2) + 1) * self.half_range
+        beyond = pixels.new_full((batch, 1, channels), self.beyond)
+        return torch.cat([pixels, beyond], dim=1)[:, sources.flatten()].view(batch, *sources.shape, channels)
+
+    def parameters_at(self, windows: Tensor, context: Context | None) -> Tensor:
+        """The head's parameters at some pixels, without what earlier colours of a pixel add.
+
+        Args:
+            windows: values in levels, `[B, N, n, C]`, in the order of `window.offsets`.
+            context: what the layers see of the conditions; its places, `[B, s, N, 1]`, are those of these pixels.
+
+        Returns:
+            `[B, N, C, distribution.parameters]`.
+        """
+        units = local_units(windows[:, :, list(self.window.nearest)], self.levels)
+        values = (windows - units.mean[:, :, None]) / units.deviation[:, :, None]
+        middle = (units.mean - self.beyond) * (4 / self.levels)
+        step = (units.step - MIDDLE_STEP) / STEPS_A_UNIT
+        inputs = torch.cat([values.clamp(-LARGEST, LARGEST).flatten(2), middle, step], dim=2)
+        features: Tensor = self.activation(self.first(inputs, context))
+        for block in self.blocks:
+            features = call(block, features, context, recompute=self.checkpoint_activations)
+        return self._of_distribution(self.output(self.activation(features), None), units)
+
+    def _of_distribution(self, outputs: Tensor, units: LocalUnits) -> Tensor:
+        """The last layer's numbers as the distribution's parameters: out of local units, into values in [-1, 1]."""
+        channels = self.image_shape[0]
+        if not isinstance(self.distribution, LogisticMixture):
+            return outputs.view(*outputs.shape[:2], channels, -1)
+        parts = outputs.view(*outputs.shape[:2], -1, self.distribution.components)
+        logits, means, scales = (parts[:, :, first : first + channels] for first in range(0, 3 * channels, channels))
+        means = (units.mean[..., None] + units.deviation[..., None] * means) / self.half_range - 1
+        scales = scales + (units.deviation / self.half_range).log()[..., None]
+        centre = units.mean / self.half_range - 1
+        colours = []
+        for colour in range(channels):
+            first = 3 * channels + colour * (colour - 1) // 2
+            coefficients = parts[:, :, first : first + colour]
+            # A mean moves with the distance of the earlier colours from their neighbourhood's mean.
+            mean = means[:, :, colour] - (coefficients * centre[:, :, :colour, None]).sum(dim=2)
+            unused = outputs.new_zeros((*outputs.shape[:2], (channels - 1 - colour) * self.distribution.components))
+            colours.append(
+                torch.cat([logits[:, :, colour], mean, scales[:, :, colour], coefficients.flatten(2), unused], dim=2)
+            )
+        return torch.stack(colours, dim=2)
+
+    def _walk(self, canvas: Canvas, context: Context | None) -> None:
+        walk_by_fronts(self, self.window, canvas, context)
+
+    @property
+    def images_at_once(self) -> int:
+        """As many as a wavefront of which has some thousand pixels."""
+        return max(1, min(256, PIXELS_AT_ONCE // min(self.image_shape[1:])))
+
+    def receptive_field(self) -> Tensor:
+        """The window, or what stands for it beyond an edge, and the earlier colours of the pixel itself."""
+        channels, height, width = self.image_shape
+        sources = self.window.sources(height, width)
+        reach, pixels = self.window.reach, height * width
+        sees = torch.zeros(pixels, pixels + 1, dtype=torch.bool)
+        for down, right in self.window.offsets:
+            rows, columns = slice(reach + down, reach + down + height), slice(reach + right, reach + right + width)
+            sees[torch.arange(pixels), sources[rows, columns].flatten()] = True
+        field = sees[:, :pixels].expand(channels, channels, -1, -1).permute(0, 2, 1, 3).clone()
+        if self.distribution.couples:
+            earlier = torch.ones(channels, channels, dtype=torch.bool).tril(-1)
+            field[:, torch.arange(pixels), :, torch.arange(pixels)] |= earlier
+        return field.flatten(2).flatten(0, 1)

@@ -1,0 +1,79 @@
+"""The window of known pixels around a pixel, and what stands beyond the edges of an image.
+
+A model of any image size sees a pixel's neighbourhood only: the pixels before it in raster order within a few rows and
+columns. The window leans to the left: of the row u rows above it reaches no more than `lag * u` columns to the right.
+So pixel (i, j) can be computed as soon as the pixels of the *wavefront* before it are known, those with a smaller
+
+    column + (lag + 1) * row
+
+and all pixels of a wavefront can be computed at once, which is what makes decoding and drawing of large images fast.
+
+Beyond an edge stands a pixel that is known by then: right of a row its last pixel; left of it the first pixel of the
+row above; above the image, shifted to the right so that it is known, the first row; and where nothing is known yet, a
+constant. The rule depends on the place alone, so one canvas serves every pixel, in parallel and step by step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+NEAREST = ((0, -1), (0, -2), (-1, 0), (-1, -1), (-1, 1), (-2, 0))
+"""The six known pixels nearest to a pixel, as (rows down, columns right)."""
+
+
+@dataclass(frozen=True)
+class LocalWindow:
+    """A causal window.
+
+    Attributes:
+        reach: rows upwards, and columns to either side, at least 2.
+        distance: the largest |rows| + |columns|, at least 2.
+        lag: columns to the right for each row upwards, at least 1.
+    """
+
+    reach: int
+    distance: int
+    lag: int
+
+    @cached_property
+    def offsets(self) -> tuple[tuple[int, int], ...]:
+        """The pixels of the window, as (rows down, columns right), none of them below or at the pixel itself."""
+        beside = [(0, -left) for left in range(1, min(self.reach, self.distance) + 1)]
+        above = [
+            (-up, right)
+            for up in range(1, self.reach + 1)
+            for right in range(-self.reach, min(self.reach, self.lag * up) + 1)
+            if up + abs(right) <= self.distance
+        ]
+        return tuple(beside + above)
+
+    @cached_property
+    def nearest(self) -> tuple[int, ...]:
+        """Where in `offsets` the six nearest pixels stand."""
+        return tuple(self.offsets.index(offset) for offset in NEAREST)
+
+    def sources(self, height: int, width: int) -> Tensor:
+        """Which pixel of an image stands at each place of its canvas.
+
+        Returns:
+            int64 `[reach + height, reach + width + reach]`: the number of the pixel, row * width + column, and
+            `height * width` for the constant. The image begins in row `reach` and column `reach`.
+        """
+        constant = height * width
+        column = torch.arange(-self.reach, width + self.reach)
+        row = torch.arange(height)[:, None]
+        inside = row * width + column.clamp(0, width - 1)
+        before = torch.where(row > 0, (row - 1) * width, constant)
+        below = torch.where(column < 0, before, inside)
+        up = torch.arange(self.reach, 0, -1)[:, None]
+        shifted = column - (self.lag * up + 1)
+        above = torch.where(shifted < 0, constant, shifted.clamp(max=width - 1))
+        return torch.cat([above, below])
+
+    def front(self, height: int, width: int) -> Tensor:
+        """The wavefront of each pixel of an image: int64 `[height, width]`, from 0 upwards."""
+        return torch.arange(width) + (self.lag + 1) * torch.arange(height)[:, None]
