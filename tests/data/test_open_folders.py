@@ -1,5 +1,7 @@
 import os
 import re
+import tarfile
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -7,9 +9,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from helpers.image_makers import encode, few, noise, pngs, put
+from helpers.image_makers import encode, few, noise, pack, pngs, put
 from nextpixel.data import open_images, prepare
-from nextpixel.data.sources.folders import _names
+from nextpixel.data.sources.folders import file_names
 from nextpixel.errors import DataError, InputError
 from nextpixel.families.set_condition import specification_for
 
@@ -31,10 +33,33 @@ def test_images_come_sorted_by_path_and_the_rest_is_ignored(tmp_path):
 def test_folders_are_walked_in_the_order_of_whole_names(tmp_path):
     names = ["a-b/x.png", "a/x.png", "a.png", "a/b/c.png", "a/b.png", "ab/c.png", "a0/c.png"]
     put(tmp_path / "set", pngs(*names))
-    assert list(_names(tmp_path / "set")) == sorted(names)
+    assert list(file_names(tmp_path / "set", Counter())) == sorted(names)
 
 
-@pytest.mark.parametrize("suffix", ["png", "JPG", "jpeg", "webp", "bmp", "gif", "tif", "TIFF", "ppm", "pgm", "pbm"])
+@pytest.mark.parametrize(
+    "suffix",
+    [
+        "png",
+        "JPG",
+        "jpeg",
+        "jpe",
+        "jfif",
+        "webp",
+        "bmp",
+        "gif",
+        "tif",
+        "TIFF",
+        "ppm",
+        "pgm",
+        "pbm",
+        "pnm",
+        "tga",
+        "avif",
+        "jxl",
+        "heic",
+        "heif",
+    ],
+)
 def test_every_extension_is_looked_at(tmp_path, suffix):
     put(tmp_path / "set", {f"image.{suffix}": encode(noise(4, 5))})
     assert len(open_images(tmp_path / "set")) == 1
@@ -114,16 +139,50 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
     (tmp_path / "set" / "linked").symlink_to(tmp_path / "other")
     (tmp_path / "set" / "b" / "circle").symlink_to(tmp_path / "set")
     (tmp_path / "set" / "gone.png").symlink_to(tmp_path / "nowhere")
-    assert open_images(tmp_path / "set").names == ("b/c.png", "linked/a.png")
+    images = open_images(tmp_path / "set")
+    assert images.names == ("b/c.png", "linked/a.png")
+    assert [name for name, _ in images.skipped] == ["gone.png"] and "link to a file" in images.skipped[0][1]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 def test_a_pipe_is_not_waited_for(tmp_path):
     put(tmp_path / "set", pngs("a.png"))
     os.mkfifo(tmp_path / "set" / "b.png")
-    assert open_images(tmp_path / "set").names == ("a.png",)
+    images = open_images(tmp_path / "set")
+    assert images.names == ("a.png",) and images.notes == ("passed over 1 no regular file, which are not read",)
     with pytest.raises(DataError, match="neither a file"):
         open_images(tmp_path / "set" / "b.png")
+
+
+def test_what_is_passed_over_is_counted_by_its_ending(tmp_path):
+    others = {"a.jp2": "x", "b.jp2": "x", "c.psd": "x", "photo": "x", "thumbs/@eaDir/a.png/t.jpg": "x"}
+    silent = {"notes.txt": "x", "LICENSE": "x", "._a.png": "x", "boxes.json": "x", ".git/a.png": "x"}
+    put(tmp_path / "set", {**pngs("a.png"), **others, **silent, ".b.png": "x"})
+    note = "passed over 2 .jp2, 1 .psd, 1 {}, 1 hidden, 1 without an ending, which are not read"
+    assert open_images(tmp_path / "set").notes == (note.format("folder @eaDir"),)
+    (tmp_path / "set/d.psd").write_text("x")
+    assert "2 .psd" in open_images(tmp_path / "set").notes[0]
+    files = {
+        path.relative_to(tmp_path / "set").as_posix(): path for path in (tmp_path / "set").rglob("*") if path.is_file()
+    }
+    (tmp_path / "set/d.psd").unlink()
+    del files["d.psd"]
+    for mode, name in ((None, "set.zip"), ("w:gz", "set.tar.gz")):
+        packed = pack(tmp_path / name, {key: path.read_bytes() for key, path in files.items()}, mode)
+        note_of_archive = "passed over 2 .jp2, 1 .psd, 1 hidden, 1 in @eaDir, 1 without an ending, which are not read"
+        assert open_images(packed).notes == (note_of_archive,)
+
+
+def test_links_in_archives_are_told(tmp_path):
+    put(tmp_path / "set", pngs("a.png"))
+    os.link(tmp_path / "set/a.png", tmp_path / "set/b.png")
+    (tmp_path / "set/c.png").symlink_to("a.png")
+    with tarfile.open(tmp_path / "set.tar", "w") as archive:
+        archive.add(tmp_path / "set", "set")
+    images = open_images(tmp_path / "set.tar")
+    assert len(images) == 1 and len(images.skipped) == 2
+    assert all("link in the archive" in reason for _, reason in images.skipped)
+    assert len(open_images(tmp_path / "set")) == 3
 
 
 def test_one_image_file(tmp_path):

@@ -1,6 +1,6 @@
 import pytest
 
-from nextpixel.runtime.quoting import harmless_cell, printable, printable_lines
+from nextpixel.runtime.quoting import harmless_cell, printable, printable_lines, short_name
 
 OBEYED = [chr(code) for code in (*range(32), *range(127, 160), 0x200E, 0x202A, 0x202E, 0x2066, 0x2069, 0x2028, 0xFEFF)]
 
@@ -25,3 +25,9 @@ def test_no_cell_starts_a_formula(start):
 @pytest.mark.parametrize("text", ["a=b", "", " a", "1", "'=", "ü-"])
 def test_other_cells_stay(text):
     assert harmless_cell(text) == text
+
+
+def test_a_short_name_has_so_many_bytes_at_most_and_whole_characters():
+    assert short_name("a/b") == "a/b"
+    assert short_name("é" * 200, 181) == "é" * 90
+    assert len(short_name("\udce9" * 300).encode(errors="surrogateescape")) <= 180

@@ -10,6 +10,7 @@ from nextpixel.cli.conditions import ConditionOptions
 from nextpixel.cli.destinations import Force, check_outside
 from nextpixel.cli.options import DataOptions, load_model, open_for
 from nextpixel.errors import InputError
+from nextpixel.runtime.quoting import short_name
 
 if TYPE_CHECKING:
     import torch
@@ -123,7 +124,7 @@ def _stems(names: Sequence[str] | None, count: int) -> list[str]:
     numbers = [f"{number:04d}" for number in range(count)]
     if names is None:
         return numbers
-    stems = [Path(name).with_suffix("").as_posix().replace("/", "_") for name in names[:count]]
+    stems = [short_name(Path(name).with_suffix("").as_posix().replace("/", "_")) for name in names[:count]]
     if len(set(stems)) < len(stems):
         stems = [f"{number}-{stem}" for number, stem in zip(numbers, stems, strict=True)]
     return stems

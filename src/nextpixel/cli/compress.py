@@ -24,6 +24,7 @@ def compress(
     out: Path,
     lanes: int | None = None,
     embed_model: Annotated[bool, Parameter(negative="")] = False,
+    skip: Annotated[bool, Parameter(negative="")] = False,
     compare: bool = True,
     condition: ConditionOptions = ConditionOptions(),
     force: Force = Force(),
@@ -41,6 +42,8 @@ def compress(
         lanes: Number of tiles that are decoded in parallel, which is faster; each costs about 5 bytes. By default a
             few, and more for larger files.
         embed_model: Put the model into the file, so that nothing else is needed to decompress it.
+        skip: Leave out what cannot be packed without loss or is no picture that is read, and say so; without this, such
+            a file stops the command, since somebody might delete the originals.
         compare: Also measure PNG, WebP and, where it is installed, JPEG XL.
         condition: For a model of classes, the --label of the pictures.
         force: What may be replaced.
@@ -63,7 +66,7 @@ def compress(
     force.check_file(out, images)
     model = load_model(run).cpu()
     values = condition.one(model) if model.condition is not None or condition.are_given else None
-    found = read_pictures(images, model.levels)
+    found = read_pictures(images, model.levels, skip=skip)
     for note in found.notes:
         warn(note)
     total = sum(image.numel() for image in found.images)

@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from nextpixel.cli.destinations import Force, check_outside
 from nextpixel.cli.options import DataOptions, load_model, open_for
 from nextpixel.errors import InputError
-from nextpixel.runtime.quoting import harmless_cell
+from nextpixel.runtime.quoting import harmless_cell, short_name
 
 if TYPE_CHECKING:
     from nextpixel.data import ImageSet
@@ -187,7 +187,7 @@ def _line(row: dict[str, Any], form: str, *, first: bool, formula_guard: bool) -
         text.truncate(text.seek(0))
         writer.writerow(map(cell, values))
         lines.append(text.getvalue().removesuffix("\r\n") + "\n")
-    return "".join(lines).encode()
+    return "".join(lines).encode(errors="backslashreplace")
 
 
 def _told(scorer: Scorer, table: Scores, by: str, out: Path) -> str:
@@ -233,5 +233,5 @@ def _file_names(images: ImageSet) -> Iterator[str]:
     digits = len(str(len(images) - 1))
     for number in range(len(images)):
         stem = "" if images.names is None else "-" + Path(images.names[number]).with_suffix("").as_posix()
-        safe = "".join(each if each.isalnum() or each in "-_." else "_" for each in stem)[:120]
-        yield f"{number:0{digits}d}{safe}.png"
+        safe = "".join(character if character.isalnum() or character in "-_." else "_" for character in stem)
+        yield f"{number:0{digits}d}{short_name(safe, 120)}.png"

@@ -324,9 +324,9 @@ def check_names(names: Sequence[str]) -> None:
             for part in parts
         )
         if bad or len(name.encode("utf-8", "replace")) > MOST_NAME_BYTES or parts[-1].lower() in ("png", ".png"):
-            raise DataError(f"the name {name[:80]!a} is no plain relative name of a file: rename it.")
+            raise DataError(f"the name {name[:80]!a} is no plain relative name of a file: rename it")
         if name.casefold() in seen or name.casefold() in folders:
-            raise DataError(f"the name {name[:80]!a} stands for two files, or for a file and a folder: rename it.")
+            raise DataError(f"the name {name[:80]!a} stands for two files, or for a file and a folder: rename it")
         seen.add(name.casefold())
 
 

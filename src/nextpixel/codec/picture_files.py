@@ -15,11 +15,13 @@ from torch import Tensor
 
 from nextpixel.codec.container import check_names, folders_of
 from nextpixel.data.decode import PILLOW_ERRORS, decode
-from nextpixel.data.entries import Unusable, is_image
+from nextpixel.data.entries import Unusable, is_image, told
 from nextpixel.data.levels import level_table
 from nextpixel.data.source import Pixels
+from nextpixel.data.sources.folders import file_names, read_file
 from nextpixel.errors import DataError
 
+MOST_TOLD = 5
 METADATA = ("exif", "icc_profile", "xmp", "photoshop", "comment")
 
 
@@ -40,75 +42,116 @@ class Pictures:
     notes: list[str]
 
 
-def read_pictures(paths: Sequence[Path], levels: int) -> Pictures:
+def read_pictures(paths: Sequence[Path], levels: int, *, skip: bool = False) -> Pictures:
     """Read picture files, and those below folders, without loss or not at all.
+
+    Folders are walked as for training: links to folders are followed, hidden files are not looked at.
 
     Args:
         paths: files and folders.
         levels: of the model. Below 256 the pictures must hold nothing but the values by which levels are shown.
+        skip: whether to leave out what cannot be packed, and say so; else that is an error.
 
     Raises:
-        DataError: a file cannot be read without loss, two have one name, or there are none.
+        DataError: a file cannot be read without loss or was passed over, two have one name, or there are none.
     """
-    found: list[tuple[str, Path]] = []
-    for path in paths:
-        if path.is_dir():
-            files = sorted(each for each in path.rglob("*") if each.is_file() and is_image(each.name))
-            found += [(each.relative_to(path).as_posix(), each) for each in files]
-        elif path.is_file():
-            found.append((path.name, path))
-        else:
-            raise DataError(f"{path} is neither a file nor a folder: check it.")
-    if not found:
-        raise DataError(f"{', '.join(map(str, paths))}: no pictures there.")
-    images, total, with_metadata, turned = [], 0, 0, 0
-    for name, path in found:
+    passed: Counter[str] = Counter()
+    files = _named_files(paths, passed)
+    images: list[Tensor] = []
+    kept: list[str] = []
+    left_out: list[str] = []
+    remarks: Counter[str] = Counter()
+    total = with_metadata = 0
+    for name, path in files:
         try:
-            data = path.read_bytes()
-            picture = decode(name, data)
-        except OSError as error:
-            raise DataError(f"{path} cannot be read ({error.strerror}): check that it is there.") from error
+            data = read_file(path)
+            picture = decode(path.name, data)
+            image = _levels_of(picture.pixels, levels)
         except Unusable as error:
-            raise DataError(f"{path} {error}: leave it out.") from error
+            left_out.append(f"{path} {error}")
+            continue
+        try:
+            check_names(_names([name]))
+        except DataError as error:
+            left_out.append(f"{path}: {error}")
+            continue
+        images.append(image)
+        kept.append(name)
         total += len(data)
         with_metadata += _has_metadata(data)
-        turned += bool(picture.remarks)
-        images.append(_levels_of(picture.pixels, levels, path))
-    notes = []
+        remarks.update(picture.remarks)
+    if not skip and (left_out or passed):
+        raise DataError(_stopped(left_out, passed))
+    if not images:
+        raise DataError(f"{', '.join(map(str, paths))}: no pictures there" + (f"; {left_out[0]}" if left_out else ""))
+    notes = [f"left out: {reason}" for reason in left_out[:MOST_TOLD]]
+    if len(left_out) > MOST_TOLD:
+        notes.append(f"left out: {len(left_out) - MOST_TOLD} more files")
+    if passed:
+        notes.append(f"left out: {told(passed)}, which are not read")
     if with_metadata:
         notes.append(f"the metadata (EXIF, colour profile and the like) of {with_metadata} files are not kept")
-    if turned:
-        notes.append(f"{turned} files were converted exactly (palettes, transparent colours, EXIF orientation)")
-    names = _names([name for name, _ in found])
+    notes += [f"{count} files {remark.replace('{their}', 'their')}" for remark, count in remarks.items()]
+    names = _names(kept)
     check_names(names)
     return Pictures(images, names, total, notes)
+
+
+def _stopped(left_out: Sequence[str], passed: Counter[str]) -> str:
+    """Why nothing is packed: somebody who deletes the originals afterwards would lose these."""
+    parts = []
+    if left_out:
+        others = f" (and {len(left_out) - 1} more files cannot be packed)" if len(left_out) > 1 else ""
+        parts.append(f"{left_out[0]}{others}")
+    if passed:
+        parts.append(f"{told(passed)} would be passed over")
+    return f"{'; '.join(parts)}; --skip packs the others and says what it leaves out"
+
+
+def _named_files(paths: Sequence[Path], passed: Counter[str]) -> list[tuple[str, Path]]:
+    """The picture files at some paths, each with the name it is to have: as short as keeps them apart."""
+    files: list[tuple[Path, str]] = []
+    for path in paths:
+        if path.is_dir():
+            files += [(path, name) for name in file_names(path, passed) if is_image(name)]
+        elif path.is_file():
+            files.append((path.parent, path.name))
+        else:
+            raise DataError(f"{path} is neither a file nor a folder: check it")
+    short = [name for _, name in files]
+    with_folder = [f"{root.resolve().name}/{name}" for root, name in files]
+    whole = [(root / name).absolute().relative_to(root.absolute().anchor).as_posix() for root, name in files]
+    choice = next(
+        (names for names in (short, with_folder) if len({name.casefold() for name in names}) == len(files)), whole
+    )
+    return [(name, root / last) for name, (root, last) in zip(choice, files, strict=True)]
 
 
 def _names(names: Sequence[str]) -> list[str]:
     """Names that end with .png, and differ."""
     short = [PurePosixPath(name).with_suffix(".png").as_posix() for name in names]
-    counts = Counter(each for name in short for each in (name.casefold(), *set(folders_of(name.casefold()))))
+    counts = Counter(part for name in short for part in (name.casefold(), *set(folders_of(name.casefold()))))
     return [
-        f"{name}.png" if counts[own.casefold()] > 1 and not name.lower().endswith(".png") else own
-        for name, own in zip(names, short, strict=True)
+        f"{name}.png" if counts[shortened.casefold()] > 1 and not name.lower().endswith(".png") else shortened
+        for name, shortened in zip(names, short, strict=True)
     ]
 
 
-def _levels_of(pixels: Pixels, levels: int, path: Path) -> Tensor:
+def _levels_of(pixels: Pixels, levels: int) -> Tensor:
     table = level_table(levels)
     back = np.full(256, 255, np.uint8)
     back[table] = np.arange(levels)
-    found = back[pixels]
-    if levels < 256 and not np.array_equal(table[np.minimum(found, levels - 1)], pixels):
-        raise DataError(
-            f"{path} has other values than the {levels} levels of the model are shown by: use a model of 256 levels."
+    integers = back[pixels]
+    if levels < 256 and not np.array_equal(table[np.minimum(integers, levels - 1)], pixels):
+        raise Unusable(
+            f"has other values than the {levels} levels of the model are shown by: use a model of 256 levels"
         )
-    return torch.from_numpy(found if levels < 256 else np.array(pixels))
+    return torch.from_numpy(integers if levels < 256 else np.array(pixels))
 
 
 def _has_metadata(data: bytes) -> bool:
     try:
         with Image.open(io.BytesIO(data)) as image:
-            return any(image.info.get(each) for each in METADATA)
+            return any(image.info.get(kind) for kind in METADATA)
     except PILLOW_ERRORS:
         return False

@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm"})
+# fmt: off
+IMAGE_SUFFIXES = frozenset((
+    ".avif", ".bmp", ".gif", ".heic", ".heif", ".jfif", ".jpe", ".jpeg", ".jpg", ".jxl", ".pbm", ".pgm", ".png",
+    ".pnm", ".ppm", ".tga", ".tif", ".tiff", ".webp",
+))
+# fmt: on
+SYSTEM_FOLDERS = frozenset({"@eaDir", "#recycle", "@Recycle", "$RECYCLE.BIN", "System Volume Information"})
+"""Thumbnails and waste that file servers and systems keep beside the files of users."""
+
+# fmt: off
+COMPANIONS = frozenset((
+    "bib", "cfg", "conf", "csv", "db", "doc", "docx", "h5", "htm", "html", "ini", "ipynb", "json", "jsonl", "lock",
+    "log", "mat", "md", "md5", "npy", "npz", "odt", "pkl", "py", "rst", "rtf", "sh", "sha1", "sha256", "sql",
+    "sqlite", "tex", "toml", "tsv", "txt", "xls", "xlsx", "xml", "yaml", "yml",
+))
+"""Endings of files that lie beside pictures and are none, of which nothing is said."""
+
+COMPANION_NAMES = frozenset((
+    "authors", "changelog", "changes", "checksums", "citation", "copying", "dockerfile", "index", "labels",
+    "licence", "license", "makefile", "manifest", "md5sums", "notice", "readme", "sha1sums", "sha256sums", "todo",
+    "version",
+))
+# fmt: on
 METADATA_NAMES = frozenset({"metadata.jsonl", "metadata.csv"})
 MAX_FILE_BYTES = 1 << 28
 """The largest file read into memory at once."""
@@ -25,7 +48,7 @@ class Entry:
 
     Attributes:
         name: Relative name with forward slashes.
-        read: Returns the content, or raises `Unusable`. Valid only until the next entry is asked for, since a
+        read: Return the content, or raises `Unusable`. Valid only until the next entry is asked for, since a
             compressed tar can only be read forwards.
     """
 
@@ -33,7 +56,8 @@ class Entry:
     read: Callable[[], bytes]
 
 
-Entries = Callable[[], Iterator[Entry]]
+Entries = Callable[[Counter[str]], Iterator[Entry]]
+"""Starts a pass over the files that take part, and counts those that were passed over; see `passed_over`."""
 
 
 def is_image(name: str) -> bool:
@@ -49,13 +73,42 @@ def is_metadata(name: str) -> bool:
 
 
 def is_wanted(name: str) -> bool:
-    """Whether a file takes part: an image or a table of labels, and not hidden."""
-    hidden = name.startswith(".") or "/." in name or "__MACOSX" in name
-    if hidden and any(
-        (part.startswith(".") and part not in {".", ".."}) or part == "__MACOSX" for part in name.split("/")
-    ):
+    """Whether a file takes part: an image or a table of labels, neither hidden nor of the system."""
+    set_apart = (
+        name.startswith(".") or "/." in name or "__MACOSX" in name or any(map(name.__contains__, SYSTEM_FOLDERS))
+    )
+    if set_apart and any(is_set_apart(part) for part in name.split("/")):
         return False
     return is_image(name) or is_metadata(name)
+
+
+def is_set_apart(part: str) -> bool:
+    """Whether a file or folder of this name is hidden or the system's own."""
+    return (part.startswith(".") and part not in {".", ".."}) or part == "__MACOSX" or part in SYSTEM_FOLDERS
+
+
+def passed_over(name: str) -> str | None:
+    """How a file that does not take part is counted, such as ".jp2"; None where nothing needs to be said of it."""
+    *folders, last = name.split("/")
+    system = next((part for part in folders if part in SYSTEM_FOLDERS), None)
+    if system is not None:
+        return f"in {system}"
+    # What macOS keeps beside each file on foreign disks is no picture, whatever its ending.
+    if last.startswith("._") or any(map(is_set_apart, folders)):
+        return None
+    if last.startswith("."):
+        return "hidden" if is_image(last) else None
+    stem, dot, ending = last.rpartition(".")
+    if not dot or not stem:
+        return None if last.lower() in COMPANION_NAMES else "without an ending"
+    return None if ending.lower() in COMPANIONS or ending == "DS_Store" else f".{ending.lower()}"
+
+
+def told(counts: Mapping[str, int]) -> str:
+    """Say what was passed over, such as "2 .jp2, 1 hidden"."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    more = f" and {sum(count for _, count in ordered[8:])} more" if len(ordered) > 8 else ""
+    return ", ".join(f"{count} {kind}" for kind, count in ordered[:8]) + more
 
 
 def check_size(size: int) -> None:

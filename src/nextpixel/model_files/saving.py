@@ -43,6 +43,6 @@ def save(model: WritableModel, folder: Path, *, storage: str | None = None) -> N
         write_atomically(folder / "config.json", (json.dumps(config, indent=2) + "\n").encode())
         pictures = [name for name in (SAMPLES, CURVE) if (folder / name).is_file()]
         card = model_card(model, pictures=pictures)
-        write_atomically(folder / "README.md", card.encode())
+        write_atomically(folder / "README.md", card.encode(errors="backslashreplace"))
     except OSError as error:
         raise ModelError(f"{folder} cannot be written ({error.strerror}); choose another folder") from error

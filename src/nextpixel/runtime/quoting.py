@@ -19,3 +19,9 @@ def printable_lines(text: str) -> str:
 def harmless_cell(text: str) -> str:
     """Text for a table, with an apostrophe before what a spreadsheet program would take for a formula."""
     return f"'{text}" if text.startswith(FORMULA_STARTS) or text.lstrip(" ").startswith(FORMULA_STARTS) else text
+
+
+def short_name(text: str, most: int = 180) -> str:
+    """The beginning of a name, with so many bytes in UTF-8 at most: file systems take 255, and endings come on top."""
+    data = text.encode(errors="surrogateescape")
+    return text if len(data) <= most else data[:most].decode(errors="ignore")

@@ -10,16 +10,18 @@ import contextlib
 import gzip
 import lzma
 import posixpath
+import stat
 import struct
 import tarfile
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import IO, Self, cast
 
-from nextpixel.data.entries import Entry, Unusable, check_size, is_wanted
+from nextpixel.data.entries import Entry, Unusable, check_size, is_wanted, passed_over
 from nextpixel.data.sources.folders import file_stamp
 from nextpixel.data.sources.image_files import FileSource
 from nextpixel.errors import DataError
@@ -54,28 +56,32 @@ OPENERS: dict[bytes, Callable[[Path], object]] = {
 
 
 def open_zip(path: Path) -> FileSource:
-    """Takes the members of a zip archive as a source."""
-    return FileSource(path.name, str(path), lambda: ["zip", *file_stamp(path)], lambda: _zip_entries(path))
+    """Take the members of a zip archive as a source."""
+    return FileSource(
+        path.name, str(path), lambda: ["zip", *file_stamp(path)], lambda passed: _zip_entries(path, passed)
+    )
 
 
 def open_tar(path: Path) -> FileSource:
-    """Takes the members of a tar archive, plain or compressed by gzip, bzip2 or xz, as a source."""
-    return FileSource(path.name, str(path), lambda: ["tar", *file_stamp(path)], lambda: _tar_entries(path))
+    """Take the members of a tar archive, plain or compressed by gzip, bzip2 or xz, as a source."""
+    return FileSource(
+        path.name, str(path), lambda: ["tar", *file_stamp(path)], lambda passed: _tar_entries(path, passed)
+    )
 
 
 @contextlib.contextmanager
 def archive_errors(path: Path) -> Iterator[None]:
-    """Turns whatever a damaged archive makes the libraries raise into `DataError`."""
+    """Turn whatever a damaged archive makes the libraries raise into `DataError`."""
     try:
         yield
     except ARCHIVE_ERRORS as error:
         reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise DataError(f"{path} is damaged or not a readable archive ({reason}): make or fetch it anew.") from error
+        raise DataError(f"{path} is damaged or not a readable archive ({reason}): make or fetch it anew") from error
 
 
 @contextlib.contextmanager
 def zip_reader(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Opens a zip archive.
+    """Open a zip archive.
 
     Raises:
         DataError: If it is damaged or encrypted.
@@ -85,16 +91,21 @@ def zip_reader(path: Path) -> Iterator[zipfile.ZipFile]:
     with archive:
         for info in archive.infolist():
             if info.flag_bits & ENCRYPTED:
-                raise DataError(f"{info.filename} in {path} is encrypted: make an archive without a password.")
+                raise DataError(f"{info.filename} in {path} is encrypted: make an archive without a password")
         yield archive
 
 
-def _zip_entries(path: Path) -> Iterator[Entry]:
+def _zip_entries(path: Path, passed: Counter[str]) -> Iterator[Entry]:
     with zip_reader(path) as archive:
         for info in archive.infolist():
             name = _clean(info.filename)
-            if is_wanted(name) and not info.is_dir():
-                yield Entry(name, partial(_read_zip, archive, info))
+            if info.is_dir():
+                continue
+            if is_wanted(name):
+                is_link = stat.S_ISLNK(info.external_attr >> 16)
+                yield Entry(name, _refuse_link if is_link else partial(_read_zip, archive, info))
+            elif (kind := passed_over(name)) is not None:
+                passed[kind] += 1
 
 
 def _read_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
@@ -105,8 +116,8 @@ def _read_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
         raise Unusable(f"is damaged in the archive ({' '.join(str(error).split())[:120]})") from error
 
 
-def _tar_entries(path: Path) -> Iterator[Entry]:
-    """Walks a tar from front to back, once; going back in a compressed one would start over each time."""
+def _tar_entries(path: Path, passed: Counter[str]) -> Iterator[Entry]:
+    """Walk a tar from front to back, once; going back in a compressed one would start over each time."""
     with archive_errors(path), contextlib.ExitStack() as stack:
         with path.open("rb") as file:
             start = file.read(6)
@@ -118,13 +129,19 @@ def _tar_entries(path: Path) -> Iterator[Entry]:
         archive = stack.enter_context(tarfile.open(fileobj=limited, mode="r|", tarinfo=_StrictTarInfo))
         while (member := archive.next()) is not None:
             name = _clean(member.name)
-            if is_wanted(name) and member.isreg():
-                yield Entry(name, partial(_read_tar, path, archive, member))
+            if is_wanted(name) and (member.isreg() or member.issym() or member.islnk()):
+                yield Entry(name, partial(_read_tar, path, archive, member) if member.isreg() else _refuse_link)
+            elif not member.isdir() and (kind := passed_over(name)) is not None:
+                passed[kind] += 1
             # tarfile remembers every member it has seen; a stream never goes back to one.
             archive.members = []  # type: ignore[attr-defined]
         # Read to its very end a compressed stream compares its checksum, and shows if it was cut short.
         while limited.read(1 << 16):
             pass
+
+
+def _refuse_link() -> bytes:
+    raise Unusable("is a link in the archive: unpack it, or pack it with tar --dereference --hard-dereference")
 
 
 def _read_tar(path: Path, archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from nextpixel.data.entries import Entry, Unreachable, check_size, is_image, is_wanted
+from nextpixel.data.entries import (
+    SYSTEM_FOLDERS,
+    Entry,
+    Unreachable,
+    check_size,
+    is_image,
+    is_set_apart,
+    is_wanted,
+    passed_over,
+)
 from nextpixel.data.sources.image_files import FileSource
 from nextpixel.errors import DataError
 
@@ -17,23 +27,23 @@ Above = frozenset[tuple[int, int]]
 
 
 def open_folder(path: Path) -> FileSource:
-    """Takes a folder and everything below it; nothing is listed or read yet."""
+    """Take a folder and everything below it; nothing is listed or read yet."""
     return FileSource(
         path.resolve().name,
         str(path),
         lambda: ["folder", str(path.resolve()), _digest(path)],
-        lambda: _entries(path, _names(path)),
-        lambda: sum(map(is_image, _names(path))),
+        lambda passed: _entries(path, file_names(path, passed)),
+        lambda: sum(map(is_image, file_names(path, Counter()))),
     )
 
 
 def open_file(path: Path) -> FileSource:
-    """Takes a single image file as a set of one."""
+    """Take a single image file as a set of one."""
     return FileSource(
         path.name,
         str(path),
         lambda: ["file", *file_stamp(path)],
-        lambda: _entries(path.parent, [path.name]),
+        lambda _: _entries(path.parent, [path.name]),
         lambda: 1,
     )
 
@@ -47,7 +57,7 @@ def file_stamp(path: Path) -> list[object]:
     try:
         status = path.stat()
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}): check that it is there.") from error
+        raise DataError(f"{path} cannot be read ({error.strerror}): check that it is there") from error
     return [str(path.resolve()), status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns]
 
 
@@ -55,31 +65,46 @@ def _digest(root: Path) -> str:
     """What changes whenever a file of a folder does: as `file_stamp`, of all files, in a few bytes."""
     digest = hashlib.blake2b(digest_size=16)
     with _listing(root):
-        for name in _names(root):
-            status = os.stat(f"{root}/{name}")  # noqa: PTH116 - millions of path objects take longer than the system
+        passed: Counter[str] = Counter()
+        for name in file_names(root, passed):
+            status = _status(f"{root}/{name}")
             line = f"{name}\0{status.st_ino}\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_ctime_ns}\0"
             digest.update(line.encode(errors="surrogateescape"))
+        digest.update(repr(sorted(passed.items())).encode())
     return digest.hexdigest()
 
 
-def _names(root: Path) -> Iterator[str]:
-    """Yields the names of the files that matter, sorted; what is in memory at once is no more than a folder's names.
+def _status(path: str) -> os.stat_result:
+    """What the system says of a file; of a link that leads nowhere, what it says of the link."""
+    try:
+        return os.stat(path)  # noqa: PTH116 - millions of path objects take longer than the system
+    except FileNotFoundError:
+        return os.lstat(path)
+
+
+def file_names(root: Path, passed: Counter[str]) -> Iterator[str]:
+    """Yield the names of the files that matter, sorted; what is in memory at once is no more than a folder's names.
 
     Links to folders are followed, as data sets are often linked together, but never back into a folder that
-    lies above: `above` holds the device and inode of each.
+    lies above: `above` holds the device and inode of each. Links that lead nowhere are named, so that somebody misses
+    them.
+
+    Args:
+        root: The folder.
+        passed: Counts the files that were passed over; see `nextpixel.data.entries.passed_over`.
     """
-    pending = [iter(_listed(root, "", frozenset()))]
+    pending = [iter(_listed(root, "", frozenset(), passed))]
     while pending:
-        found = next(pending[-1], None)
-        if found is None:
+        item = next(pending[-1], None)
+        if item is None:
             pending.pop()
-        elif isinstance(found, str):
-            yield found
+        elif isinstance(item, str):
+            yield item
         else:
-            pending.append(iter(_listed(root, *found)))
+            pending.append(iter(_listed(root, *item, passed)))
 
 
-def _listed(root: Path, prefix: str, above: Above) -> list[str | tuple[str, Above]]:
+def _listed(root: Path, prefix: str, above: Above, passed: Counter[str]) -> list[str | tuple[str, Above]]:
     """The files that matter of one folder and the folders in it, sorted as their full names are."""
     files, folders = [], set()
     with _listing(root):
@@ -90,11 +115,16 @@ def _listed(root: Path, prefix: str, above: Above) -> list[str | tuple[str, Abov
         with os.scandir(root / prefix) as entries:
             for entry in entries:
                 name = prefix + entry.name
-                if is_wanted(name) and entry.is_file():
+                if is_wanted(name) and (entry.is_file() or (entry.is_symlink() and not entry.is_dir())):
                     files.append(name)
-                elif not entry.name.startswith(".") and entry.is_dir():
-                    # With the slash, "a/b" sorts among "a-b" and "a.png" as it does in a sorted list of all names.
-                    folders.add(f"{name}/")
+                elif entry.is_dir():
+                    if entry.name in SYSTEM_FOLDERS:
+                        passed[f"folder {entry.name}"] += 1
+                    elif not is_set_apart(entry.name):
+                        # With the slash, "a/b" sorts among "a-b" and "a.png" as it does in a sorted list of all names.
+                        folders.add(f"{name}/")
+                elif (kind := "no regular file" if is_wanted(name) else passed_over(name)) is not None:
+                    passed[kind] += 1
     return [(name, above | {here}) if name in folders else name for name in sorted([*files, *folders])]
 
 
@@ -103,17 +133,24 @@ def _listing(root: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise DataError(f"{root} cannot be listed ({error.strerror}): check that it may be read.") from error
+        raise DataError(f"{root} cannot be listed ({error.strerror}): check that it may be read") from error
 
 
 def _entries(folder: Path, names: Iterable[str]) -> Iterator[Entry]:
     for name in names:
-        yield Entry(name, partial(_read, folder / name))
+        yield Entry(name, partial(read_file, folder / name))
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """Read a whole file.
+
+    Raises:
+        Unusable: It is too large, or the system does not hand it over.
+    """
     try:
         check_size(path.stat().st_size)
         return path.read_bytes()
     except OSError as error:
+        if path.is_symlink() and not path.exists():
+            raise Unreachable("is a link to a file that is not there: fetch that file, or remove the link") from error
         raise Unreachable(f"cannot be read ({error.strerror})") from error

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from nextpixel.data.decode import decode
-from nextpixel.data.entries import Entries, Unreachable, Unusable, is_metadata
+from nextpixel.data.entries import Entries, Unreachable, Unusable, is_metadata, told
 from nextpixel.data.source import Layout, Picture, Pixels, Rejected
 from nextpixel.data.sources.layout import arrange
 from nextpixel.errors import DataError
@@ -39,6 +41,7 @@ class FileSource:
         self._where = where
         self._entries = entries
         self._tables: dict[str, bytes] = {}
+        self._passed: Counter[str] = Counter()
 
     @property
     def stamp(self) -> Any:
@@ -54,14 +57,14 @@ class FileSource:
         return None
 
     def stream(self) -> Iterator[Picture | Rejected]:
-        """Yields every image decoded, in the order the files come, and keeps the tables for `layout`."""
-        self._tables = {}
-        for entry in self._entries():
+        """Yield every image decoded, in the order the files come, and keeps the tables for `layout`."""
+        self._tables, self._passed = {}, Counter()
+        for entry in self._entries(self._passed):
             if is_metadata(entry.name):
                 try:
                     self._tables[entry.name] = entry.read()
                 except Unusable as reason:
-                    raise DataError(f"{entry.name} in {self._where} {reason}: mend or remove it.") from reason
+                    raise DataError(f"{entry.name} in {self._where} {reason}: mend or remove it") from reason
                 continue
             try:
                 picture = decode(entry.name, entry.read(), deep=True)
@@ -71,5 +74,8 @@ class FileSource:
                 yield picture
 
     def layout(self, kept: Sequence[str | None], rejected: Sequence[str]) -> Layout:
-        """Finds splits and labels in the names and tables."""
-        return arrange([name for name in kept if name is not None], rejected, self._tables, self._where)
+        """Find splits and labels in the names and tables."""
+        layout = arrange([name for name in kept if name is not None], rejected, self._tables, self._where)
+        if not self._passed:
+            return layout
+        return replace(layout, notes=(*layout.notes, f"passed over {told(self._passed)}, which are not read"))

@@ -1,0 +1,52 @@
+"""What `compress` packs, and what stops it."""
+
+import numpy as np
+import pytest
+
+from helpers.image_makers import encode, noise, pngs, put
+from nextpixel.codec.picture_files import read_pictures
+from nextpixel.errors import DataError
+
+
+def test_folders_are_walked_as_for_training(tmp_path):
+    put(tmp_path, pngs("real/x.png", "set/a.png", "set/deep/b.png"))
+    put(tmp_path / "set", {"._a.png": b"\0\5\x16\7" + bytes(100), "notes.txt": "x"})
+    (tmp_path / "set/more").symlink_to("../real")
+    pictures = read_pictures([tmp_path / "set"], 256)
+    assert pictures.names == ["a.png", "deep/b.png", "more/x.png"] and pictures.notes == []
+
+
+def test_equal_names_of_two_folders_are_kept_apart_by_theirs(tmp_path):
+    put(tmp_path, pngs("a/000.png", "b/000.png", "c/a/000.png"))
+    assert read_pictures([tmp_path / "a"], 256).names == ["000.png"]
+    assert read_pictures([tmp_path / "a", tmp_path / "b"], 256).names == ["a/000.png", "b/000.png"]
+    names = read_pictures([tmp_path / "a", tmp_path / "c/a"], 256).names
+    assert len(set(names)) == 2 and all(name.endswith("a/000.png") for name in names)
+
+
+OTHERS = {
+    "a.gif": (encode(noise(4, 5)), None),
+    "animated": (b"", "without an ending"),
+    "b.jp2": (b"x", r"1 \.jp2"),
+    ".hidden.png": (encode(noise(4, 5)), "1 hidden"),
+    "broken.png": (b"x", "broken.png is not an image"),
+    "deep.png": (encode(np.full((4, 5), 999, np.uint16)), "deep.png has 16 bits"),
+    "12:30:00.png": (encode(noise(4, 5)), "no plain relative name"),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_cannot_be_packed_stops_unless_it_may_be_skipped(tmp_path, name):
+    data, message = OTHERS[name]
+    put(tmp_path / "set", {**pngs("z.png"), name: data})
+    if message is None:
+        assert len(read_pictures([tmp_path / "set"], 256).images) == 2
+        return
+    with pytest.raises(DataError, match=message) as reason:
+        read_pictures([tmp_path / "set"], 256)
+    assert "--skip" in str(reason.value)
+    pictures = read_pictures([tmp_path / "set"], 256, skip=True)
+    assert pictures.names == ["z.png"] and "left out" in " ".join(pictures.notes)
+    (tmp_path / "set/z.png").unlink()
+    with pytest.raises(DataError, match="no pictures there"):
+        read_pictures([tmp_path / "set"], 256, skip=True)
