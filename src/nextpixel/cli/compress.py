@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MODEL_FILES = ("config.json", "model.safetensors")
+DEFAULT_MODEL = "nextpixel/photographs"
 
 
 def compress(
-    run: Path,
-    *images: Path,
+    *run_and_images: Path,
     out: Path,
+    effort: int | None = None,
     lanes: int | None = None,
     embed_model: Annotated[bool, Parameter(negative="")] = False,
     skip: Annotated[bool, Parameter(negative="")] = False,
@@ -31,14 +32,18 @@ def compress(
 ) -> None:
     """Compress pictures without loss into one .npx file.
 
-    Takes a Gated PixelCNN or a PixelCNN, without a condition or conditioned on labels. Pictures may have any size:
-    larger ones than the model's are cut into tiles. The same model decompresses them on any machine, to the same
-    pixels. The last line tells the size beside those of other lossless formats.
+    Without a run, nextpixel/photographs compresses, which comes with the package and is made for photographs, in colour
+    and grey, of any size; pictures that it does badly on, such as screenshots, are stored as PNG or WebP. Else takes a
+    local-pixelcnn without a condition, or a Gated PixelCNN or a PixelCNN, without a condition or conditioned on labels,
+    for which larger pictures are cut into tiles. The same model decompresses them on any machine, to the same pixels.
+    The last line tells the size beside those of other lossless formats.
 
     Args:
-        run: Run or model folder.
-        images: Picture files, or folders of them.
+        run_and_images: A run or model folder, if it is not to be nextpixel/photographs; then picture files, or folders
+            of them.
         out: The file, ending with .npx.
+        effort: From 1 to 9, 5 by default: from 2 on, a local-pixelcnn is fitted to the pictures first, and what changes
+            is put into the file. The higher, the longer and the smaller; decompressing takes the same time.
         lanes: Number of tiles that are decoded in parallel, which is faster; each costs about 5 bytes. By default a
             few, and more for larger files.
         embed_model: Put the model into the file, so that nothing else is needed to decompress it.
@@ -61,8 +66,9 @@ def compress(
 
     if out.suffix.lower() != ".npx":
         raise InputError(f"--out {out} must end with .npx")
+    run, images = _divided(run_and_images)
     if not images:
-        raise InputError("name the pictures, or folders of them, after the run folder")
+        raise InputError("name the pictures, or folders of them, to compress")
     force.check_file(out, images)
     model = load_model(run).cpu()
     values = condition.one(model) if model.condition is not None or condition.are_given else None
@@ -74,7 +80,14 @@ def compress(
     start = time.monotonic()
     with progress.task("compressing", total) as advance:
         data = squeeze(
-            model, found.images, values or None, names=found.names, embed=embed, lanes=lanes, advance=advance
+            model,
+            found.images,
+            values or None,
+            names=found.names,
+            embed=embed,
+            lanes=lanes,
+            effort=effort,
+            advance=advance,
         )
     seconds = time.monotonic() - start
     write_result(out, data)
@@ -88,6 +101,15 @@ def compress(
     )
     if compare:
         say(_compared(found.images, len(data)))
+
+
+def _divided(paths: Sequence[Path]) -> tuple[Path, Sequence[Path]]:
+    """The model's folder and the pictures; the default model where the first path is none."""
+    from nextpixel.model_files.shipped import find_model
+
+    if paths and (find_model(paths[0]) / MODEL_FILES[0]).is_file():
+        return paths[0], paths[1:]
+    return Path(DEFAULT_MODEL), paths
 
 
 def _compared(images: Sequence[Tensor], size: int) -> str:

@@ -18,8 +18,8 @@ def decompress(*run_and_file: Path, out: Path, only: str | None = None, most_meg
     """Write the pictures of an .npx file as PNG files, pixel for pixel as they were.
 
     Args:
-        run_and_file: The run or model folder that the file was made with, then the file; the file alone where the model
-            is in it.
+        run_and_file: The run or model folder that the file was made with, then the file; the file alone where the
+            model is in it or comes with nextpixel.
         out: A new or empty folder.
         only: Restore only the picture of this name, which is its name when all are restored.
         most_megapixels: Refuse files whose pictures have more sub-pixels together, in millions.
@@ -78,12 +78,15 @@ def _place(name: str | None, names: Sequence[str]) -> int | None:
 
 
 def _embedded(contents: Contents) -> ImageModel:
-    """The model that came with a file."""
+    """The model that came with a file, or with nextpixel."""
     from nextpixel.cli.compress import MODEL_FILES
-    from nextpixel.model_files.loading import load
+    from nextpixel.model_files.loading import load, load_shipped
 
     if not contents.model:
-        raise DataError("it has no model in it: name the run folder it was made with before it.")
+        model = load_shipped(contents.fingerprint)
+        if model is None:
+            raise DataError("it has no model in it, nor one that comes with nextpixel: name its run folder before it")
+        return model
     if set(contents.model) != set(MODEL_FILES):
         raise DataError("the model in it is not whole: it is damaged.")
     with tempfile.TemporaryDirectory() as folder:

@@ -18,11 +18,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from nextpixel.codec import local_codec
 from nextpixel.codec.container import (
     FINGERPRINT_BYTES,
     LEAST_COUNTED,
     MOST_NAME_BYTES,
     MOST_SUB_PIXELS,
+    PICTURES,
     Contents,
     Shape,
     deflate,
@@ -30,11 +32,14 @@ from nextpixel.codec.container import (
     read,
     write,
 )
+from nextpixel.codec.fitting import DEFAULT_EFFORT, MOST_EFFORT
 from nextpixel.codec.fixed_point import calibrate, fixed_point, twin_class
 from nextpixel.codec.images import Shares, decode, encode, shares_of
+from nextpixel.codec.local_twin import check_local
 from nextpixel.data import ImageSet
 from nextpixel.errors import DataError, InputError, ModelError
 from nextpixel.families.base import ImageModel, check_model
+from nextpixel.families.local_pixelcnn import LocalPixelCNN
 from nextpixel.families.set_condition import conditioned
 from nextpixel.model_files.format import describe, fingerprint
 from nextpixel.nn.conditions import Values, checked_values
@@ -81,12 +86,13 @@ def compress(
     names: Sequence[str] | None = None,
     embed: dict[str, bytes] | None = None,
     lanes: int | None = None,
+    effort: int | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> bytes:
     """Compress images without loss.
 
     Args:
-        model: a Gated PixelCNN or a PixelCNN, without a condition or conditioned on labels.
+        model: a Gated PixelCNN or a PixelCNN, without a condition or conditioned on labels; or a local PixelCNN.
         images: one image, integers `[C, H, W]` in 0..levels-1; many, `[B, C, H, W]`; a list of images of any sizes; or
             a set.
         condition: for a conditional model a label for each image, or one for all; None takes those of a set.
@@ -94,6 +100,9 @@ def compress(
         embed: files of the model's folder, to come along in the result.
         lanes: how many tiles are decoded beside each other: decoding many at once is faster, and each lane costs some 5
             bytes. None takes a few, and more for larger files.
+        effort: of a local PixelCNN, from 1 to 9: from 2 on the model is fitted to the images first, and what changes
+            comes along in the file; the higher, the longer and the smaller. Decompressing takes the same time.
+            None takes 5.
         advance: called with numbers of sub-pixels done; they add up to those of all images.
 
     Returns:
@@ -124,6 +133,13 @@ def compress(
         )
     pictures = _checked(model, [images] if one_image else list(images))  # type: ignore[list-item]
     shapes = [_shape(picture) for picture in pictures]
+    if isinstance(model, LocalPixelCNN):
+        effort = DEFAULT_EFFORT if effort is None else integer("effort", effort, 1, MOST_EFFORT, error=InputError)
+        contents = Contents(_fingerprint(model), model.levels, [], _checksum(pictures), shapes, [])
+        contents.names, contents.one_image, contents.model = names and list(names), one_image, embed or {}
+        return write(local_codec.pack(model, pictures, contents, effort=effort, lanes=lanes, advance=advance))
+    if effort is not None:
+        raise InputError(f"effort is for a local-pixelcnn, and this model is a {model.family}; leave it out")
     labels = _labels(model, condition, len(pictures))
     tiles, unplaced = _tiles(model, shapes, plain=set())
     ranges = _ranges(model, pictures, tiles, labels)
@@ -218,6 +234,10 @@ def unpack(
         raise DataError("the file was compressed with another model: name the run or model folder it was made with.")
     if contents.levels != model.levels:
         raise DataError(f"the file has {contents.levels} levels and its model {model.levels}: it is damaged.")
+    if (contents.version == PICTURES) != isinstance(model, LocalPixelCNN):
+        raise DataError(f"a {model.family} does not make files of version {contents.version}: the file is damaged")
+    if isinstance(model, LocalPixelCNN):
+        return _verified(local_codec.unpack(model, contents, only=only, advance=advance), contents, only)
     labels = None if contents.labels is None else torch.tensor(contents.labels, dtype=torch.int64)
     if labels is not None or model.condition is not None:
         try:
@@ -258,6 +278,11 @@ def unpack(
         pictures[i] = torch.frombuffer(pixels, dtype=torch.uint8).view(contents.shapes[i])
         if advance is not None:
             advance(pictures[i].numel())
+    return _verified(pictures, contents, only)
+
+
+def _verified(pictures: list[Tensor], contents: Contents, only: int | None) -> list[Tensor]:
+    """The pictures, if they have the checksum of the file."""
     if only is None and _checksum(pictures) != contents.checksum:
         raise DataError("the decoded pixels do not have the checksum of the file: it is damaged.")
     return pictures
@@ -281,7 +306,10 @@ def _plain(model: ImageModel) -> ImageModel:
     """
     check_model(model)
     model = getattr(model, "_orig_mod", model)
-    twin_class(model)
+    if isinstance(model, LocalPixelCNN):
+        check_local(model)
+    else:
+        twin_class(model)
     return model if model.device.type == "cpu" else copy.deepcopy(model).cpu()
 
 

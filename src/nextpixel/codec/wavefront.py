@@ -83,6 +83,11 @@ def stripe_rows(height: int, width: int) -> list[range]:
     return [range(top, min(top + rows, height)) for top in range(0, height, rows)]
 
 
+def longest_front(window: LocalWindow, rows: int, width: int) -> int:
+    """The most pixels that a wavefront of a stripe has."""
+    return min(rows, -(-width // (window.lag + 1)))
+
+
 class _Places(NamedTuple):
     """The pixels of a stripe in the order of decoding.
 
@@ -122,7 +127,7 @@ def stripes_of(
     """
     _, height, width = sheet.shape
     values = sheet[:coded].flatten(1).numpy()
-    canvas = _Canvas(twin, [(height, width)])
+    canvas = Canvas(twin.window, twin.beyond, twin.channels, [(height, width)])
     canvas.pixels[:-1] = sheet.flatten(1).T
     for rows in stripe_rows(height, width):
         top, count = rows.start * width, len(rows) * width
@@ -175,7 +180,7 @@ def sheets_from(
     Raises:
         DataError: the streams are damaged, or were encoded with another model.
     """
-    canvas = _Canvas(twin, sizes)
+    canvas = Canvas(twin.window, twin.beyond, twin.channels, sizes)
     stripes = [stripe_rows(*size) for size in sizes]
     for number in range(max(map(len, stripes))):
         sheets = [sheet for sheet, rows in enumerate(stripes) if number < len(rows)]
@@ -210,7 +215,7 @@ def sheets_from(
 
 def _decode_front(
     twin: LocalTwin,
-    canvas: _Canvas,
+    canvas: Canvas,
     decoder: LaneDecoder,
     pixels: Integers,
     sheets: Integers,
@@ -252,11 +257,13 @@ def _decode_front(
     canvas.set(pixels, sheets, values)
 
 
-class _Canvas:
+class Canvas:
     """Sheets beside each other, with what stands beyond their edges.
 
     Args:
-        twin: of the model.
+        window: what a pixel sees.
+        beyond: the value where nothing is known.
+        channels: of the model.
         sizes: height and width of each sheet.
 
     Attributes:
@@ -264,23 +271,23 @@ class _Canvas:
         first: the first pixel of each sheet among them.
     """
 
-    def __init__(self, twin: LocalTwin, sizes: Sequence[Sequence[int]]) -> None:
-        reach = twin.window.reach
-        pixels = np.array([height * width for height, width in sizes])
-        self.first = np.concatenate([[0], pixels.cumsum()])
+    def __init__(self, window: LocalWindow, beyond: int, channels: int, sizes: Sequence[tuple[int, int]]) -> None:
+        reach = window.reach
+        pixels = [height * width for height, width in sizes]
+        self.first = np.cumsum([0, *pixels])
         strides = np.array([width + 2 * reach for _, width in sizes])
-        places = np.array([(height + reach) for height, _ in sizes]) * strides
-        first_place = np.concatenate([[0], places.cumsum()])
+        places = [(height + reach) * (width + 2 * reach) for height, width in sizes]
+        first_place = np.cumsum([0, *places])
         constant = int(self.first[-1])
         sources = []
         for (height, width), start in zip(sizes, self.first.tolist(), strict=False):
-            own = twin.window.sources(height, width).flatten()
+            own = window.sources(height, width).flatten()
             sources.append(torch.where(own == height * width, constant, own + start))
-        self.sources = torch.cat(sources)
-        self.pixels = torch.full((constant + 1, twin.channels), twin.beyond, dtype=torch.uint8)
+        self.sources = torch.cat([*sources, torch.zeros(0, dtype=torch.int64)])
+        self.pixels = torch.full((constant + 1, channels), beyond, dtype=torch.uint8)
         self.widths, self.strides = np.array([width for _, width in sizes]), strides
         self.first_place, self.reach = first_place, reach
-        self.down, self.right = (np.array(axis) for axis in zip(*twin.window.offsets, strict=True))
+        self.down, self.right = (np.array(axis) for axis in zip(*window.offsets, strict=True))
 
     def windows(self, pixels: Integers, sheets: Integers | int = 0) -> Tensor:
         """The windows of pixels, numbered within their sheets: float32 `[N, n, C]`."""

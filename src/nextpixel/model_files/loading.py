@@ -13,9 +13,9 @@ from safetensors.torch import load as load_tensors
 from nextpixel.errors import ModelError
 from nextpixel.families.base import ImageModel
 from nextpixel.families.build import build
-from nextpixel.model_files.format import FORMAT, STORAGES, fingerprint, storage_name
+from nextpixel.model_files.format import FORMAT, STORAGES, describe, fingerprint, storage_name
 from nextpixel.model_files.record import TrainingRecord
-from nextpixel.model_files.shipped import find_model
+from nextpixel.model_files.shipped import find_model, shipped
 from nextpixel.nn.conditions import from_json
 
 HALVES = {torch.float16, torch.bfloat16}
@@ -114,3 +114,12 @@ def _read_config(path: Path) -> dict[str, Any]:
     if not isinstance(config.get("record", {}), dict):
         raise ModelError(f"{path}: the entry 'record' must be an object")
     return config
+
+
+def load_shipped(beginning: bytes) -> ImageModel | None:
+    """The model that comes with the package and whose fingerprint begins with these bytes; None if there is none."""
+    for name in shipped():
+        model = load(name)
+        if bytes.fromhex(fingerprint(describe(model), model.state_dict())).startswith(beginning):
+            return model
+    return None

@@ -1,0 +1,161 @@
+"""Fitting a local model to pictures: changes of its weights that save more bits than they take.
+
+Adam walks on random pixels of the pictures; after every step each weight is drawn back to where it was, by as much as a
+bit of its change costs. So only those weights move that are worth it (a proximal gradient method, with the cost of an
+integer taken as `RATE * log2(1 + |change| / step)` bits). What remains is rounded to steps, and travels with the file
+(`nextpixel.codec.adaptation`). The first efforts change fewer weights, and none.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from nextpixel.codec.adaptation import MOST, Adaptation, Change
+from nextpixel.families.local_pixelcnn import LocalPixelCNN
+
+DEFAULT_EFFORT, MOST_EFFORT = 5, 9
+PIXELS_A_STEP = 4096
+EXPONENTS = {1: 6, 2: 7}
+"""A step of a change is 2^-exponent, by the number of dimensions: that of a weight matrix is half of that of a bias."""
+
+LEARNING_RATE, DECAYS = 2e-3, (0.9, 0.95)
+STEADY = 0.3
+"""The part of the steps at the full learning rate; afterwards it falls in a line."""
+
+RATE = 2.0
+DEAD_ZONE = 0.6
+"""Changes of fewer steps than this are dropped."""
+
+
+class Effort(NamedTuple):
+    """What is changed, and for how long.
+
+    Attributes:
+        steps: of Adam.
+        parts: beginnings and endings of the names of the parameters that change; None for all of them.
+    """
+
+    steps: int
+    parts: tuple[str, ...] | None = None
+
+    def changes(self, name: str) -> bool:
+        """Whether a parameter changes."""
+        return self.parts is None or any(name.startswith(part) or name.endswith(part) for part in self.parts)
+
+
+EFFORTS = {
+    1: Effort(0),
+    2: Effort(100, ("bias",)),
+    3: Effort(200, ("bias",)),
+    4: Effort(200, ("bias", "output.")),
+    5: Effort(160),
+    6: Effort(350),
+    7: Effort(700),
+    8: Effort(1300),
+    9: Effort(2500),
+}
+
+
+class Pixels(NamedTuple):
+    """Pixels of pictures, from which random ones are taken.
+
+    Attributes:
+        windows: of pixels by their numbers `[N]`, uint8 or float `[N, n, C]`.
+        values: of pixels by their numbers, uint8 `[N, C]`.
+        coded: of pixels by their numbers, how many of their colours are coded, int64 `[N]`.
+        count: how many pixels there are.
+        sub_pixels: how many sub-pixels are coded in all.
+    """
+
+    windows: Callable[[Tensor], Tensor]
+    values: Callable[[Tensor], Tensor]
+    coded: Callable[[Tensor], Tensor]
+    count: int
+    sub_pixels: int
+
+
+def nats(model: LocalPixelCNN, pixels: Pixels, numbers: Tensor) -> Tensor:
+    """Nats of the coded colours of some pixels, `[N, C]`; 0 for those that are not coded."""
+    parameters = model.parameters_at(pixels.windows(numbers).float()[None], None)[0]
+    values = pixels.values(numbers).long()
+    inputs = values.to(parameters) / model.half_range - 1
+    # [N, C, P] to [N, P, C, 1, 1], as if each pixel were an image.
+    maps = parameters.transpose(1, 2)[..., None, None]
+    coupled = model.distribution.coupled_map(maps, inputs[..., None, None])
+    log_prob = model.distribution.log_prob(coupled, values[..., None, None])[..., 0, 0]
+    is_coded = torch.arange(values.shape[1]) < pixels.coded(numbers)[:, None]
+    return -log_prob * is_coded
+
+
+def fit(
+    model: LocalPixelCNN, pixels: Pixels, effort: int, *, advance: Callable[[int], None] | None = None
+) -> Adaptation:
+    """Find changes of a model's weights that suit pixels.
+
+    Args:
+        model: the model, which is not changed.
+        pixels: of the pictures.
+        effort: one of `EFFORTS`.
+        advance: called with numbers of steps done.
+    """
+    plan = EFFORTS[effort]
+    if not plan.steps or not pixels.count:
+        return {}
+    model = copy.deepcopy(model).train()
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(plan.changes(name))
+    names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    before = [parameter.detach().clone() for parameter in parameters]
+    optimizer = torch.optim.Adam(parameters, LEARNING_RATE, betas=DECAYS)
+    random = np.random.default_rng(0)
+    share = pixels.sub_pixels / pixels.count
+    with torch.enable_grad():
+        for step in range(plan.steps):
+            numbers = torch.from_numpy(random.integers(0, pixels.count, PIXELS_A_STEP))
+            loss = nats(model, pixels, numbers).sum() / (PIXELS_A_STEP * share * math.log(2))
+            optimizer.zero_grad()
+            loss.backward()
+            left = (1 - step / plan.steps) / (1 - STEADY)
+            rate = LEARNING_RATE * min(1.0, max(0.02, left))
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            optimizer.step()
+            _draw_back(optimizer, parameters, before, rate, step + 1, pixels.sub_pixels)
+            if advance is not None:
+                advance(1)
+    changes = {}
+    for name, parameter, old in zip(names, parameters, before, strict=True):
+        exponent = EXPONENTS[parameter.ndim]
+        steps = (parameter.detach() - old) * 2**exponent
+        rounded = torch.where(steps.abs() < DEAD_ZONE, 0.0, steps.round()).clamp(-MOST, MOST)
+        if rounded.any():
+            changes[name] = Change(rounded.long().numpy(), exponent)
+    return changes
+
+
+@torch.no_grad()
+def _draw_back(
+    optimizer: torch.optim.Adam,
+    parameters: Sequence[Tensor],
+    before: Sequence[Tensor],
+    rate: float,
+    step: int,
+    sub_pixels: int,
+) -> None:
+    """Bring each parameter nearer to where it was, by Adam's step for the gradient of its cost."""
+    for parameter, old in zip(parameters, before, strict=True):
+        size = 2.0 ** -EXPONENTS[parameter.ndim]
+        squares = optimizer.state[parameter]["exp_avg_sq"]
+        scale = (squares / (1 - DECAYS[1] ** step)).sqrt_().add_(1e-8)
+        change = parameter - old
+        cost = RATE / (size * math.log(2) * sub_pixels) / (1 + change.abs() / size)
+        kept = (change.abs() - rate * cost / scale).clamp_(min=0)
+        parameter.copy_(old + change.sign() * kept)

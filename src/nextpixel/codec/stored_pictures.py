@@ -1,0 +1,88 @@
+"""Images that a model does badly on, such as screenshots and drawings, as the bytes of a picture file.
+
+Of PNG and WebP the shorter one is taken, both without loss, and only if it decodes to the same pixels. Images of fewer
+than 256 levels are deflated instead, as their integers are no greys.
+"""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from nextpixel.codec.container import DEFLATE, PNG, WEBP, Shape, deflate, inflate_pixels
+from nextpixel.errors import DataError
+
+MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+FORMATS = {PNG: "PNG", WEBP: "WEBP"}
+MOST_WEBP_SIDE = 16383
+PILLOW_ERRORS = (OSError, ValueError, SyntaxError, EOFError, MemoryError, IndexError, Image.DecompressionBombError)
+
+
+def quick_size(picture: Tensor) -> int | None:
+    """Bytes that WebP takes in a hurry; None where it cannot hold the picture."""
+    if picture.shape[0] == 2 or max(picture.shape[1:]) > MOST_WEBP_SIDE:
+        return None
+    return len(_webp(picture, quality=20, method=0))
+
+
+def stored(picture: Tensor, levels: int) -> tuple[int, bytes]:
+    """A picture, uint8 `[C, H, W]`, without a model: how it is stored, and its bytes."""
+    if levels < 256:
+        return DEFLATE, deflate(picture.numpy().tobytes())
+    ways = [(PNG, _png(picture))]
+    if picture.shape[0] != 2 and max(picture.shape[1:]) <= MOST_WEBP_SIDE:
+        ways.append((WEBP, _webp(picture, quality=100, method=6)))
+    for kind, data in sorted(ways, key=lambda way: len(way[1])):
+        if torch.equal(restored(kind, data, _shape(picture)), picture):
+            return kind, data
+    return DEFLATE, deflate(picture.numpy().tobytes())
+
+
+def restored(kind: int, data: bytes, shape: Shape) -> Tensor:
+    """The pixels of a stored image, uint8 of its shape.
+
+    Raises:
+        DataError: they are damaged, or not of that shape.
+    """
+    if kind == DEFLATE:
+        return torch.frombuffer(bytearray(inflate_pixels(data, shape)), dtype=torch.uint8).view(shape)
+    channels, height, width = shape
+    try:
+        with Image.open(io.BytesIO(data), formats=[FORMATS[kind]]) as image:
+            # Looked at before the pixels are decoded, so that no more memory is taken than the shape says.
+            if image.size != (width, height):
+                raise DataError("a stored image of the file has another size than the file says: it is damaged")
+            pixels = np.asarray(image.convert(MODES[channels]))
+    except PILLOW_ERRORS as error:
+        raise DataError(f"a stored image of the file cannot be decoded ({error}): it is damaged") from error
+    return torch.from_numpy(pixels.reshape(height, width, channels).transpose(2, 0, 1).copy())
+
+
+def _shape(picture: Tensor) -> Shape:
+    channels, height, width = picture.shape
+    return channels, height, width
+
+
+def _image(picture: Tensor) -> Image.Image:
+    pixels = picture.permute(1, 2, 0).numpy()
+    return Image.fromarray(np.ascontiguousarray(pixels[:, :, 0] if len(picture) == 1 else pixels))
+
+
+def _png(picture: Tensor) -> bytes:
+    file = io.BytesIO()
+    _image(picture).save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
+def _webp(picture: Tensor, *, quality: int, method: int) -> bytes:
+    file = io.BytesIO()
+    image = _image(picture)
+    # Without `exact` the colours of transparent pixels would be changed.
+    (image.convert("RGB") if len(picture) == 1 else image).save(
+        file, "WEBP", lossless=True, exact=True, quality=quality, method=method
+    )
+    return file.getvalue()
