@@ -294,7 +294,7 @@ def test_a_file_that_declares_too_much_is_refused_before_memory_is_taken():
     model = model_of()
     contents = read(nx.compress(model, noise(model, 1)))
     contents.shapes = [(4, 2**20, 2**20)]
-    with pytest.raises(DataError, match="more than 256000000 sub-pixels"):
+    with pytest.raises(DataError, match=r"more than \d+ sub-pixels"):
         nx.decompress(model, write(contents))
     contents.shapes = [(1, 0, 5)]
     with pytest.raises(DataError, match="cannot be"):

@@ -59,7 +59,7 @@ def compress(
     from nextpixel.cli.options import load_model
     from nextpixel.cli.output import counted, progress, say, warn
     from nextpixel.codec.codec import compress as squeeze
-    from nextpixel.codec.container import MOST_SUB_PIXELS
+    from nextpixel.codec.container import allowed_sub_pixels, counted_sub_pixels
     from nextpixel.codec.picture_files import read_pictures
     from nextpixel.model_files.shipped import find_model
     from nextpixel.runtime.atomic_files import write_result
@@ -91,9 +91,10 @@ def compress(
         )
     seconds = time.monotonic() - start
     write_result(out, data)
-    if total > MOST_SUB_PIXELS:
-        warn(f"to decompress it, add --most-megapixels {math.ceil(total / 1e6)}")
     model_bytes = sum(map(len, (embed or {}).values()))
+    needed = counted_sub_pixels([(*image.shape,) for image in found.images])
+    if needed > allowed_sub_pixels(len(data) - model_bytes):
+        warn(f"to decompress it, add --most-megapixels {math.ceil(needed / 1e6)}")
     say(
         f"{counted(len(found.images), 'picture')}, {len(data):,} bytes, {8 * len(data) / total:.4f} bits/dim"
         + (f" ({8 * (len(data) - model_bytes) / total:.4f} without the model)" if embed else "")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
 
 from nextpixel.errors import DataError, InputError
 
@@ -14,7 +16,13 @@ if TYPE_CHECKING:
     from nextpixel.families.base import ImageModel
 
 
-def decompress(*run_and_file: Path, out: Path, only: str | None = None, most_megapixels: float = 256.0) -> None:
+def decompress(
+    *run_and_file: Path,
+    out: Path | None = None,
+    only: str | None = None,
+    list_: Annotated[bool, Parameter(name="--list", negative="")] = False,
+    most_megapixels: float | None = None,
+) -> None:
     """Write the pictures of an .npx file as PNG files, pixel for pixel as they were.
 
     Args:
@@ -22,26 +30,31 @@ def decompress(*run_and_file: Path, out: Path, only: str | None = None, most_meg
             model is in it or comes with nextpixel.
         out: A new or empty folder.
         only: Restore only the picture of this name, which is its name when all are restored.
-        most_megapixels: Refuse files whose pictures have more sub-pixels together, in millions.
+        list_: Tell the names and sizes of the pictures, and decode nothing.
+        most_megapixels: Refuse files whose pictures have more sub-pixels together, in millions; by default 256, and for
+            small files as many as they can plausibly hold.
     """
     import math
 
     from nextpixel.cli.options import load_model
     from nextpixel.cli.output import counted, progress, say
     from nextpixel.codec.codec import unpack
-    from nextpixel.codec.container import check_names, read
+    from nextpixel.codec.container import MOST_SUB_PIXELS, check_names, read
     from nextpixel.rendering.grid import save_picture, to_pil
     from nextpixel.runtime.atomic_files import check_new_folder, whole_folder
 
     if len(run_and_file) not in (1, 2):
         raise InputError("name the run folder and the .npx file, or the file alone where the model is in it")
     file = run_and_file[-1]
-    if not (math.isfinite(most_megapixels) and 0 < most_megapixels <= 1e9):
+    if most_megapixels is not None and not (math.isfinite(most_megapixels) and 0 < most_megapixels <= 1e9):
         raise InputError(f"--most-megapixels must be a number above 0 and up to 1e9, not {most_megapixels}")
-    most_sub_pixels = int(most_megapixels * 1e6)
-    if out.suffix.lower() == ".npz":
-        raise InputError(f"--out {out} must be a folder")
-    check_new_folder(out)
+    most_sub_pixels = None if most_megapixels is None else int(most_megapixels * 1e6)
+    if out is None and not list_:
+        raise InputError("name an empty or a new folder with --out, or only look with --list")
+    if out is not None:
+        if out.suffix.lower() == ".npz":
+            raise InputError(f"--out {out} must be a folder")
+        check_new_folder(out)
     try:
         data = file.read_bytes()
     except OSError as error:
@@ -52,11 +65,16 @@ def decompress(*run_and_file: Path, out: Path, only: str | None = None, most_meg
         names = contents.names or [f"{number:0{digits}d}.png" for number in range(len(contents.shapes))]
         names = [name if name.lower().endswith(".png") else f"{name}.png" for name in names]
         check_names(names)
+        if out is None or list_:
+            _list(contents, names, len(data))
+            return
         model = load_model(run_and_file[0]).cpu() if len(run_and_file) == 2 else _embedded(contents)
         total = sum(math.prod(shape) for shape in contents.shapes)
         chosen = _place(only, names)
         with progress.task("decompressing", total) as advance:
-            pictures = unpack(model, contents, only=chosen, most_sub_pixels=most_sub_pixels, advance=advance)
+            pictures = unpack(
+                model, contents, only=chosen, most_sub_pixels=most_sub_pixels or MOST_SUB_PIXELS, advance=advance
+            )
     except DataError as error:
         raise DataError(f"{file}: {error}") from error
     found = list(zip(names, pictures, strict=True))
@@ -66,6 +84,21 @@ def decompress(*run_and_file: Path, out: Path, only: str | None = None, most_meg
         for name, picture in found:
             save_picture(to_pil(picture, model.levels), folder / name)
     say(f"{counted(len(found), 'picture')}: {out}")
+
+
+def _list(contents: Contents, names: Sequence[str], size: int) -> None:
+    """Tell what a file holds, by its header."""
+    import math
+
+    from nextpixel.cli.output import counted, say
+
+    for number, (name, shape) in enumerate(zip(names, contents.shapes, strict=True)):
+        deflated = ", deflated" if number in contents.stored else ""
+        say(f"{name}: {' x '.join(map(str, shape))}{deflated}")
+    total = sum(math.prod(shape) for shape in contents.shapes)
+    lanes = sum(map(len, contents.blocks))
+    model = ", with the model" if contents.model else ""
+    say(f"{counted(len(names), 'picture')}, {total:,} sub-pixels in {counted(lanes, 'lane')}, {size:,} bytes{model}")
 
 
 def _place(name: str | None, names: Sequence[str]) -> int | None:

@@ -178,7 +178,7 @@ def decompress(
     data: bytes,
     *,
     only: int | None = None,
-    most_sub_pixels: int = MOST_SUB_PIXELS,
+    most_sub_pixels: int | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> Tensor | list[Tensor]:
     """Decompress what `compress` made, with the same model, on any machine.
@@ -187,7 +187,7 @@ def decompress(
         model: the model that compressed.
         data: the bytes.
         only: decode only the image of this number, and the lanes that hold it.
-        most_sub_pixels: refuse files whose images have more together.
+        most_sub_pixels: refuse files whose images have more together; None for what is usual for their size.
         advance: called with numbers of sub-pixels done.
 
     Returns:
@@ -201,13 +201,14 @@ def decompress(
     """
     if not isinstance(data, bytes | bytearray | memoryview):
         raise InputError(f"the data must be bytes, not {type(data).__name__}")
-    most_sub_pixels = integer("most_sub_pixels", most_sub_pixels, 1, error=InputError)
+    if most_sub_pixels is not None:
+        most_sub_pixels = integer("most_sub_pixels", most_sub_pixels, 1, error=InputError)
     contents = read(bytes(data), most_sub_pixels)
     if only is not None:
         only = integer("only, the number of an image,", only, 0, error=InputError)
         if only >= len(contents.shapes):
             raise InputError(f"the file has no image {only}; it has {len(contents.shapes)}, counted from 0")
-    pictures = unpack(model, contents, only=only, most_sub_pixels=most_sub_pixels, advance=advance)
+    pictures = unpack(model, contents, only=only, most_sub_pixels=most_sub_pixels or MOST_SUB_PIXELS, advance=advance)
     if only is not None:
         return pictures[only]
     if contents.one_image:

@@ -26,8 +26,12 @@ ONE_IMAGE, HAS_NAMES, HAS_LABELS, HAS_MODEL = 1, 2, 4, 8
 MOST_SUB_PIXELS = 256 * 10**6
 """Of all images of a file, unless whoever reads it allows more."""
 
-LEAST_COUNTED = 256
+LEAST_COUNTED = 1024
 """Sub-pixels that an image or a tile counts as at least, towards that limit: what it takes even if it is smaller."""
+
+FREE_SUB_PIXELS, MOST_RATIO = 2**16, 2**11
+"""Likewise so many, and so many for each byte but those of the model: a lane can hold any number of sub-pixels that are
+certain in no bytes at all, and each of them takes its time."""
 
 FINGERPRINT_BYTES = 8
 MOST_NAME_BYTES, MOST_PART_BYTES = 1000, 240
@@ -114,12 +118,22 @@ def write(contents: Contents) -> bytes:
     return body + struct.pack("<I", zlib.crc32(body))
 
 
-def read(data: bytes, most_sub_pixels: int = MOST_SUB_PIXELS) -> Contents:
+def allowed_sub_pixels(size: int) -> int:
+    """The most sub-pixels that are decoded of a file of so many bytes, the model not counted, if nobody allows more."""
+    return min(MOST_SUB_PIXELS, FREE_SUB_PIXELS + MOST_RATIO * size)
+
+
+def counted_sub_pixels(shapes: Sequence[Shape]) -> int:
+    """What images count towards such a limit."""
+    return sum(max(channels * height * width, LEAST_COUNTED) for channels, height, width in shapes)
+
+
+def read(data: bytes, most_sub_pixels: int | None = None) -> Contents:
     """The contents of a file.
 
     Args:
         data: its bytes.
-        most_sub_pixels: the most sub-pixels that its images may have together.
+        most_sub_pixels: the most sub-pixels that its images may have together; None for `allowed_sub_pixels`.
 
     Raises:
         DataError: it is no such file, is damaged, of a newer version, or declares more than allowed.
@@ -141,7 +155,7 @@ def read(data: bytes, most_sub_pixels: int = MOST_SUB_PIXELS) -> Contents:
     ranges = [byte >> shift & 15 for byte in nibbles for shift in (0, 4)][:count]
     checksum = struct.unpack("<I", reader.take(4))[0]
     adaptation = reader.sized() if version == PICTURES else b""
-    shapes = _read_shapes(reader, most_sub_pixels)
+    shapes = _read_shapes(reader, allowed_sub_pixels(len(data)) if most_sub_pixels is None else most_sub_pixels)
     one_image = bool(flags & ONE_IMAGE)
     if one_image and len(shapes) != 1:
         raise DataError(f"the file holds {len(shapes)} images and calls them one: it is damaged.")
@@ -171,6 +185,9 @@ def read(data: bytes, most_sub_pixels: int = MOST_SUB_PIXELS) -> Contents:
         model = {
             reader.sized()[:MOST_NAME_BYTES].decode("utf-8", "replace"): reader.sized() for _ in range(reader.count())
         }
+    size = len(data) - sum(map(len, model.values()))
+    if most_sub_pixels is None and counted_sub_pixels(shapes) > allowed_sub_pixels(size):
+        raise _too_much(allowed_sub_pixels(size))
     if reader.at != len(reader.data):
         raise DataError("the file is longer than what it holds: it is damaged.")
     return Contents(
@@ -219,12 +236,17 @@ def _read_shapes(reader: _Reader, most_sub_pixels: int) -> list[Shape]:
             raise DataError(f"the file declares images of {channels} x {height} x {width}, which cannot be.")
         total += count * max(channels * height * width, LEAST_COUNTED)
         if total > most_sub_pixels:
-            raise DataError(
-                f"the file declares more than {most_sub_pixels} sub-pixels ({LEAST_COUNTED} at least for each image), "
-                "the most that are decoded."
-            )
+            raise _too_much(most_sub_pixels)
         shapes += [(channels, height, width)] * count
     return shapes
+
+
+def _too_much(most_sub_pixels: int) -> DataError:
+    return DataError(
+        f"the file declares more than {most_sub_pixels} sub-pixels ({LEAST_COUNTED} at least for each image), the most "
+        "that are decoded of so small a file; if you trust it, allow more by --most-megapixels (most_sub_pixels in "
+        "Python)."
+    )
 
 
 def _read_names(data: bytes, count: int) -> list[str]:

@@ -57,13 +57,14 @@ UNKNOWN_WHEN_LOADED = frozenset({"PNG", "TIFF", "PPM", "AVIF", "HEIF", "JXL", "B
 """Formats of which an image in memory does not tell how many bits its file had."""
 
 
-def decode(name: str, data: bytes, *, deep: bool = False) -> Picture:
+def decode(name: str, data: bytes, *, deep: bool = False, most_pixels: int | None = None) -> Picture:
     """Decode one image file.
 
     Args:
         name: Its name, which the picture keeps.
         data: Its content.
         deep: Whether files of more than eight bits a channel may be reduced to their highest eight.
+        most_pixels: Refuse a picture of more pixels by its header, before memory is taken for it.
 
     Returns:
         The picture, upright, with 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGBA) channels.
@@ -74,6 +75,10 @@ def decode(name: str, data: bytes, *, deep: bool = False) -> Picture:
     header = read_header(name, data)
     _check_header(header, deep)
     with _pillow_errors():
+        if most_pixels is not None:
+            with Image.open(io.BytesIO(data), formats=(header.format,)) as image:
+                if image.width * image.height > most_pixels:
+                    raise Unusable(f"has more than {most_pixels:,} pixels")
         if header.format == "TIFF" and not _pillow_is_exact(header):
             return decode_tiff(name, data, header)
         if header.format == "PPM" and header.deep:

@@ -18,6 +18,7 @@ from nextpixel.model_files.record import TrainingRecord
 from nextpixel.model_files.shipped import find_model, shipped
 from nextpixel.nn.conditions import from_json
 
+MOST_CONFIG_BYTES = 2**26
 HALVES = {torch.float16, torch.bfloat16}
 
 
@@ -48,6 +49,7 @@ def load(folder: str | Path) -> ImageModel:
     except ValueError as error:
         raise ModelError(f"{config_path} {error}") from error
     description = config["model"]
+    _check_description(description, config_path)
     try:
         data = weights_path.read_bytes()
         with safe_open(weights_path, framework="pt") as file:
@@ -100,8 +102,35 @@ def _build(description: dict[str, Any]) -> ImageModel:
     )
 
 
+def _check_description(description: dict[str, Any], path: Path) -> None:
+    """Refuse, before anything is computed with it, a description whose parts are of other types than `describe` writes.
+
+    A text or a list in the place of a number would be multiplied.
+
+    Raises:
+        ModelError: naming the part.
+    """
+    shape, options = description.get("image_shape"), description.get("options")
+    if not isinstance(description.get("family"), str):
+        raise ModelError(f"{path} does not describe a model: its family is no text")
+    if not (isinstance(shape, list) and len(shape) == 3 and all(type(side) is int for side in shape)):
+        raise ModelError(f"{path} does not describe a model: its image_shape is no list of three integers")
+    if type(description.get("levels")) is not int:
+        raise ModelError(f"{path} does not describe a model: its levels are no integer")
+    if not isinstance(options, dict):
+        raise ModelError(f"{path} does not describe a model: its options are no object")
+    for name, value in options.items():
+        if not (value is None or isinstance(value, bool | float | str) or (type(value) is int and abs(value) < 2**63)):
+            raise ModelError(f"{path} does not describe a model: its option {name[:80]!r} is no single value")
+    for name in ("layers", "scales", "features"):
+        if not isinstance(options.get(name, 1), int):
+            raise ModelError(f"{path} does not describe a model: its {name} are no integer")
+
+
 def _read_config(path: Path) -> dict[str, Any]:
     try:
+        if path.stat().st_size > MOST_CONFIG_BYTES:
+            raise ModelError(f"{path} has more than {MOST_CONFIG_BYTES:,} bytes, which no description of a model has")
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} cannot be read as JSON: {error}") from error

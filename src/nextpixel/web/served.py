@@ -159,14 +159,10 @@ class Served:
         """A picture file as an image of the model; what is lost by it is asked for first, and told."""
         channels, height, width = self.model.image_shape
         try:
-            picture = decode("the picture", data)
+            picture = decode("the picture", data, most_pixels=MOST_UPLOADED_PIXELS)
         except Unusable as error:
             raise InputError(f"the picture {error}; choose another one") from error
         pixels = picture.pixels
-        if pixels.shape[1] * pixels.shape[2] > MOST_UPLOADED_PIXELS:
-            raise InputError(
-                f"the picture has more than {MOST_UPLOADED_PIXELS // 2**20} million pixels; make it smaller"
-            )
         notes: list[str] = []
         if pixels.shape != self.model.image_shape:
             if not fit:

@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Self, cast
 
-from nextpixel.data.entries import Entry, Unusable, check_size, is_wanted, passed_over
+from nextpixel.data.entries import Entry, Unusable, check_size, is_metadata, is_wanted, passed_over
 from nextpixel.data.sources.folders import file_stamp
 from nextpixel.data.sources.image_files import FileSource
 from nextpixel.errors import DataError
@@ -46,6 +46,20 @@ ARCHIVE_ERRORS = (
 MIN_EXPANDED_BYTES = 1 << 30
 MAX_EXPANSION = 200
 """A compressed tar may expand to this many times its size (or to 1 GiB): image files hardly compress."""
+
+FREE_TABLE_BYTES, MOST_TABLE_EXPANSION = 1 << 24, 50
+"""A table of labels in an archive may have so many bytes, or so many times those of the archive."""
+
+MOST_HEADER_BYTES = 1 << 20
+"""Of the long names and attributes that a tar has before a member, and of those that hold for all its members."""
+
+HEADER_TYPES = {
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+}
 
 ENCRYPTED = 0x1
 OPENERS: dict[bytes, Callable[[Path], object]] = {
@@ -103,13 +117,20 @@ def _zip_entries(path: Path, passed: Counter[str]) -> Iterator[Entry]:
                 continue
             if is_wanted(name):
                 is_link = stat.S_ISLNK(info.external_attr >> 16)
-                yield Entry(name, _refuse_link if is_link else partial(_read_zip, archive, info))
+                yield Entry(name, _refuse_link if is_link else partial(_read_zip, path, archive, info))
             elif (kind := passed_over(name)) is not None:
                 passed[kind] += 1
 
 
-def _read_zip(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    check_size(info.file_size)
+def _check_member(path: Path, name: str, size: int) -> None:
+    """Raise `Unusable` for a member that is too large to be read, or a table far larger than its archive."""
+    check_size(size)
+    if is_metadata(name) and size > max(FREE_TABLE_BYTES, MOST_TABLE_EXPANSION * path.stat().st_size):
+        raise Unusable(f"expands to {size} bytes, far more than a table of the images would have")
+
+
+def _read_zip(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    _check_member(path, info.filename, info.file_size)
     try:
         return archive.read(info)
     except ARCHIVE_ERRORS as error:
@@ -135,6 +156,8 @@ def _tar_entries(path: Path, passed: Counter[str]) -> Iterator[Entry]:
                 passed[kind] += 1
             # tarfile remembers every member it has seen; a stream never goes back to one.
             archive.members = []  # type: ignore[attr-defined]
+            if sum(len(key) + len(value) for key, value in archive.pax_headers.items()) > MOST_HEADER_BYTES:
+                raise tarfile.ReadError("its attributes are far larger than those of images")
         # Read to its very end a compressed stream compares its checksum, and shows if it was cut short.
         while limited.read(1 << 16):
             pass
@@ -145,7 +168,7 @@ def _refuse_link() -> bytes:
 
 
 def _read_tar(path: Path, archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    check_size(member.size)
+    _check_member(path, member.name, member.size)
     with archive_errors(path):
         content = archive.extractfile(member)
         return content.read() if content is not None else b""
@@ -177,8 +200,11 @@ class _StrictTarInfo(tarfile.TarInfo):
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         try:
-            return super().frombuf(buf, encoding, errors)
+            header = super().frombuf(buf, encoding, errors)
         except tarfile.HeaderError as error:
             if not any(buf):
                 raise  # nothing but zeros is how an archive properly ends
             raise tarfile.ReadError(f"a member has a damaged header: {error}") from error
+        if header.type in HEADER_TYPES and header.size > MOST_HEADER_BYTES:
+            raise tarfile.ReadError(f"the name or the attributes of a member have {header.size} bytes")
+        return header

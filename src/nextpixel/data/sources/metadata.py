@@ -9,6 +9,7 @@ import math
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from nextpixel.data.composed import composed
@@ -79,7 +80,7 @@ def read_metadata(tables: Mapping[str, bytes], images: Sequence[str], where: str
         for table in sorted(tables):
             place = f"{table} in {where}"
             try:
-                said = _read_table(table, tables[table], place)
+                said = _read_table(table, tables[table], place, len(images))
             except _Foreign as reason:
                 notes.append(f"read without {table}, which {reason}")
                 continue
@@ -99,14 +100,14 @@ def read_metadata(tables: Mapping[str, bytes], images: Sequence[str], where: str
     return Table({names[path]: row for path, row in rows.items()}, None, tuple(notes))
 
 
-def _read_table(table: str, content: bytes, place: str) -> dict[str, Row]:
-    """What a table says of each file, by its composed name relative to the source."""
+def _read_table(table: str, content: bytes, place: str, most: int) -> dict[str, Row]:
+    """What a table of so many rows at most says of each file, by its composed name relative to the source."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise _Foreign("is not UTF-8 text: save it as UTF-8") from None
     said: dict[str, Row] = {}
-    lines = _csv_rows(text) if table.endswith(".csv") else _json_rows(text, place)
+    lines = _csv_rows(text, place, most) if table.endswith(".csv") else _json_rows(text, place, most)
     for number, file_name, label, numbers in lines:
         if not isinstance(file_name, str) or not file_name:
             raise DataError(f"{place}: row {number} has no file_name, so add the name of its image")
@@ -135,15 +136,24 @@ def _vector(numbers: object, place: str) -> tuple[float, ...] | None:
     return vector
 
 
-def _csv_rows(text: str) -> Iterator[tuple[int, object, Label | None, object]]:
+def _too_many(place: str, most: int) -> DataError:
+    return DataError(f"{place} has more rows than there are images, which are {most}: remove the rows of others")
+
+
+def _csv_rows(text: str, place: str, most: int) -> Iterator[tuple[int, object, Label | None, object]]:
     """Yield row number, file name, label and vector; labels are integers if all in the table are written like one."""
     try:
-        lines = list(csv.reader(io.StringIO(text, newline=""), skipinitialspace=True))
+        reader = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)
+        first = next(reader, [])
+        # Taken one by one, so that no more rows are held than there can be.
+        lines = [first, *islice(filter(None, reader), most + 1)]
     except csv.Error as error:
         raise _Foreign(f"is not a readable CSV table ({error})") from None
     columns = [column.strip() for column in lines[0]] if lines else []
     if "file_name" not in columns:
         raise _Foreign("has no column file_name: add one with the names of the images")
+    if len(lines) > most + 1:
+        raise _too_many(place, most)
     rows = [dict(zip(columns, map(str.strip, line), strict=False)) for line in lines[1:] if line]
     # "01" is a name: as a number it would be the same as "1".
     numeric = "label" in columns and all(WHOLE_NUMBER.fullmatch(row.get("label", "")) for row in rows)
@@ -153,7 +163,7 @@ def _csv_rows(text: str) -> Iterator[tuple[int, object, Label | None, object]]:
         yield number, row.get("file_name"), label, row.get("vector")
 
 
-def _json_rows(text: str, place: str) -> Iterator[tuple[int, object, Label | None, object]]:
+def _json_rows(text: str, place: str, most: int) -> Iterator[tuple[int, object, Label | None, object]]:
     """Yield line number, file name, label and vector."""
     lines = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
     rows = []
@@ -165,6 +175,8 @@ def _json_rows(text: str, place: str) -> Iterator[tuple[int, object, Label | Non
         if not isinstance(row, dict):
             raise _Foreign(f'is no JSON object such as {{"file_name": "a.png"}} in line {number}')
         rows.append((number, row))
+        if len(rows) > most:
+            raise _too_many(place, most)
     if not any(isinstance(row.get("file_name"), str) for _, row in rows):
         raise _Foreign("has no file_name in any line: add the names of the images")
     for number, row in rows:
