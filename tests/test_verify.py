@@ -463,7 +463,7 @@ class SingleStack(ImageModel):
     family = "single-stack"
 
     def __init__(self, shape, levels=3, kinds="ABB", reach=1):
-        super().__init__(shape, levels, {})
+        super().__init__(shape, levels)
         colours = shape[0]
         self.reach = reach * len(kinds)
         sizes = [colours, *[3 * colours] * len(kinds)]

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from nextpixel.exporting import export
     from nextpixel.families.base import ImageModel
     from nextpixel.families.build import build
+    from nextpixel.families.configs import Config, option
+    from nextpixel.families.raster_model import RasterModel
+    from nextpixel.families.register import register
     from nextpixel.model_files.likelihood import Likelihood
     from nextpixel.model_files.loading import load
     from nextpixel.nn.conditions import Labels, Map, Vector
@@ -35,12 +38,14 @@ if TYPE_CHECKING:
 
 _LAZY = {
     "CausalityReport": "nextpixel.verify",
+    "Config": "nextpixel.families.configs",
     "ImageModel": "nextpixel.families.base",
     "ImageSet": "nextpixel.data",
     "Labels": "nextpixel.nn.conditions",
     "Likelihood": "nextpixel.model_files.likelihood",
     "Map": "nextpixel.nn.conditions",
     "Progress": "nextpixel.runtime.progress",
+    "RasterModel": "nextpixel.families.raster_model",
     "SamplingParams": "nextpixel.nn.distributions",
     "Scores": "nextpixel.scoring.anomaly",
     "TrainingSettings": "nextpixel.training.settings",
@@ -54,13 +59,16 @@ _LAZY = {
     "export": "nextpixel.exporting",
     "load": "nextpixel.model_files.loading",
     "open_images": "nextpixel.data",
+    "option": "nextpixel.families.configs",
     "prepare": "nextpixel.data",
+    "register": "nextpixel.families.register",
     "score": "nextpixel.scoring.anomaly",
     "train": "nextpixel.training.api",
 }
 
 __all__ = [
     "CausalityReport",
+    "Config",
     "DataError",
     "ImageModel",
     "ImageSet",
@@ -72,6 +80,7 @@ __all__ = [
     "NextpixelError",
     "ProcessError",
     "Progress",
+    "RasterModel",
     "SamplingParams",
     "Scores",
     "TrainingError",
@@ -88,7 +97,9 @@ __all__ = [
     "load",
     "models",
     "open_images",
+    "option",
     "prepare",
+    "register",
     "score",
     "train",
 ]

@@ -44,7 +44,7 @@ def test_a_folder_names_the_head(family, tmp_path):
 
 def test_the_head_that_was_there_before_the_choice_is_not_named(family):
     model = tiny(family, (1, 3, 4), 5)
-    assert ("head" in model.options) == (model.default_head != "softmax")
+    assert ("head" in model.options) == (type(model.config).head != "softmax")
 
 
 def test_an_unknown_head_is_refused(family):

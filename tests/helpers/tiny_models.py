@@ -116,7 +116,7 @@ class Backwards(ImageModel):
     family = "backwards"
 
     def __init__(self, shape=(3, 2, 3), levels=3):
-        super().__init__(shape, levels, {})
+        super().__init__(shape, levels)
         self.inner = tiny("gated-pixelcnn", shape, levels)
 
     @property

@@ -4,65 +4,18 @@ from __future__ import annotations
 
 import shlex
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from nextpixel.cli.destinations import check_outside
+from nextpixel.cli.model_options import ModelOptions
 from nextpixel.cli.options import DataOptions, load_model, stored_options
 from nextpixel.errors import DataError, TrainingError
 from nextpixel.runtime.distributed import everywhere
 from nextpixel.training.settings import TrainingSettings
-
-
-@Parameter(name="*", group="Model")
-@dataclass(frozen=True, kw_only=True)
-class ModelOptions:
-    """Size of the model; a family refuses what it does not know. Unset ones are the family's own defaults.
-
-    Attributes:
-        features: Feature maps in a layer.
-        layers: Number of layers.
-        kernel_size: Odd side of the kernels.
-        first_kernel_size: Odd side of the first layer's kernels.
-        head_features: Feature maps between the two convolutions of the head.
-        residual: Whether the input of a block is added to its output.
-        skips: Whether every layer feeds the head.
-        dropout: Probability of zeroing a feature in training.
-        level_features: Learned features of each level, which the model sees in addition to its number; 0 for none.
-            About 16 help much where single levels mean something: scans such as MNIST with 256 levels, codes.
-        head: Distribution of a sub-pixel: softmax, a free probability for each level, or logistic-mixture, which has
-            far fewer parameters and suits photographs.
-        components: Logistic distributions in a mixture.
-        distance: A local-pixelcnn sees no pixel further than so many rows and columns together.
-        lag: Columns to the right that the window of a local-pixelcnn has for each row upwards.
-        scales: Number of sizes of a multiscale model.
-        factor: How many times smaller each size of a multiscale model is than the next.
-        inner: Family of the models inside a multiscale model.
-        code_size: Number of values in the code of an autoencoder.
-        plain: Whether an autoencoder by squared error is trained beside the PixelCNN autoencoder, to compare.
-    """
-
-    features: int | None = None
-    layers: int | None = None
-    kernel_size: int | None = None
-    first_kernel_size: int | None = None
-    head_features: int | None = None
-    residual: bool | None = None
-    skips: bool | None = None
-    dropout: float | None = None
-    level_features: int | None = None
-    head: str | None = None
-    components: int | None = None
-    distance: int | None = None
-    lag: int | None = None
-    scales: int | None = None
-    factor: int | None = None
-    inner: str | None = None
-    code_size: int | None = None
-    plain: bool | None = None
 
 
 def train(

@@ -24,13 +24,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nextpixel.errors import ModelError
+from nextpixel.families.configs import AutoencoderConfig
 from nextpixel.families.gated_pixelcnn import GatedPixelCNN
 from nextpixel.nn.conditioning import Upsampling
 from nextpixel.nn.conditions import Specification, Values, Vector, named
-from nextpixel.nn.heads import COMPONENTS, SOFTMAX
 from nextpixel.nn.initialisation import keep_deviation
 from nextpixel.runtime.precision import in_full_float32
-from nextpixel.runtime.validation import MOST_FEATURES, integer, switch
 
 SMALLEST_SIDE = 4
 """The encoder halves the image while both sides stay at least so long."""
@@ -45,65 +44,31 @@ class Autoencoder(GatedPixelCNN):
     Args:
         image_shape: `(C, H, W)`.
         levels: values that a sub-pixel can take, 2 to 256.
-        code_size: d, numbers in a code.
-        features: maps of the decoder's stacks, and of the encoder's first layer.
-        layers: number of gated layers of the decoder.
-        kernel_size: see `GatedPixelCNN`, as all that follow.
-        first_kernel_size: of the decoder.
-        head_features: of the decoder.
-        skips: of the decoder.
-        dropout: of the decoder.
-        level_features: of the decoder.
-        head: the distribution of a sub-pixel: `softmax` or `logistic-mixture`.
-        components: of a logistic mixture.
-        plain: whether to train an autoencoder by squared error beside it.
         condition: None, or what it is anyway: `Vector(code_size)`, the code.
+        **options: those of `AutoencoderConfig`.
 
     Raises:
         ModelError: an argument is out of range.
     """
 
-    family = "autoencoder"
+    config_class = AutoencoderConfig
+    config: AutoencoderConfig
 
     def __init__(
         self,
         image_shape: tuple[int, int, int],
         levels: int = 256,
-        code_size: int = 32,
-        features: int = 64,
-        layers: int = 8,
-        kernel_size: int = 3,
-        first_kernel_size: int = 7,
-        head_features: int | None = None,
-        skips: bool = True,
-        dropout: float = 0.0,
-        level_features: int = 0,
-        plain: bool = True,
-        head: str = SOFTMAX,
-        components: int = COMPONENTS,
         condition: Specification | None = None,
+        **options: object,
     ) -> None:
-        code_size = integer("code_size", code_size, 1, MOST_FEATURES)
-        if condition not in (None, Vector(code_size)):
+        config = AutoencoderConfig.of(options)
+        code = Vector(config.code_size)
+        if condition not in (None, code):
             raise ModelError("an autoencoder is conditioned on its own code; leave condition=None")
-        super().__init__(
-            image_shape,
-            levels,
-            features=features,
-            layers=layers,
-            kernel_size=kernel_size,
-            first_kernel_size=first_kernel_size,
-            head_features=head_features,
-            skips=skips,
-            dropout=dropout,
-            level_features=level_features,
-            head=head,
-            components=components,
-            condition=Vector(code_size),
-        )
-        self.options = {"code_size": code_size, **self.options, "plain": switch("plain", plain)}
-        self.encoder = Encoder(self.image_shape, features, code_size)
-        self.plain = PlainAutoencoder(self.image_shape, features, code_size) if plain else None
+        super().__init__(image_shape, levels, code, **options)
+        sizes = self.image_shape, config.features, config.code_size
+        self.encoder = Encoder(*sizes)
+        self.plain = PlainAutoencoder(*sizes) if config.plain else None
 
     @in_full_float32
     def encode(self, images: Tensor) -> Tensor:

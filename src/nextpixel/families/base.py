@@ -10,6 +10,7 @@ import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from nextpixel.errors import InputError, ModelError
+from nextpixel.families.configs import CompositeConfig, Config
 from nextpixel.generation.candidates import choose_candidates
 from nextpixel.generation.canvas import Canvas
 from nextpixel.generation.walk import FLOATS_AT_ONCE, MOST_AT_ONCE, MOST_ON_A_GPU, walk, walk_by_passes
@@ -25,8 +27,7 @@ from nextpixel.model_files.saving import save
 from nextpixel.nn.conditioning import Conditioning, Context, ContextSizes
 from nextpixel.nn.conditions import Specification, Values, checked_values, named, random_values
 from nextpixel.nn.distributions import SamplingParams
-from nextpixel.nn.heads import COMPONENTS, SOFTMAX, distribution
-from nextpixel.nn.logistic_mixture import LogisticMixture
+from nextpixel.nn.heads import distribution
 from nextpixel.nn.tensors import as_tensor
 from nextpixel.runtime.precision import in_full_float32
 from nextpixel.runtime.validation import MOST_SIDE, integer
@@ -43,25 +44,25 @@ class ImageModel(nn.Module, ABC):
     Args:
         image_shape: `(C, H, W)` with 1 to 4 channels.
         levels: values that a sub-pixel can take, 2 to 256.
-        options: see below.
         condition: what the images depend on: `Labels`, `Vector`, `Map`, a dict of them by name, or None.
-        condition_features: maps of the networks that upsample conditions of the kind `Map`.
-        head: the distribution of a sub-pixel, one of `nextpixel.nn.heads.HEADS`.
-        components: of a logistic mixture.
+        **options: those of the family's config, by name; all have `head` and `components`.
 
     Attributes:
+        config_class: what the family is called, and its options.
         family: name under which `nextpixel.build` knows the class.
+        config: the options of this model.
         condition: as given.
         conditioning: makes what the layers see of the conditions; None without.
-        options: the arguments that rebuild this model, beside `image_shape`, `levels` and `condition`;
-            JSON-compatible.
+        options: the arguments that rebuild this model, beside `image_shape`, `levels` and `condition`: what `config`
+            describes; JSON-compatible.
         record: what is known of the model's training (data, steps, figures); saved with it. JSON-compatible.
 
     Raises:
-        ModelError: the shape or the number of levels is out of range, or a subclass overrides the parallel pass of a
-            family and not its steps.
+        ModelError: the shape, the number of levels or an option is out of range, an option is unknown, or a subclass
+            overrides the parallel pass of a family and not its steps.
     """
 
+    config_class: ClassVar[type[Config]] = Config
     family: ClassVar[str]
     arithmetic: ClassVar[tuple[str, ...]] = ("_network", "_predict", "normalised")
     """Methods that the parallel pass consists of: who overrides one overrides the steps as well."""
@@ -69,19 +70,22 @@ class ImageModel(nn.Module, ABC):
     any_size: ClassVar[bool] = False
     """Whether images may have any height and width; else those of `image_shape`."""
 
-    default_head: ClassVar[str] = SOFTMAX
+    config: Config
+    __signature__: ClassVar[Signature]
     _checkpoint_activations = False
+
+    def __init_subclass__(cls, **arguments: object) -> None:
+        super().__init_subclass__(**arguments)
+        if "config_class" in vars(cls):
+            cls.family = cls.config_class.family
+            cls.__signature__ = _signature(cls.config_class)
 
     def __init__(
         self,
         image_shape: tuple[int, int, int],
-        levels: int,
-        options: dict[str, Any],
+        levels: int = 256,
         condition: Specification | None = None,
-        condition_features: int = 1,
-        *,
-        head: str = SOFTMAX,
-        components: int = COMPONENTS,
+        **options: object,
     ) -> None:
         super().__init__()
         self.check_arithmetic()
@@ -93,21 +97,13 @@ class ImageModel(nn.Module, ABC):
             integer("the width in image_shape", image_shape[2], 1, MOST_SIDE),
         )
         self.levels = integer("levels", levels, 2, 256)
-        self.distribution = distribution(head, self.levels, self.image_shape[0], components)
-        self.options = options | self._head_options(head)
+        self.config = self.config_class.of(options)
+        self.options = self.config.describe()
+        self.distribution = distribution(self.config.head, self.levels, self.image_shape[0], self.config.components)
         self.record = TrainingRecord()
         self.condition = condition
-        conditions = named(condition)
-        self.conditioning = Conditioning(conditions, self.image_shape[1:], condition_features) if conditions else None
-
-    def _head_options(self, head: str) -> dict[str, Any]:
-        """The options that tell the head; none where it is the one that models had before there was a choice.
-
-        So the descriptions of those models, whose fingerprints are in files, stay.
-        """
-        if isinstance(self.distribution, LogisticMixture):
-            return {"head": head, "components": self.distribution.components}
-        return {} if self.default_head == SOFTMAX else {"head": head}
+        conditions, features = named(condition), self.config.condition_features
+        self.conditioning = Conditioning(conditions, self.image_shape[1:], features) if conditions else None
 
     @property
     def checkpoint_activations(self) -> bool:
@@ -502,6 +498,21 @@ class ImageModel(nn.Module, ABC):
             raise InputError(
                 f"images must have the shape [B, {', '.join(map(str, self.image_shape))}], not {list(images.shape)}"
             )
+
+
+def _signature(config: type[Config]) -> Signature:
+    """The arguments of a family's constructor, with the options of its config by name."""
+    shape, levels, condition = (
+        parameter
+        for parameter in signature(ImageModel.__init__).parameters.values()
+        if parameter.name in {"image_shape", "levels", "condition"}
+    )
+    options = [
+        Parameter(one.name, Parameter.KEYWORD_ONLY, default=one.rule.default, annotation=one.kind)
+        for one in config.options()
+    ]
+    more = [Parameter("inner_options", Parameter.VAR_KEYWORD)] if issubclass(config, CompositeConfig) else []
+    return Signature([shape, levels, condition, *options, *more])
 
 
 def check_model(model: Any) -> None:

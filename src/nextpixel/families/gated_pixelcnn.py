@@ -21,12 +21,12 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
+from nextpixel.families.configs import GatedPixelCNNConfig
 from nextpixel.families.raster_model import RasterModel
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.conditions import Specification
 from nextpixel.nn.gated import GatedLayer
 from nextpixel.nn.head import Head
-from nextpixel.nn.heads import COMPONENTS, SOFTMAX
 from nextpixel.nn.layers import Layers
 from nextpixel.nn.level_embedding import LevelEmbedding
 from nextpixel.nn.masks import ChannelGroups
@@ -34,7 +34,6 @@ from nextpixel.nn.receptive_field import RowReach, raster_context
 from nextpixel.nn.recompute import call
 from nextpixel.nn.steps.gated_stepper import GatedStepper
 from nextpixel.nn.steps.stepper import Stepper
-from nextpixel.runtime.validation import MOST_FEATURES, MOST_LAYERS, integer, odd_size, probability, switch
 
 
 class GatedPixelCNN(RasterModel):
@@ -43,77 +42,48 @@ class GatedPixelCNN(RasterModel):
     Args:
         image_shape: `(C, H, W)`.
         levels: values that a sub-pixel can take, 2 to 256.
-        features: maps p of each stack, at least one a channel of the image.
-        layers: number of gated layers, at least 1.
-        kernel_size: odd side of the kernels, at least 3.
-        first_kernel_size: odd side of the first layer's kernels.
-        head_features: maps between the two convolutions of the head; None for as many as `features`.
-        skips: whether every layer feeds the head, instead of the last alone.
-        dropout: probability of zeroing a gated feature of the horizontal stack in training.
-        level_features: learned features of each level, which the first layer sees besides its number (see
-            `nextpixel.nn.level_embedding`); 0 for none, as in the paper.
-        head: the distribution of a sub-pixel: `softmax` or `logistic-mixture`.
-        components: of a logistic mixture.
         condition: what the images depend on; every layer sees it, in both stacks.
+        **options: those of `GatedPixelCNNConfig`.
 
     Raises:
         ModelError: an argument is out of range.
     """
 
-    family = "gated-pixelcnn"
+    config_class = GatedPixelCNNConfig
+    config: GatedPixelCNNConfig
 
     def __init__(
         self,
         image_shape: tuple[int, int, int],
         levels: int = 256,
-        features: int = 64,
-        layers: int = 8,
-        kernel_size: int = 3,
-        first_kernel_size: int = 7,
-        head_features: int | None = None,
-        skips: bool = True,
-        dropout: float = 0.0,
-        level_features: int = 0,
-        head: str = SOFTMAX,
-        components: int = COMPONENTS,
         condition: Specification | None = None,
+        **options: object,
     ) -> None:
-        options = {
-            "features": integer("features", features, 1, MOST_FEATURES),
-            "layers": integer("layers", layers, 1, MOST_LAYERS),
-            "kernel_size": odd_size("kernel_size", kernel_size),
-            "first_kernel_size": odd_size("first_kernel_size", first_kernel_size),
-            "head_features": None
-            if head_features is None
-            else integer("head_features", head_features, 1, MOST_FEATURES),
-            "skips": switch("skips", skips),
-            "dropout": probability("dropout", dropout),
-        }
-        if integer("level_features", level_features, 0, MOST_FEATURES):
-            # Left out where there are none, so that the fingerprints of models without, which files carry, stay.
-            options["level_features"] = level_features
-        super().__init__(image_shape, levels, options, condition, features, head=head, components=components)
+        super().__init__(image_shape, levels, condition, **options)
+        config = self.config
         channels = self.image_shape[0]
-        self.reach = first_kernel_size // 2 + (layers - 1) * (kernel_size // 2)
-        self.image_maps = LevelEmbedding(channels, self.levels, level_features)
-        groups = ChannelGroups.split(features, channels)
+        self.reach = config.first_kernel_size // 2 + (config.layers - 1) * (config.kernel_size // 2)
+        self.image_maps = LevelEmbedding(channels, self.levels, config.level_features)
+        groups = ChannelGroups.split(config.features, channels)
         self.layers = Layers(
             GatedLayer,
             (
                 GatedLayer(
                     groups if index else self.image_maps.groups,
                     groups,
-                    kernel_size if index else first_kernel_size,
+                    config.kernel_size if index else config.first_kernel_size,
                     first=index == 0,
-                    last=index == layers - 1,
-                    skip=skips,
-                    dropout=dropout,
+                    last=index == config.layers - 1,
+                    skip=config.skips,
+                    dropout=config.dropout,
                     context=self.context_sizes,
                 )
-                for index in range(layers)
+                for index in range(config.layers)
             ),
         )
-        self.readout = Head(groups, head_features or features, channels, self.distribution.parameters, F.elu)
+        self.readout = Head(
+            groups, config.head_features or config.features, channels, self.distribution.parameters, F.elu
+        )
 
     def _network(self, inputs: Tensor, context: Context | None) -> Tensor:
         vertical = horizontal = self.image_maps(inputs)

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from torch import Tensor
 
-from nextpixel.errors import ModelError
+from nextpixel.families.base import ImageModel
+from nextpixel.families.build import build
+from nextpixel.families.configs import CompositeConfig
 from nextpixel.nn.conditioning import Context, ContextSizes
 from nextpixel.nn.conditions import Condition, Map, Vector
 
-INNER = ("diagonal-bilstm", "gated-pixelcnn", "pixelcnn", "row-lstm")
 
+def build_inner(
+    config: CompositeConfig, image_shape: tuple[int, int, int], levels: int, conditions: dict[str, Condition]
+) -> ImageModel:
+    """A model to stand inside another one.
 
-def check_inner(family: Any) -> str:
-    """The name of a family that can stand inside another one.
-
-    Raises:
-        ModelError: it is none.
+    Args:
+        config: of the outer one.
+        image_shape: of the model inside.
+        levels: values that a sub-pixel can take.
+        conditions: of the model inside, by name.
     """
-    if family not in INNER:
-        raise ModelError(f"inner must be one of {', '.join(INNER)}, not {family!r}")
-    return str(family)
+    options = config.inner_config.describe()
+    return build(config.inner, image_shape=image_shape, levels=levels, condition=conditions or None, **options)
 
 
 def inner_conditions(sizes: ContextSizes | None, size: tuple[int, int]) -> dict[str, Condition]:

@@ -26,17 +26,16 @@ import torch
 from torch import Tensor, nn
 
 from nextpixel.families.base import ImageModel
+from nextpixel.families.configs import LocalPixelCNNConfig
 from nextpixel.generation.canvas import Canvas
 from nextpixel.generation.wavefront import walk_by_fronts
 from nextpixel.nn.conditioning import ConditionBias, Context, ContextSizes
 from nextpixel.nn.conditions import Specification
-from nextpixel.nn.heads import COMPONENTS, LOGISTIC_MIXTURE
 from nextpixel.nn.layers import Layers
 from nextpixel.nn.local_units import LARGEST, MIDDLE_STEP, STEPS_A_UNIT, LocalUnits, local_units
 from nextpixel.nn.local_window import LocalWindow
 from nextpixel.nn.logistic_mixture import LogisticMixture
 from nextpixel.nn.recompute import call
-from nextpixel.runtime.validation import MOST_FEATURES, MOST_LAYERS, integer, odd_size
 
 PIXELS_AT_ONCE = 2**14
 """Of images in evaluation, so that memory does not grow with their size."""
@@ -102,55 +101,34 @@ class LocalPixelCNN(ImageModel):
         image_shape: `(C, H, W)`: the channels that images must have, and the size of those that `sample` draws. All
             other methods take images of any height and width.
         levels: values that a sub-pixel can take, 2 to 256.
-        features: numbers h of a pixel that each layer makes.
-        layers: residual blocks of two 1x1 layers, at least 1.
-        kernel_size: odd side of the window, from 5: how many rows above, and columns to either side, it has with the
-            pixel at its centre.
-        distance: the window holds no pixel further than so many rows and columns together.
-        lag: the window reaches so many columns to the right for each row upwards; the smaller, the fewer steps it takes
-            to decode or draw an image.
-        head: the distribution of a sub-pixel: `logistic-mixture` or `softmax`.
-        components: of the logistic mixture.
         condition: what the images depend on; every block sees it.
+        **options: those of `LocalPixelCNNConfig`.
 
     Raises:
         ModelError: an argument is out of range.
     """
 
-    family = "local-pixelcnn"
+    config_class = LocalPixelCNNConfig
+    config: LocalPixelCNNConfig
     any_size = True
-    default_head = LOGISTIC_MIXTURE
 
     def __init__(
         self,
         image_shape: tuple[int, int, int],
         levels: int = 256,
-        features: int = 96,
-        layers: int = 3,
-        kernel_size: int = 13,
-        distance: int = 8,
-        lag: int = 1,
-        head: str = LOGISTIC_MIXTURE,
-        components: int = COMPONENTS,
         condition: Specification | None = None,
+        **options: object,
     ) -> None:
-        reach = integer("kernel_size", odd_size("kernel_size", kernel_size), 5) // 2
-        options = {
-            "features": integer("features", features, 1, MOST_FEATURES),
-            "layers": integer("layers", layers, 1, MOST_LAYERS),
-            "kernel_size": 2 * reach + 1,
-            "distance": integer("distance", distance, 2, 2 * reach),
-            "lag": integer("lag", lag, 1, reach),
-        }
-        super().__init__(image_shape, levels, options, condition, features, head=head, components=components)
-        self.window = LocalWindow(reach, distance, lag)
+        super().__init__(image_shape, levels, condition, **options)
+        features = self.config.features
+        self.window = LocalWindow(self.config.kernel_size // 2, self.config.distance, self.config.lag)
         self.beyond = self.levels // 2
         self.half_range = (self.levels - 1) / 2
         channels = self.image_shape[0]
         inputs = (len(self.window.offsets) + 2) * channels
         self.first = LocalLayer(inputs, features, FIRST_DEVIATION, self.context_sizes)
         self.activation = nn.ReLU()
-        self.blocks = Layers(LocalBlock, (LocalBlock(features, self.context_sizes) for _ in range(layers)))
+        self.blocks = Layers(LocalBlock, (LocalBlock(features, self.context_sizes) for _ in range(self.config.layers)))
         self.output = LocalLayer(features, self._outputs, OUTPUT_DEVIATION, None)
         self._spread_components()
 

@@ -22,20 +22,17 @@ convolutions before its deconvolutions, so that a pixel sees a neighbourhood of 
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
 from nextpixel.families.base import ImageModel
-from nextpixel.families.build import build, family_class
-from nextpixel.families.inner import check_inner, inner_conditions, inner_values
+from nextpixel.families.build import family_class
+from nextpixel.families.configs import MultiscaleConfig
+from nextpixel.families.inner import build_inner, inner_conditions, inner_values
 from nextpixel.generation.canvas import Canvas
 from nextpixel.nn.conditioning import Context, Upsampling
 from nextpixel.nn.conditions import Condition, Map, Specification
-from nextpixel.nn.heads import COMPONENTS, SOFTMAX
 from nextpixel.nn.layers import Layers
-from nextpixel.runtime.validation import MOST_FEATURES, MOST_SIDE, integer
 
 
 class Multiscale(ImageModel):
@@ -44,64 +41,35 @@ class Multiscale(ImageModel):
     Args:
         image_shape: `(C, H, W)`.
         levels: values that a sub-pixel can take, 2 to 256.
-        features: of the models inside.
-        layers: of the models inside.
-        inner: family of the models inside.
-        scales: number of sizes, at least 2.
-        factor: k, how many times smaller an image is than the next, at least 2.
-        head: the distribution of a sub-pixel: `softmax` or `logistic-mixture`.
-        components: of a logistic mixture.
         condition: what the images depend on, at all scales.
-        **inner_options: further options of the models inside.
+        **options: those of `MultiscaleConfig`, and of the models inside.
 
     Raises:
         ModelError: an argument is out of range.
     """
 
-    family = "multiscale"
+    config_class = MultiscaleConfig
+    config: MultiscaleConfig
 
     def __init__(
         self,
         image_shape: tuple[int, int, int],
         levels: int = 256,
-        features: int = 64,
-        layers: int = 8,
-        inner: str = "gated-pixelcnn",
-        scales: int = 2,
-        factor: int = 2,
-        head: str = SOFTMAX,
-        components: int = COMPONENTS,
         condition: Specification | None = None,
-        **inner_options: Any,
+        **options: object,
     ) -> None:
-        scales, factor = integer("scales", scales, 2, 8), integer("factor", factor, 2, MOST_SIDE)
-        own = {"inner": check_inner(inner), "scales": scales, "factor": factor}
-        features = integer("features", features, 1, MOST_FEATURES)
-        super().__init__(image_shape, levels, own, condition, features, head=head, components=components)
-        self.factor = factor
-        self.strides = [factor**step for step in reversed(range(scales))]
+        super().__init__(image_shape, levels, condition, **options)
+        self.factor = self.config.factor
+        self.strides = [self.factor**step for step in reversed(range(self.config.scales))]
         channels, height, width = self.image_shape
         given: dict[str, Condition] = {}
         models: list[ImageModel] = []
         for stride in self.strides:
             size = (-(-height // stride), -(-width // stride))
             conditions = {**given, **inner_conditions(self.context_sizes, size)}
-            models.append(
-                build(
-                    inner,
-                    image_shape=(channels, *size),
-                    levels=levels,
-                    condition=conditions or None,
-                    features=features,
-                    layers=layers,
-                    head=head,
-                    components=components,
-                    **inner_options,
-                )
-            )
+            models.append(build_inner(self.config, (channels, *size), self.levels, conditions))
             given = {"smaller": Map(channels, size)}
-        self.models = Layers(family_class(inner), models)
-        self.options = {**models[0].options, **own}
+        self.models = Layers(family_class(self.config.inner), models)
 
     @property
     def order(self) -> Tensor:

@@ -9,22 +9,16 @@ draws them.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
 
-from nextpixel.errors import ModelError
 from nextpixel.families.base import ImageModel
-from nextpixel.families.build import build
-from nextpixel.families.inner import check_inner, inner_conditions, inner_values
+from nextpixel.families.configs import OrientedConfig
+from nextpixel.families.inner import build_inner, inner_conditions, inner_values
 from nextpixel.generation.canvas import Canvas
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.conditions import Specification
-from nextpixel.nn.heads import COMPONENTS, SOFTMAX
-from nextpixel.runtime.validation import MOST_FEATURES, integer
-
-Side = Literal["top", "bottom", "left", "right"]
 
 
 class Oriented(ImageModel):
@@ -33,54 +27,29 @@ class Oriented(ImageModel):
     Args:
         image_shape: `(C, H, W)`.
         levels: values that a sub-pixel can take, 2 to 256.
-        features: of the model inside.
-        layers: of the model inside.
-        inner: family of the model inside.
-        order: the side at which it begins: `top` and `bottom` row by row, `left` and `right` column by column.
-        head: the distribution of a sub-pixel: `softmax` or `logistic-mixture`.
-        components: of a logistic mixture.
         condition: what the images depend on.
-        **inner_options: further options of the model inside.
+        **options: those of `OrientedConfig`, and of the model inside.
 
     Raises:
         ModelError: an argument is out of range.
     """
 
-    family = "turned"
+    config_class = OrientedConfig
+    config: OrientedConfig
 
     def __init__(
         self,
         image_shape: tuple[int, int, int],
         levels: int = 256,
-        features: int = 64,
-        layers: int = 8,
-        inner: str = "gated-pixelcnn",
-        order: Side = "bottom",
-        head: str = SOFTMAX,
-        components: int = COMPONENTS,
         condition: Specification | None = None,
-        **inner_options: Any,
+        **options: object,
     ) -> None:
-        if order not in get_args(Side):
-            raise ModelError(f"order must be one of {', '.join(get_args(Side))}, not {order!r}")
-        own = {"inner": check_inner(inner), "order": order}
-        features = integer("features", features, 1, MOST_FEATURES)
-        super().__init__(image_shape, levels, own, condition, features, head=head, components=components)
-        self.side: Side = order
+        super().__init__(image_shape, levels, condition, **options)
+        self.side = self.config.order
         channels, height, width = self.image_shape
-        size = (height, width) if order in ("top", "bottom") else (width, height)
-        self.inner = build(
-            inner,
-            image_shape=(channels, *size),
-            levels=levels,
-            condition=inner_conditions(self.context_sizes, size) or None,
-            features=features,
-            layers=layers,
-            head=head,
-            components=components,
-            **inner_options,
-        )
-        self.options = {**self.inner.options, **own}
+        size = (height, width) if self.side in ("top", "bottom") else (width, height)
+        conditions = inner_conditions(self.context_sizes, size)
+        self.inner = build_inner(self.config, (channels, *size), self.levels, conditions)
 
     @property
     def images_at_once(self) -> int:

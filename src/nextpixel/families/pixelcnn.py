@@ -20,6 +20,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
+from nextpixel.families.configs import PixelCNNConfig
 from nextpixel.families.residual_network import ResidualNetwork
 from nextpixel.families.residual_stepper import ResidualStepper
 from nextpixel.nn.conditioning import Context
@@ -35,10 +36,11 @@ from nextpixel.nn.steps.stepper import Stepper
 class PixelCNN(ResidualNetwork[Convolutions]):
     """A PixelCNN with masked convolutions; its arguments are those of `ResidualNetwork`."""
 
-    family = "pixelcnn"
+    config_class = PixelCNNConfig
+    config: PixelCNNConfig
 
     def _core(self, maps: ChannelGroups, hidden: ChannelGroups) -> Convolutions:
-        return Convolutions(maps, hidden, self.options["kernel_size"], self.context_sizes)
+        return Convolutions(maps, hidden, self.config.kernel_size, self.context_sizes)
 
     def _stepper(self, batch: int, context: Context | None) -> Stepper:
         def core_steps(cores: Sequence[Convolutions], rows: Sequence[FeatureRow]) -> list[CoreStep]:
@@ -49,12 +51,12 @@ class PixelCNN(ResidualNetwork[Convolutions]):
     def _gain(self) -> float:
         # All blocks together add as much variance as the first convolution gives; with 1 for each, deep models learn
         # more slowly and need a smaller learning rate.
-        return 1 / math.sqrt(self.options["layers"]) if self.options["residual"] else RELU_GAIN
+        return 1 / math.sqrt(self.config.layers) if self.config.residual else RELU_GAIN
 
     def receptive_field(self) -> Tensor:
         """The past without the blind spot: see the module's docstring."""
-        first = self.options["first_kernel_size"] // 2
-        k, n = self.options["kernel_size"] // 2, self.options["layers"]
+        first = self.config.first_kernel_size // 2
+        k, n = self.config.kernel_size // 2, self.config.layers
 
         def above(up: int) -> RowReach | None:
             if up > first + k * n:

@@ -24,12 +24,11 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor
 
+from nextpixel.families.configs import DiagonalBiLSTMConfig, RowLSTMConfig
 from nextpixel.families.residual_network import ResidualNetwork
 from nextpixel.families.residual_stepper import ResidualStepper
 from nextpixel.nn.conditioning import Context
-from nextpixel.nn.conditions import Specification
 from nextpixel.nn.diagonal_lstm import DiagonalBiLSTM
-from nextpixel.nn.heads import COMPONENTS, SOFTMAX
 from nextpixel.nn.masks import ChannelGroups
 from nextpixel.nn.receptive_field import RowReach, raster_context
 from nextpixel.nn.row_lstm import RowLSTM
@@ -46,15 +45,16 @@ LSTM_GAIN = 3.0
 class RowLSTMModel(ResidualNetwork[RowLSTM]):
     """A PixelRNN of Row LSTM layers; its arguments are those of `ResidualNetwork`."""
 
-    family = "row-lstm"
+    config_class = RowLSTMConfig
+    config: RowLSTMConfig
 
     def _core(self, maps: ChannelGroups, hidden: ChannelGroups) -> RowLSTM:
-        return RowLSTM(maps, hidden, self.options["kernel_size"], self.context_sizes)
+        return RowLSTM(maps, hidden, self.config.kernel_size, self.context_sizes)
 
     @property
     def reach_in_row(self) -> int:
         """The reach of the input-to-state convolution."""
-        return int(self.options["kernel_size"]) // 2
+        return self.config.kernel_size // 2
 
     def _stepper(self, batch: int, context: Context | None) -> Stepper:
         def core_steps(cores: Sequence[RowLSTM], rows: Sequence[FeatureRow]) -> list[CoreStep]:
@@ -67,8 +67,8 @@ class RowLSTMModel(ResidualNetwork[RowLSTM]):
 
     def receptive_field(self) -> Tensor:
         """The triangle above and the pixels to the left: see the module's docstring."""
-        first = self.options["first_kernel_size"] // 2
-        k, n = self.options["kernel_size"] // 2, self.options["layers"]
+        first = self.config.first_kernel_size // 2
+        k, n = self.config.kernel_size // 2, self.config.layers
 
         def above(up: int) -> RowReach:
             # Right only by states, k columns a row up; the last step, by the first convolution, goes up a row too and
@@ -81,40 +81,8 @@ class RowLSTMModel(ResidualNetwork[RowLSTM]):
 class DiagonalBiLSTMModel(ResidualNetwork[DiagonalBiLSTM]):
     """A PixelRNN of Diagonal BiLSTM layers; its arguments are those of `ResidualNetwork`, but for `kernel_size`."""
 
-    family = "diagonal-bilstm"
-    fixed = frozenset({"kernel_size"})
-
-    def __init__(
-        self,
-        image_shape: tuple[int, int, int],
-        levels: int = 256,
-        features: int = 32,
-        layers: int = 7,
-        first_kernel_size: int = 7,
-        head_features: int | None = None,
-        residual: bool = True,
-        skips: bool = False,
-        dropout: float = 0.0,
-        level_features: int = 0,
-        head: str = SOFTMAX,
-        components: int = COMPONENTS,
-        condition: Specification | None = None,
-    ) -> None:
-        super().__init__(
-            image_shape,
-            levels,
-            features,
-            layers,
-            first_kernel_size=first_kernel_size,
-            head_features=head_features,
-            residual=residual,
-            skips=skips,
-            dropout=dropout,
-            level_features=level_features,
-            head=head,
-            components=components,
-            condition=condition,
-        )
+    config_class = DiagonalBiLSTMConfig
+    config: DiagonalBiLSTMConfig
 
     def _core(self, maps: ChannelGroups, hidden: ChannelGroups) -> DiagonalBiLSTM:
         return DiagonalBiLSTM(maps, hidden, self.context_sizes)

@@ -1,62 +1,118 @@
-"""The model families by name. Importing this does not import PyTorch.
+"""The model families by name: those of nextpixel and those that are registered. This does not import PyTorch.
 
-A new model is added by one entry here; the tests and the command line run over all entries.
+A family of another package is known once the module that registers it (`nextpixel.register`) is imported. The command
+line imports such modules by itself: those of installed packages that have an entry point in the group
+`nextpixel.families`, and those that the environment variable `NEXTPIXEL_FAMILIES` names.
 """
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import entry_points
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+from nextpixel.errors import ModelError
+from nextpixel.families.configs import (
+    AutoencoderConfig,
+    Config,
+    DiagonalBiLSTMConfig,
+    GatedPixelCNNConfig,
+    LocalPixelCNNConfig,
+    MultiscaleConfig,
+    OrientedConfig,
+    PixelCNNConfig,
+    RowLSTMConfig,
+)
+
+GROUP, VARIABLE = "nextpixel.families", "NEXTPIXEL_FAMILIES"
 
 
 @dataclass(frozen=True)
 class Family:
-    """Where a family of models lives and what it is.
+    """Where a family of models lives, and its options.
 
     Attributes:
         path: `module:Class` of a subclass of `nextpixel.families.base.ImageModel`.
-        summary: one line for `nextpixel models`.
+        config: its options.
+        registered: the class, of a family that was registered; None for those of nextpixel, which are imported when
+            they are needed.
     """
 
     path: str
-    summary: str
+    config: type[Config]
+    registered: type | None = None
+
+    @property
+    def summary(self) -> str:
+        """One line for `nextpixel models`."""
+        return self.config.summary
 
 
 FAMILIES: dict[str, Family] = {
-    "autoencoder": Family(
-        "nextpixel.families.autoencoder:Autoencoder",
-        "an encoder to a few numbers and a Gated PixelCNN that decodes them (arXiv 1606.05328, section 2.4)",
-    ),
-    "diagonal-bilstm": Family(
-        "nextpixel.families.pixelrnn:DiagonalBiLSTMModel",
-        "two LSTMs along the diagonals, the whole past in one layer (van den Oord et al. 2016, arXiv 1601.06759)",
-    ),
-    "gated-pixelcnn": Family(
-        "nextpixel.families.gated_pixelcnn:GatedPixelCNN",
-        "two stacks of gated convolutions, no blind spot (van den Oord et al. 2016, arXiv 1606.05328)",
-    ),
-    "local-pixelcnn": Family(
-        "nextpixel.families.local_pixelcnn:LocalPixelCNN",
-        "one masked convolution with a large window, for images of any size (arXiv 2109.02639, 2202.12120)",
-    ),
-    "multiscale": Family(
-        "nextpixel.families.multiscale:Multiscale",
-        "a small image first, then larger ones given it (van den Oord et al. 2016, arXiv 1601.06759, section 3.6)",
-    ),
-    "pixelcnn": Family(
-        "nextpixel.families.pixelcnn:PixelCNN",
-        "one stack of masked convolutions, fast, with its blind spot (van den Oord et al. 2016, arXiv 1601.06759)",
-    ),
-    "row-lstm": Family(
-        "nextpixel.families.pixelrnn:RowLSTMModel",
-        "LSTMs from row to row, a triangle of the past (van den Oord et al. 2016, arXiv 1601.06759)",
-    ),
-    "turned": Family(
-        "nextpixel.families.oriented:Oriented",
-        "a model that begins at another side of the image, to complete the rest exactly",
-    ),
+    config.family: Family(f"nextpixel.families.{path}", config)
+    for path, config in (
+        ("autoencoder:Autoencoder", AutoencoderConfig),
+        ("pixelrnn:DiagonalBiLSTMModel", DiagonalBiLSTMConfig),
+        ("gated_pixelcnn:GatedPixelCNN", GatedPixelCNNConfig),
+        ("local_pixelcnn:LocalPixelCNN", LocalPixelCNNConfig),
+        ("multiscale:Multiscale", MultiscaleConfig),
+        ("pixelcnn:PixelCNN", PixelCNNConfig),
+        ("pixelrnn:RowLSTMModel", RowLSTMConfig),
+        ("oriented:Oriented", OrientedConfig),
+    )
 }
+_imported: set[str] = set()
+
+
+def families() -> dict[str, Family]:
+    """All families by name, with those of installed packages and of `NEXTPIXEL_FAMILIES`.
+
+    Raises:
+        ModelError: a module that should register families cannot be imported.
+    """
+    named = [name.strip() for name in os.environ.get(VARIABLE, "").split(",") if name.strip()]
+    for name in named:
+        _import(name, f"{VARIABLE} names {name}, which cannot be imported", "mend it, or take it out")
+    for entry in entry_points(group=GROUP):
+        module = entry.value.partition(":")[0]
+        _import(module, f"the package of the families {entry.name} cannot be imported", "mend it, or uninstall it")
+    return FAMILIES
 
 
 def models() -> list[str]:
     """Names of the model families that `nextpixel.build` knows, in alphabetical order."""
-    return sorted(FAMILIES)
+    return sorted(families())
+
+
+def _import(name: str, what: str, remedy: str) -> None:
+    """Import a module, or a file of Python, once."""
+    if name in _imported:
+        return
+    # Before the import: the module itself may ask for the families.
+    _imported.add(name)
+    try:
+        if name.endswith(".py"):
+            _import_file(Path(name))
+        else:
+            import_module(name)
+    except Exception as error:
+        _imported.discard(name)
+        raise ModelError(f"{what} ({type(error).__name__}: {error}); {remedy}") from error
+
+
+def _import_file(path: Path) -> None:
+    specification = spec_from_file_location(path.stem, path)
+    if path.stem in sys.modules or specification is None or specification.loader is None:
+        raise ImportError(f"a module {path.stem} is there already; rename the file")
+    module = module_from_spec(specification)
+    # As `import` does, so that what looks a class up by its module finds it.
+    sys.modules[path.stem] = module
+    try:
+        specification.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[path.stem]
+        raise

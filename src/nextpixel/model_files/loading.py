@@ -12,7 +12,7 @@ from safetensors.torch import load as load_tensors
 
 from nextpixel.errors import ModelError
 from nextpixel.families.base import ImageModel
-from nextpixel.families.build import build
+from nextpixel.families.build import build, family_class
 from nextpixel.model_files.format import FORMAT, STORAGES, describe, fingerprint, storage_name
 from nextpixel.model_files.record import TrainingRecord
 from nextpixel.model_files.shipped import find_model, shipped
@@ -66,10 +66,9 @@ def load(folder: str | Path) -> ImageModel:
     try:
         # A description of a huge model must not be believed before it fits the weights; first what can be told without
         # building anything (every layer has a weight), then the shapes of a model that is built without memory.
-        options = description["options"]
-        layers = options.get("layers", 1) * options.get("scales", 1)
+        config_class = family_class(description["family"]).config_class
         widest = max((side for tensor in tensors.values() for side in tensor.shape), default=0)
-        if layers > len(tensors) or options.get("features", 1) > widest:
+        if not config_class.of(description["options"]).fits(len(tensors), widest):
             raise ModelError(f"{config_path} describes a larger model than its weights are; copy the folder again")
         with torch.device("meta"):
             expected = {name: tensor.shape for name, tensor in _build(description).state_dict().items()}

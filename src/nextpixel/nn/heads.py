@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from nextpixel.errors import ModelError
 from nextpixel.nn.distributions import Categorical, Distribution
+from nextpixel.nn.head_names import COMPONENTS, HEADS, LOGISTIC_MIXTURE, SOFTMAX
 from nextpixel.nn.logistic_mixture import LogisticMixture
-
-SOFTMAX, LOGISTIC_MIXTURE = "softmax", "logistic-mixture"
-HEADS = (SOFTMAX, LOGISTIC_MIXTURE)
-COMPONENTS = 5
 
 
 def distribution(head: str, levels: int, channels: int, components: int = COMPONENTS) -> Distribution:

@@ -24,12 +24,12 @@ from torch import Tensor
 
 from nextpixel.nn.distributions import Distribution
 from nextpixel.nn.half import widened
+from nextpixel.nn.head_names import MOST_COMPONENTS
 from nextpixel.runtime.validation import integer
 
 SHARES = 2**22
 """Of an integer coder, of which every level has one at least."""
 
-MOST_COMPONENTS = 100
 SMALLEST_SCALE, LARGEST_SCALE = 1 / 16, 256.0
 """In levels."""
 
