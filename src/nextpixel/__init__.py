@@ -18,6 +18,7 @@ from nextpixel.families.registry import models
 if TYPE_CHECKING:
     from nextpixel.codec.codec import compress, decompress
     from nextpixel.data import ImageSet, open_images, prepare
+    from nextpixel.data.pictures import Pictures, open_pictures
     from nextpixel.exporting import export
     from nextpixel.families.base import ImageModel
     from nextpixel.families.build import build
@@ -44,6 +45,7 @@ _LAZY = {
     "Labels": "nextpixel.nn.conditions",
     "Likelihood": "nextpixel.model_files.likelihood",
     "Map": "nextpixel.nn.conditions",
+    "Pictures": "nextpixel.data.pictures",
     "Progress": "nextpixel.runtime.progress",
     "RasterModel": "nextpixel.families.raster_model",
     "SamplingParams": "nextpixel.nn.distributions",
@@ -59,6 +61,7 @@ _LAZY = {
     "export": "nextpixel.exporting",
     "load": "nextpixel.model_files.loading",
     "open_images": "nextpixel.data",
+    "open_pictures": "nextpixel.data.pictures",
     "option": "nextpixel.families.configs",
     "prepare": "nextpixel.data",
     "register": "nextpixel.families.register",
@@ -78,6 +81,7 @@ __all__ = [
     "Map",
     "ModelError",
     "NextpixelError",
+    "Pictures",
     "ProcessError",
     "Progress",
     "RasterModel",
@@ -97,6 +101,7 @@ __all__ = [
     "load",
     "models",
     "open_images",
+    "open_pictures",
     "option",
     "prepare",
     "register",

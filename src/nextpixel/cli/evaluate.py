@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from nextpixel.cli.options import DataOptions, load_model, open_for, test_part
+from nextpixel.cli.options import (
+    DataOptions,
+    load_model,
+    open_for,
+    open_pictures_for,
+    takes_pictures,
+    test_part,
+)
+
+if TYPE_CHECKING:
+    from nextpixel.data import ImageSet
+    from nextpixel.data.pictures import Pictures
 
 
 def evaluate(
@@ -40,8 +51,12 @@ def evaluate(
     from nextpixel.scoring.likelihood import evaluate as compute
 
     model = load_model(run)
-    found = open_for(model, data, images, None if split == "all" else split, vectors=vectors)
-    found, split = test_part(found, split, model)
+    part = None if split == "all" else split
+    found: ImageSet | Pictures
+    if takes_pictures(model, images):
+        found, split = test_part(open_pictures_for(model, data, images, part), split, model)
+    else:
+        found, split = test_part(open_for(model, data, images, part, vectors=vectors), split, model)
     with progress.task("evaluating", len(found)) as advance:
         likelihood = compute(model, found, advance=advance)
     if model.condition is not None and not model.needs_condition:

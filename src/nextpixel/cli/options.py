@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from cyclopts import Parameter
 
@@ -14,7 +14,11 @@ from nextpixel.runtime.distributed import current
 
 if TYPE_CHECKING:
     from nextpixel.data import ImageSet
+    from nextpixel.data.pictures import Pictures
     from nextpixel.families.base import ImageModel
+
+
+Set = TypeVar("Set", "ImageSet", "Pictures")
 
 
 @Parameter(name="*", group="Images")
@@ -49,8 +53,24 @@ class DataOptions(Reading):
         tell(images)
         return images
 
+    def open_pictures(self, source: str) -> Pictures:
+        """Open pictures of any sizes with these options, and tell what was skipped or done to them.
 
-def tell(images: ImageSet) -> None:
+        Raises:
+            NextpixelError: they cannot be read as asked.
+        """
+        from nextpixel.data.pictures import open_pictures
+
+        if self.resize is not None or self.binarize is not None:
+            flag = "--resize" if self.resize is not None else "--binarize"
+            raise InputError(f"pictures of any sizes are taken as they are; leave out {flag}")
+        wishes = {name: value for name, value in self.wishes().items() if name not in ("binarize", "seed", "resize")}
+        pictures = current().machine_by_machine(lambda: open_pictures(source, **wishes))
+        tell(pictures)
+        return pictures
+
+
+def tell(images: ImageSet | Pictures) -> None:
     """Say what was skipped or done to images."""
     from nextpixel.cli.output import warn
 
@@ -93,7 +113,32 @@ def open_for(
     return images
 
 
-def part_of(model: ImageModel, images: ImageSet, split: str | None) -> ImageSet:
+def takes_pictures(model: ImageModel, options: DataOptions) -> bool:
+    """Whether a model is to be given pictures of any sizes, as it is if they are not brought to one size first."""
+    reading = stored_options(model, options)
+    return model.any_size and not model.needs_condition and reading.resize is None and reading.binarize is None
+
+
+def open_pictures_for(model: ImageModel, source: str, options: DataOptions, split: str | None) -> Pictures:
+    """Open pictures of any sizes for a model that takes them, as those of its training were read.
+
+    Args:
+        model: the model.
+        source: pictures, as `nextpixel.open_pictures` takes them.
+        options: how they are read.
+        split: only this split; see `part_of`.
+
+    Raises:
+        NextpixelError: they cannot be read, or do not fit the model.
+    """
+    from nextpixel.scoring.likelihood import check_pictures
+
+    pictures = part_of(model, stored_options(model, options).open_pictures(source), split)
+    check_pictures(model, pictures)
+    return pictures
+
+
+def part_of(model: ImageModel, images: Set, split: str | None) -> Set:
     """A split of images, all where it is None.
 
     Where a run held a part of its images back for validation, `train` and `valid` of the same images are those parts.
@@ -114,7 +159,7 @@ def part_of(model: ImageModel, images: ImageSet, split: str | None) -> ImageSet:
     return images.split(split)
 
 
-def test_part(images: ImageSet, split: str | None, *models: ImageModel) -> tuple[ImageSet, str]:
+def test_part(images: Set, split: str | None, *models: ImageModel) -> tuple[Set, str]:
     """The test split of images where no part was asked for and they have one; and the name of the part they are.
 
     Where it is all of them, and one of the models was trained on some, that is told.
@@ -160,7 +205,7 @@ def valid_part(model: ImageModel, images: ImageSet, split: str | None) -> tuple[
     return images, split or "all"
 
 
-def _unlike(images: ImageSet) -> str:
+def _unlike(images: ImageSet | Pictures) -> str:
     """What is wrong with images of which a run held no part back."""
     return (
         f"{images.name} is not the set of images of which the run held a part back for validation, or has changed since"

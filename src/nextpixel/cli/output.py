@@ -17,11 +17,6 @@ def say(text: object) -> None:
     print(printable_lines(str(text)), flush=True)
 
 
-def announce(text: str) -> None:
-    """Likewise, to the standard error, for what is not the result."""
-    console.print(printable_lines(text), markup=False)
-
-
 def warn(text: str) -> None:
     """Print a line that the user should see but that stops nothing."""
     console.print(f"note: {printable(text)}", markup=False, style="yellow")

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from nextpixel.cli.destinations import Force, check_outside
-from nextpixel.cli.options import DataOptions, load_model, open_for
+from nextpixel.cli.options import DataOptions, load_model, open_for, open_pictures_for, takes_pictures
 from nextpixel.errors import InputError
 from nextpixel.runtime.quoting import harmless_cell, short_name
 
 if TYPE_CHECKING:
     from nextpixel.data import ImageSet
+    from nextpixel.data.pictures import Pictures
     from nextpixel.families.base import ImageModel
     from nextpixel.scoring.anomaly import Scorer, Scores
 
@@ -68,6 +69,7 @@ def score(
         force: What may be replaced.
     """
     from nextpixel.cli.output import progress, say, warn
+    from nextpixel.data.pictures import Pictures
     from nextpixel.families.set_condition import conditioned
     from nextpixel.rendering.figure import check_charts
     from nextpixel.rendering.grid import picture_format
@@ -93,7 +95,9 @@ def score(
     model = load_model(run)
     scorer = Scorer(model, _background(model, background))
 
-    def opened(source: str, part: str | None, file: Path | None) -> ImageSet:
+    def opened(source: str, part: str | None, file: Path | None) -> ImageSet | Pictures:
+        if takes_pictures(model, images):
+            return open_pictures_for(model, source, images, part)
         found = open_for(model, source, images, part, vectors=file, own_condition=own_labels)
         return conditioned(found, model.condition) if own_labels else found
 
@@ -111,6 +115,8 @@ def score(
         warn("an autoencoder encodes each image first: these are likelihoods of reconstructions, not a density")
     say(_told(scorer, table, by, out))
     if summary is not None:
+        if isinstance(found, Pictures):
+            raise InputError("--summary shows images of one size; leave it out, or bring them to one with --resize")
         shown = panels(table["nats"], table[by], by)
         calibration = scorer.calibration
         drawn = draw_summary(
@@ -141,7 +147,12 @@ def _background(model: ImageModel, folder: Path | None) -> ImageModel | None:
 
 
 def _write(
-    out: Path, scorer: Scorer, images: ImageSet, by: str, advance: Callable[[int], None], formula_guard: bool
+    out: Path,
+    scorer: Scorer,
+    images: ImageSet | Pictures,
+    by: str,
+    advance: Callable[[int], None],
+    formula_guard: bool,
 ) -> Scores:
     """Write the table while it is made, and keep the columns that are told of afterwards."""
     import numpy as np
@@ -206,7 +217,7 @@ def _told(scorer: Scorer, table: Scores, by: str, out: Path) -> str:
     return "\n".join(parts)
 
 
-def _write_maps(folder: Path, model: ImageModel, images: ImageSet) -> None:
+def _write_maps(folder: Path, model: ImageModel, images: ImageSet | Pictures) -> None:
     """Two passes: the colours are to mean the same for all images, so the most of any pixel is found first."""
     from nextpixel.cli.output import progress, say
     from nextpixel.rendering.grid import save_picture
@@ -228,7 +239,7 @@ def _write_maps(folder: Path, model: ImageModel, images: ImageSet) -> None:
     say(f"heat maps: {folder}; the brightest colour is {top:.2f} bits a pixel")
 
 
-def _file_names(images: ImageSet) -> Iterator[str]:
+def _file_names(images: ImageSet | Pictures) -> Iterator[str]:
     """A name for the map of each image, which tells whose it is; none leads out of the folder."""
     digits = len(str(len(images) - 1))
     for number in range(len(images)):

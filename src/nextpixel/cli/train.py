@@ -6,7 +6,7 @@ import shlex
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -16,6 +16,10 @@ from nextpixel.cli.options import DataOptions, load_model, stored_options
 from nextpixel.errors import DataError, TrainingError
 from nextpixel.runtime.distributed import everywhere
 from nextpixel.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from nextpixel.data import ImageSet
+    from nextpixel.data.pictures import Pictures
 
 
 def train(
@@ -85,13 +89,12 @@ def train(
 
     import torch
 
-    from nextpixel.cli.output import announce, progress, say
+    from nextpixel.cli.output import progress, say
     from nextpixel.families.build import build
     from nextpixel.families.set_condition import specification_for
     from nextpixel.recipes import read_recipe
     from nextpixel.runtime.memory import keep_freed_memory
     from nextpixel.training.api import train as run_training
-    from nextpixel.training.division import divide
     from nextpixel.training.signals import Interrupted
     from nextpixel.training.starting import name_origin, settings_like, untrained_like
 
@@ -102,21 +105,32 @@ def train(
         images = stored_options(basis, images)
     if background_of is not None:
         settings = settings_like(background_of, settings)
-    training = images.open(data, vectors=vectors)
-    validation = None if valid is None else images.open(valid, vectors=valid_vectors)
-    if background_of is not None:
-        rate = 0.2 if mutation is None else mutation
-        training, validation = training.mutated(rate), validation and validation.mutated(rate)
-    division = divide(training, validation, fraction=valid_fraction)
+    training: ImageSet | Pictures
+    validation: ImageSet | Pictures | None
+    specification = None
+    if settings.crop_size is not None:
+        if background_of is not None or condition or vectors is not None:
+            raise TrainingError("--crop goes with none of --background-of, --condition and --vectors; leave it out")
+        training = images.open_pictures(data)
+        validation = None if valid is None else images.open_pictures(valid)
+        shape = (training.channels, *settings.crop_size)
+    else:
+        training = images.open(data, vectors=vectors)
+        validation = None if valid is None else images.open(valid, vectors=valid_vectors)
+        if background_of is not None:
+            rate = 0.2 if mutation is None else mutation
+            training, validation = training.mutated(rate), validation and validation.mutated(rate)
+        specification = specification_for(training, condition or [])
+        shape = training.image_shape
     torch.manual_seed(settings.seed)
     if basis is None:
         options = {name: value for name, value in asdict(model_options).items() if value is not None}
         inner = {} if order == "top" else {"inner": model, "order": order}
         network = build(
             model if order == "top" else "turned",
-            image_shape=division.training.image_shape,
-            levels=division.training.levels,
-            condition=specification_for(division.training, condition or []),
+            image_shape=shape,
+            levels=training.levels,
+            condition=specification,
             **inner,
             **options,
         )
@@ -125,18 +139,11 @@ def train(
         name_origin(network, str(start_from))
     else:
         network = untrained_like(basis)
-    network.check_set(division.training, with_condition=False)
     followed = None
     if recipe is not None:
         used = {"model": model, "order": order, **asdict(model_options), **asdict(images), **asdict(settings)}
         usual = {"order": "top", **asdict(ModelOptions()), **asdict(DataOptions()), **asdict(TrainingSettings())}
         followed = read_recipe(recipe).told_of(used, usual)
-    parameters = sum(parameter.numel() for parameter in network.parameters())
-    announce(
-        f"{network.family}: {parameters:,} parameters; {len(division.training):,} training and "
-        f"{len(division.valid):,} validation images of {' x '.join(map(str, network.image_shape))}, "
-        f"{network.levels} levels"
-    )
     words = [word for word in sys.argv[1:] if word != "--resume"]
     try:
         likelihood = run_training(

@@ -39,13 +39,14 @@ class Gathered:
     passing: bool
 
 
-def ingest(source: Source, geometry: Geometry, keep: Callable[[Pixels], object]) -> Gathered:
+def ingest(source: Source, geometry: Geometry, keep: Callable[[Pixels], object], *, any_size: bool = False) -> Gathered:
     """Reads every image of a source and hands those that can be used to a sink.
 
     Args:
         source: Where the images come from.
         geometry: What to do to each.
         keep: Takes uint8 ``[C, H, W]``; called once an image, in the order they are read.
+        any_size: Whether heights and widths may differ; the channels may not.
 
     Returns:
         Shape, layout and what there is to say about the whole.
@@ -74,7 +75,7 @@ def ingest(source: Source, geometry: Geometry, keep: Callable[[Pixels], object])
         where = item.name or f"image {len(names)} of {source.name}"
         pixels, changes = geometry.apply(item.pixels, where)
         channels, height, width = pixels.shape
-        shapes[channels, height, width] += 1
+        shapes[(channels, 0, 0) if any_size else (channels, height, width)] += 1
         if len(shapes) > 1:
             counted += 1
             if counted == MAX_COUNTED:

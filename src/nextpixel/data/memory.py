@@ -14,12 +14,13 @@ from nextpixel.data.table import Table
 from nextpixel.errors import InputError
 
 
-def as_image_set(images: Any, levels: int) -> ImageSet:
+def as_image_set(images: Any, levels: int, name: str = "array") -> ImageSet:
     """Take images as a set.
 
     Args:
         images: A set, which is returned as it is, or integers `[N, C, H, W]` as a tensor or an array.
         levels: How many levels the integers of an array have.
+        name: Short name of an array.
 
     Raises:
         InputError: They are neither, there are none, or a value is not below `levels`.
@@ -37,6 +38,6 @@ def as_image_set(images: Any, levels: int) -> ImageSet:
     low, high = int(values.min()), int(values.max())
     if low < 0 or high >= levels:
         raise InputError(f"images hold values from {low} to {high}, but levels are 0..{levels - 1}; quantise them")
-    table = Table("array", values.astype(np.uint8), levels, Layout(), (), ())
+    table = Table(name, values.astype(np.uint8), levels, Layout(), (), ())
     transform = LevelTransform(levels, levels, None, 0, ())
     return ImageSet(table, transform, np.arange(len(values), dtype=np.int64), {})

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nextpixel.data.decode import to_image
+from nextpixel.data.pictures import Pictures
 from nextpixel.errors import InputError
 from nextpixel.families.base import check_model
 from nextpixel.nn.conditions import Labels, Values
@@ -219,6 +220,9 @@ def score_batches(
     Raises:
         InputError: the images do not fit the model, or the background model.
     """
+    if isinstance(images, Pictures):
+        # Nats are typical of one size.
+        scorer = scorer._replace(typical=None)
     found = batches_to_score(scorer.model, images, condition)
     with evaluating(scorer.model):
         for columns in current().each(found, lambda batch: _scores(scorer, *batch.read())):
@@ -243,7 +247,7 @@ def _likelihood(model: ImageModel, batch: Tensor, own: Values | None) -> tuple[C
 def _scores(scorer: Scorer, batch: Tensor, own: Values | None) -> Columns:
     """The columns of some images."""
     classes, nats = _likelihood(scorer.model, batch, own)
-    dimensions = math.prod(scorer.model.image_shape)
+    dimensions = math.prod(batch.shape[1:])
     bits = nats / (dimensions * math.log(2))
     found: Columns = {"nats": nats, "bits_per_dim": bits}
     if scorer.typical is not None:

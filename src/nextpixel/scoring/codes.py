@@ -7,7 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from nextpixel.errors import ModelError
+from nextpixel.data.pictures import Pictures
+from nextpixel.errors import InputError, ModelError
 from nextpixel.families.autoencoder import Autoencoder
 from nextpixel.families.base import check_model
 from nextpixel.runtime.batching import batches
@@ -36,6 +37,8 @@ def codes(model: Autoencoder, images: Images, *, advance: Callable[[int], None] 
     if not isinstance(getattr(model, "_orig_mod", model), Autoencoder):
         raise ModelError(f"only an autoencoder has codes, not a {model.family}")
     images = as_images(images)
+    if isinstance(images, Pictures):
+        raise InputError("codes are of images of one size; open them with nextpixel.open_images")
     if not isinstance(images, Tensor):
         model.check_set(images)
     found = []

@@ -8,15 +8,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nextpixel.data import ImageSet
+from nextpixel.data.pictures import Pictures
 from nextpixel.nn.tensors import as_tensor
 
-Images = ImageSet | Tensor | NDArray[Any]
+Images = ImageSet | Pictures | Tensor | NDArray[Any]
 
 
-def as_images(images: Any) -> ImageSet | Tensor:
+def as_images(images: Any) -> ImageSet | Pictures | Tensor:
     """A set as it is; tensors, arrays and lists of them as a tensor.
 
     Raises:
         InputError: it is something else.
     """
-    return images if isinstance(images, ImageSet) else as_tensor(images, "images")
+    return images if isinstance(images, ImageSet | Pictures) else as_tensor(images, "images")

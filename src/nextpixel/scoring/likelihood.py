@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
+from nextpixel.data import ImageSet
+from nextpixel.data.pictures import Pictures
 from nextpixel.errors import InputError
 from nextpixel.families.base import check_model
 from nextpixel.families.set_condition import conditioned
@@ -21,7 +23,6 @@ from nextpixel.runtime.validation import integer
 from nextpixel.scoring.images import Images, as_images
 
 if TYPE_CHECKING:
-    from nextpixel.data import ImageSet
     from nextpixel.families.base import ImageModel
 
 LOGITS_IN_A_BATCH = 2**24
@@ -45,7 +46,7 @@ def log_probs(
 
     Args:
         model: the model.
-        images: a set, or integers `[N, C, H, W]` as a tensor or an array.
+        images: a set, or integers `[N, C, H, W]` as a tensor or an array; for models of any size also `Pictures`.
         condition: one an image, for a conditional model; None takes those of the set.
         batch_size: images at once; None chooses by memory.
         advance: called with the number of images after each batch.
@@ -58,7 +59,7 @@ def log_probs(
     """
     check_model(model)
     images = as_images(images)
-    if condition is None and not isinstance(images, Tensor):
+    if condition is None and isinstance(images, ImageSet):
         images = conditioned(images, model.condition if model.needs_condition else None)
     found = batches_of(model, images, condition, batch_size=batch_size)
     results = []
@@ -70,6 +71,24 @@ def log_probs(
     return torch.cat(results)
 
 
+def check_pictures(model: ImageModel, pictures: Pictures) -> None:
+    """Refuse pictures that a model cannot take as they are.
+
+    Raises:
+        InputError: With the remedy.
+    """
+    if not model.any_size or model.needs_condition:
+        raise InputError(
+            f"this model takes images of {' x '.join(map(str, model.image_shape))} only, and {pictures.name} has "
+            "pictures of any sizes; open them with --resize (resize= in open_images), or train a local-pixelcnn"
+        )
+    if (pictures.channels, pictures.levels) != (model.image_shape[0], model.levels):
+        raise InputError(
+            f"{pictures.name} has pictures of {pictures.channels} channels with {pictures.levels} levels, this model "
+            f"takes {model.image_shape[0]} with {model.levels}; convert them with --mode, --drop-alpha or --levels"
+        )
+
+
 class Batch(NamedTuple):
     """Some images of a set, which are read when they are needed.
 
@@ -79,12 +98,14 @@ class Batch(NamedTuple):
         part: which images.
     """
 
-    images: ImageSet | Tensor
+    images: ImageSet | Pictures | Tensor
     values: dict[str, Tensor] | None
     part: slice
 
     def read(self) -> tuple[Tensor, dict[str, Tensor] | None]:
         """The images `[B, C, H, W]`, and their conditions."""
+        if isinstance(self.images, Pictures):
+            return self.images[self.part.start][None], None
         values = None if self.values is None else {name: each[self.part] for name, each in self.values.items()}
         return self.images[self.part], values
 
@@ -116,6 +137,11 @@ def batches_of(
         raise InputError(f"images must be integers [N, C, H, W], not {list(images.shape)}")
     if len(images) == 0:
         raise InputError("there are no images to evaluate")
+    if isinstance(images, Pictures):
+        check_pictures(model, images)
+        if condition is not None:
+            raise InputError("pictures of any sizes have no conditions")
+        return [Batch(images, None, slice(place, place + 1)) for place in range(len(images))]
     if not isinstance(images, Tensor):
         model.check_set(images, with_condition=with_condition and condition is None)
         condition = images.condition if condition is None else condition
@@ -132,6 +158,17 @@ def evaluate(
     batch_size: int | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> Likelihood:
-    """Mean likelihood over all images of a set. The arguments and errors are those of `log_probs`."""
+    """Mean likelihood over all images of a set; that of pictures of different sizes is averaged by sub-pixel.
+
+    The arguments and errors are those of `log_probs`.
+    """
     nats = -log_probs(model, images, condition, batch_size=batch_size, advance=advance)
-    return Likelihood.of(nats, math.prod(model.image_shape))
+    return Likelihood.of(nats, dimensions_of(model, images))
+
+
+def dimensions_of(model: ImageModel, images: Images) -> int | Tensor:
+    """Sub-pixels of an image, or int64 `[N]` of each picture."""
+    if isinstance(images, Pictures):
+        sub_pixels = images.sub_pixels
+        return torch.from_numpy(sub_pixels) if (sub_pixels != sub_pixels[0]).any() else int(sub_pixels[0])
+    return math.prod(images.shape[1:]) if isinstance(images, Tensor) else math.prod(model.image_shape)

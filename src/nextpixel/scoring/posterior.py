@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 from torch import Tensor
 
+from nextpixel.data import ImageSet
 from nextpixel.errors import ModelError
 from nextpixel.families.base import check_model
 from nextpixel.families.set_condition import conditioned
@@ -56,7 +57,7 @@ def batches_to_score(model: ImageModel, images: Images, condition: Values | None
     check_model(model)
     images = as_images(images)
     unknown = isinstance(model.condition, Labels) and condition is None and getattr(images, "condition", None) is None
-    if not unknown and condition is None and not isinstance(images, Tensor):
+    if not unknown and condition is None and isinstance(images, ImageSet):
         images = conditioned(images, model.condition if model.needs_condition else None)
     return batches_of(model, images, condition, with_condition=not unknown)
 

@@ -12,10 +12,9 @@ import psutil
 import torch
 from torch import Tensor
 
-from nextpixel.data import ImageSet
 from nextpixel.families.base import ImageModel
-from nextpixel.families.set_condition import conditioned
 from nextpixel.runtime.distributed import current
+from nextpixel.training.images import TrainingImages
 from nextpixel.training.precision import device_for, use_bfloat16
 from nextpixel.training.run_folder import read_settings
 from nextpixel.training.settings import TrainingSettings
@@ -27,7 +26,7 @@ PART_OF_MEMORY = 0.5
 
 
 def with_batch_size(
-    settings: TrainingSettings, model: ImageModel, images: ImageSet, resumed: Path | None
+    settings: TrainingSettings, model: ImageModel, images: TrainingImages, resumed: Path | None
 ) -> TrainingSettings:
     """The settings with a batch size that is a number.
 
@@ -46,9 +45,8 @@ def with_batch_size(
     return dataclasses.replace(settings, batch_size=own * current().count * settings.accumulate)
 
 
-def _best(settings: TrainingSettings, model: ImageModel, images: ImageSet) -> int:
+def _best(settings: TrainingSettings, model: ImageModel, images: TrainingImages) -> int:
     """The images that one process best takes at once."""
-    images = conditioned(images, model.condition if model.needs_condition else None)
     model.to(device_for(settings), memory_format=torch.channels_last)  # type: ignore[call-overload]
     most = max(1, min(LARGEST, len(images) // (current().count * settings.accumulate)))
     size = best = min(SMALLEST, most)
@@ -68,7 +66,7 @@ def _best(settings: TrainingSettings, model: ImageModel, images: ImageSet) -> in
     return best
 
 
-def _tried(settings: TrainingSettings, model: ImageModel, images: ImageSet, size: int) -> tuple[int, float]:
+def _tried(settings: TrainingSettings, model: ImageModel, images: TrainingImages, size: int) -> tuple[int, float]:
     """The bytes that a batch keeps for its gradient, and the seconds that it takes."""
     indices = range(size)
     kept: dict[int, int] = {}

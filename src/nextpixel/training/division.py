@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from nextpixel.data import ImageSet
+from nextpixel.data.pictures import Pictures
 from nextpixel.errors import DataError, TrainingError
 from nextpixel.families.base import ImageModel
 from nextpixel.model_files.record import HeldOut
@@ -13,7 +14,10 @@ FRACTION = 0.05
 """The part of the images that is held out where nobody says otherwise."""
 
 
-class Division(NamedTuple):
+Set = TypeVar("Set", ImageSet, Pictures)
+
+
+class Division(NamedTuple, Generic[Set]):
     """Images to train on and images to validate on.
 
     Attributes:
@@ -22,12 +26,12 @@ class Division(NamedTuple):
         held_out: Which part of one set the latter are; None where they were separate before.
     """
 
-    training: ImageSet
-    valid: ImageSet
+    training: Set
+    valid: Set
     held_out: HeldOut | None
 
 
-def divide(images: ImageSet, valid: ImageSet | None = None, *, fraction: float = FRACTION) -> Division:
+def divide(images: Set, valid: Set | None = None, *, fraction: float = FRACTION) -> Division[Set]:
     """Choose the images to train on and those to validate on.
 
     Args:
@@ -53,22 +57,32 @@ def divide(images: ImageSet, valid: ImageSet | None = None, *, fraction: float =
     elif "valid" in images.splits:
         valid = images.split("valid")
     else:
-        held_out = HeldOut(fraction, training.with_condition(None).mutated(0).fingerprint)
+        held_out = HeldOut(fraction, _fingerprint(training))
         training, valid = training.hold_out(fraction)
-    if valid.image_shape != training.image_shape or valid.levels != training.levels:
+    if _kind(valid) != _kind(training):
         raise DataError(
-            f"validation images are {valid.image_shape} with {valid.levels} levels, training images "
-            f"{training.image_shape} with {training.levels}; both must be alike"
+            f"validation images are of {_kind(valid)}, training images of {_kind(training)}; both must be alike"
         )
     return Division(training, valid, held_out)
 
 
-def held_out_of(model: ImageModel, images: ImageSet) -> Division | None:
+def _kind(images: ImageSet | Pictures) -> str:
+    """What images of one training must have in common."""
+    shape = f"{images.channels} channels" if isinstance(images, Pictures) else " x ".join(map(str, images.image_shape))
+    return f"{shape} with {images.levels} levels"
+
+
+def _fingerprint(images: ImageSet | Pictures) -> str:
+    """The fingerprint of images alone, whatever is attached to them."""
+    return images.fingerprint if isinstance(images, Pictures) else images.with_condition(None).mutated(0).fingerprint
+
+
+def held_out_of(model: ImageModel, images: Set) -> Division[Set] | None:
     """Find into what the run of a model divided images; None if it did not divide just these."""
     known = model.record.held_out
     if known is None or "valid" in images.splits:
         return None
     whole = images.split("train") if "train" in images.splits else images
-    if whole.with_condition(None).fingerprint != known.fingerprint:
+    if _fingerprint(whole) != known.fingerprint:
         return None
     return Division(*whole.hold_out(known.fraction), known)

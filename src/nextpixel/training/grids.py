@@ -8,6 +8,7 @@ import time
 import torch
 
 from nextpixel.data import ImageSet
+from nextpixel.data.pictures import Pictures
 from nextpixel.errors import NextpixelError
 from nextpixel.families.base import ImageModel
 from nextpixel.nn.conditions import Values
@@ -38,7 +39,7 @@ class SampleGrids:
         seconds: How long the last grid took.
     """
 
-    def __init__(self, folder: RunFolder, settings: TrainingSettings, valid: ImageSet) -> None:
+    def __init__(self, folder: RunFolder, settings: TrainingSettings, valid: ImageSet | Pictures) -> None:
         self._folder, self._settings, self._valid = folder, settings, valid
         self.seconds = 0.0
 
@@ -80,7 +81,7 @@ class SampleGrids:
     @torch.no_grad()
     def _condition(self, model: ImageModel) -> Values | None:
         """The conditions of the first validation images."""
-        if model.condition is None:
+        if model.condition is None or isinstance(self._valid, Pictures):
             return None
         first = torch.arange(self._settings.grid_images) % len(self._valid)
         images = model._checked(self._valid.batch(first))

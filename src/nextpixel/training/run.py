@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from nextpixel._version import __version__
 from nextpixel.data import ImageSet
+from nextpixel.data.pictures import Pictures
 from nextpixel.errors import ProcessError, TrainingError
 from nextpixel.families.base import ImageModel
 from nextpixel.model_files.format import describe
@@ -62,7 +63,7 @@ class Run:
         self,
         model: ImageModel,
         images: TrainingImages,
-        valid: ImageSet,
+        valid: ImageSet | Pictures,
         folder: RunFolder,
         settings: TrainingSettings,
         progress: Progress,
@@ -106,7 +107,7 @@ class Run:
         if len(set(self.processes.all(prints))) > 1:
             raise TrainingError("the processes of this run see different images; give all of them the same data")
         description: dict[str, Any] = {
-            "training": asdict(self.settings),
+            "training": self.settings.to_json(),
             "model": describe(self.model),
             "data": dict(zip(("training data", "validation data"), prints, strict=True)),
         }

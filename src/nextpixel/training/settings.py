@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import re
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 from nextpixel.errors import TrainingError
+
+AUGMENTATIONS = ("flips", "downscale", "noise")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +43,12 @@ class TrainingSettings:
         grids: Number of sample grids to write, spread evenly over the run.
         grid_images: Images in a sample grid.
         checkpoint_minutes: Minutes between checkpoints.
+        crop: HxW: train on crops of this size, drawn anew in every step from pictures that are read as they are, of any
+            sizes; validation takes whole pictures where the model can, else pieces of this size.
+        augment: Random changes of the crops, off by default, with commas between them. flips: left and right are
+            mirrored, for one crop in two. downscale: three pictures in four are made smaller before the crop is cut, by
+            a random factor up to 4 and a random kernel (box, bilinear, bicubic or Lanczos). noise: one crop in two
+            gets noise as a sensor has it, the more the brighter a pixel is, of a random strength.
     """
 
     steps: int | None = None
@@ -63,6 +72,8 @@ class TrainingSettings:
     grids: int = 4
     grid_images: int = 16
     checkpoint_minutes: float = 2.0
+    crop: str | tuple[int, int] | None = None
+    augment: str | tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot work.
@@ -70,6 +81,14 @@ class TrainingSettings:
         Raises:
             TrainingError: a setting is out of range.
         """
+        # Words are what files and commands hold.
+        if self.crop is not None and not isinstance(self.crop, str):
+            object.__setattr__(self, "crop", "x".join(map(str, self.crop)))
+        if self.augment is not None and not isinstance(self.augment, str):
+            object.__setattr__(self, "augment", ",".join(self.augment))
+        size = self.crop_size
+        if self.augmentations and size is None:
+            raise TrainingError(f"augment {self.augment} changes crops; add crop, such as --crop 64x64")
         lengths = {"steps": self.steps, "epochs": self.epochs, "minutes": self.minutes}
         given = [name for name, value in lengths.items() if value is not None]
         if len(given) > 1:
@@ -102,6 +121,40 @@ class TrainingSettings:
                 raise TrainingError(f"{name} must be at most {most}, not {number}")
         if not 0 <= self.ema < 1:
             raise TrainingError(f"ema must be at least 0 and below 1, not {self.ema}")
+
+    @property
+    def crop_size(self) -> tuple[int, int] | None:
+        """Height and width of a crop; None where whole images are trained on.
+
+        Raises:
+            TrainingError: It is not a size.
+        """
+        if self.crop is None:
+            return None
+        match = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", str(self.crop))
+        size = None if match is None else (int(match[1]), int(match[2] or match[1]))
+        if size is None or min(size) < 1:
+            raise TrainingError(f"crop must be a size such as 64x64, not {self.crop!r}")
+        return size
+
+    @property
+    def augmentations(self) -> tuple[str, ...]:
+        """The random changes of crops, a name each.
+
+        Raises:
+            TrainingError: One is unknown.
+        """
+        names = tuple(name.strip() for name in str(self.augment).split(",")) if self.augment else ()
+        for name in names:
+            if name not in AUGMENTATIONS:
+                raise TrainingError(f"augment knows {', '.join(AUGMENTATIONS)}, not {name!r}")
+        return names
+
+    def to_json(self) -> dict[str, str | int | float | bool | None]:
+        """Name the settings as files hold them; without those of crops where there are none, as before there were."""
+        return {
+            name: value for name, value in asdict(self).items() if value is not None or name not in ("crop", "augment")
+        }
 
     def total_steps(self, images: int) -> int | None:
         """Steps of the whole run over a set of `images`; None when the clock decides."""

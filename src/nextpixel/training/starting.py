@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nextpixel.data import ImageSet
+from nextpixel.data.pictures import Pictures
 from nextpixel.families.base import ImageModel
 from nextpixel.families.build import build
 from nextpixel.model_files.record import HeldOut, TrainingRecord
@@ -58,7 +59,7 @@ def name_origin(model: ImageModel, name: str | None = None) -> None:
 
 
 def describe_training(
-    model: ImageModel, images: ImageSet, *, held_out: HeldOut | None, recipe: str | None, command: str | None
+    model: ImageModel, images: ImageSet | Pictures, *, held_out: HeldOut | None, recipe: str | None, command: str | None
 ) -> None:
     """Write into the record of a model what is known before its training.
 
@@ -74,8 +75,8 @@ def describe_training(
         held_out=held_out,
         recipe=recipe,
         command=command,
-        binarisation=_binarisation(images) if images.binarize else None,
-        mutation=images.mutation or None,
+        binarisation=_binarisation(images) if isinstance(images, ImageSet) and images.binarize else None,
+        mutation=(images.mutation or None) if isinstance(images, ImageSet) else None,
     )
 
 

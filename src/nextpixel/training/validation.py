@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import time
 
+import numpy as np
 import torch
 
 from nextpixel.data import ImageSet
+from nextpixel.data.pictures import Pictures
 from nextpixel.families.base import ImageModel
 from nextpixel.model_files.likelihood import Likelihood
 from nextpixel.runtime.progress import Advance
-from nextpixel.scoring.likelihood import evaluate, log_probs
+from nextpixel.scoring.likelihood import dimensions_of, evaluate, log_probs
 
 QUANTILES = 101
 FEW_STEPS = 200
@@ -29,9 +31,9 @@ class Validation:
         last: The last likelihood; None before the first.
     """
 
-    def __init__(self, images: ImageSet, some: int) -> None:
+    def __init__(self, images: ImageSet | Pictures, some: int) -> None:
         self.images = images
-        self._subset = images.subset(range(min(len(images), some)))
+        self._subset = images.subset(np.arange(min(len(images), some)))
         self._seconds_per_image: float | None = None
         self.best: float | None = None
         self.last: Likelihood | None = None
@@ -58,7 +60,7 @@ class Validation:
     def conclude(self, model: ImageModel, advance: Advance) -> Likelihood:
         """Evaluate a model on all validation images, and write what came out into its record."""
         nats = -log_probs(model, self.images, advance=advance)
-        likelihood = Likelihood.of(nats, math.prod(model.image_shape))
+        likelihood = Likelihood.of(nats, dimensions_of(model, self.images))
         model.record.validation = f"{self.images.name}: {likelihood}"
         model.record.likelihood = likelihood
         # So that others can tell where an image lies among those held out.
