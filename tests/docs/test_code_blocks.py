@@ -18,6 +18,7 @@ from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 import nextpixel as nx
 from nextpixel.cli.app import app, run
 from nextpixel.cli.config import config_sources
+from nextpixel.families.registry import FAMILIES
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -30,7 +31,7 @@ TESTED_ELSEWHERE = ("quickstart", "serve")
 STEPS = "3"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 TARGETS = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-ELSEWHERE = {"cd", "git", "pre-commit", "twine"}
+ELSEWHERE = {"cd", "export", "git", "pre-commit", "twine"}
 """Programs that are not ours: what they are told is not looked at."""
 
 MODULES = (["-m", "build"], ["-m", "venv"])
@@ -99,6 +100,16 @@ def relative(path):
     return str(path.relative_to(ROOT))
 
 
+@pytest.fixture
+def same_families():
+    """Families that the code of a document registers are gone after it."""
+    before = dict(FAMILIES)
+    yield
+    FAMILIES.clear()
+    FAMILIES.update(before)
+
+
+@pytest.mark.usefixtures("same_families")
 @pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
 def test_its_code_runs(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
