@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 
 from nextpixel.errors import ModelError
@@ -52,9 +52,10 @@ def load(folder: str | Path) -> ImageModel:
     _check_description(description, config_path)
     try:
         data = weights_path.read_bytes()
-        with safe_open(weights_path, framework="pt") as file:
-            metadata = file.metadata() or {}
         tensors = load_tensors(data)
+        # The file is read once: read again it might be another one, which a run beside has just saved. That the header
+        # is sound has been checked by now.
+        metadata = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__", {})
         digest = fingerprint(description, tensors)
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError, RecursionError) as error:
         raise ModelError(f"{weights_path} is damaged or no safetensors file: {error}") from error

@@ -33,6 +33,7 @@ from nextpixel.runtime.distributed import current
 from nextpixel.runtime.precision import evaluating
 from nextpixel.scoring.calibration import Calibration
 from nextpixel.scoring.images import Images
+from nextpixel.scoring.likelihood import check_finite
 from nextpixel.scoring.posterior import batches_to_score, posterior
 from nextpixel.scoring.references import Format, has_jpeg_xl, quick_size
 
@@ -219,10 +220,13 @@ def score_batches(
 
     Raises:
         InputError: the images do not fit the model, or the background model.
+        ModelError: the weights of one of them are not finite numbers.
     """
     if isinstance(images, Pictures):
         # Nats are typical of one size.
         scorer = scorer._replace(typical=None)
+    for model in filter(None, (scorer.model, scorer.background)):
+        check_finite(model)
     found = batches_to_score(scorer.model, images, condition)
     with evaluating(scorer.model):
         for columns in current().each(found, lambda batch: _scores(scorer, *batch.read())):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from nextpixel.data import ImageSet
 from nextpixel.data.pictures import Pictures
-from nextpixel.errors import InputError
+from nextpixel.errors import InputError, ModelError
 from nextpixel.families.base import check_model
 from nextpixel.families.set_condition import conditioned
 from nextpixel.model_files.likelihood import Likelihood
@@ -56,8 +56,9 @@ def log_probs(
 
     Raises:
         InputError: there are no images, or they do not fit the model.
+        ModelError: the weights of the model are not finite numbers.
     """
-    check_model(model)
+    check_finite(model)
     images = as_images(images)
     if condition is None and isinstance(images, ImageSet):
         images = conditioned(images, model.condition if model.needs_condition else None)
@@ -87,6 +88,18 @@ def check_pictures(model: ImageModel, pictures: Pictures) -> None:
             f"{pictures.name} has pictures of {pictures.channels} channels with {pictures.levels} levels, this model "
             f"takes {model.image_shape[0]} with {model.levels}; convert them with --mode, --drop-alpha or --levels"
         )
+
+
+def check_finite(model: ImageModel) -> None:
+    """Refuse what is no model, and a model that gives no image a probability.
+
+    Raises:
+        InputError: it is no model.
+        ModelError: its weights are not finite numbers.
+    """
+    check_model(model)
+    if not all(bool(weight.isfinite().all()) for weight in model.parameters()):
+        raise ModelError("the weights of the model are not finite numbers, so it has diverged; train it anew")
 
 
 class Batch(NamedTuple):
