@@ -1,6 +1,7 @@
 """Data sets of PyTorch, of Hugging Face, and anything that behaves like them."""
 
 import gc
+import io
 import multiprocessing
 import operator
 import pickle
@@ -11,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from helpers.file_matrix import png
 from helpers.image_makers import encode, noise, put
 from nextpixel.data import open_images, prepare
 from nextpixel.errors import DataError
@@ -184,6 +186,57 @@ def test_what_a_data_set_raises_is_told():
 
     with pytest.raises(DataError, match=r"item 0 of Broken cannot be read .RuntimeError: the disk is gone"):
         open_images(Broken([1]))
+
+
+class FileHub(FakeHub):
+    """A set of the hub that gives images in memory unless it is asked for their files."""
+
+    class Image:
+        def __init__(self, decode=True):
+            self.decode = decode
+
+    def __init__(self, files, decode=True):
+        super().__init__(files)
+        self.features = {"picture": FileHub.Image(decode), "label": ClassLabel()}
+
+    def cast_column(self, column, feature):
+        assert column == "picture" and feature.decode is False
+        return FileHub(self.rows, decode=False)
+
+    def __getitem__(self, index):
+        data = self.rows[index]
+        if not self.features["picture"].decode:
+            return {"picture": {"bytes": data, "path": None}, "label": 1}
+        image = Image.open(io.BytesIO(data))
+        image.load()
+        return {"picture": image, "label": 1}
+
+
+def test_images_of_the_hub_are_read_from_their_files():
+    deep = saved(noise(4, 5, 3).astype(np.uint16) * 257)
+    plain = encode(noise(4, 5, 3))
+    assert torch.equal(open_images(FileHub([plain]))[0], torch.from_numpy(noise(4, 5, 3).transpose(2, 0, 1).copy()))
+    with pytest.raises(DataError, match="has 16 bits"):
+        open_images(FileHub([deep]))
+    assert open_images(FileHub([deep]), depth=8)[0].tolist() == noise(4, 5, 3).transpose(2, 0, 1).tolist()
+
+
+def saved(values):
+    return png(values, 16, 2)
+
+
+def test_an_image_that_was_loaded_before_tells_its_depth_by_its_file(tmp_path):
+    put(tmp_path, {"deep.png": saved(noise(4, 5, 3).astype(np.uint16) * 257), "plain.png": encode(noise(4, 5, 3))})
+    deep, plain = Image.open(tmp_path / "deep.png"), Image.open(tmp_path / "plain.png")
+    deep.load(), plain.load()
+    assert len(open_images([plain])) == 1
+    with pytest.raises(DataError, match="has 16 bits"):
+        open_images([deep])
+    nameless = Image.open(io.BytesIO((tmp_path / "deep.png").read_bytes()))
+    nameless.load()
+    with pytest.raises(DataError, match="was loaded from PNG before"):
+        open_images([nameless])
+    assert len(open_images([nameless.copy()])) == 1
 
 
 @pytest.mark.parametrize("source", [5, None, b"x", {}, {"train": 5}, object()])

@@ -148,3 +148,25 @@ def test_in_memory_sets_are_not_cached(own_cache):
     open_images(noise(3, 4, 4, 3), mode="grey", resize=(2, 2))[:]
     open_images("digits", mode="rgb")[:]
     assert not own_cache.exists()
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_one_picture_is_not_taken_for_many_narrow_ones(tmp_path, channels):
+    picture = noise(9, 10, channels)
+    np.save(tmp_path / "a.npy", picture)
+    for source in (picture, tmp_path / "a.npy"):
+        with pytest.raises(DataError, match=r"images\[None\]"):
+            open_images(source)
+    assert open_images(picture[None]).image_shape == (channels, 9, 10)
+    assert open_images(noise(9, 4, channels)).image_shape == (1, 4, channels)
+
+
+def test_two_levels_in_eight_bits_are_noted(tmp_path):
+    bits = noise(4, 5, 6, levels=2)
+    bits[0, 0, 0] = 1
+    np.savez(tmp_path / "a.npz", images=bits)
+    for source in (bits, tmp_path / "a.npz", list(bits)):
+        assert "almost black" in " ".join(open_images(source).notes)
+    np.savez(tmp_path / "b.npz", images=bits, levels=2)
+    for source in (tmp_path / "b.npz", bits * 2, np.zeros((2, 3, 3), np.uint8)):
+        assert open_images(source).notes == ()

@@ -118,3 +118,8 @@ def test_what_is_no_set_of_images_is_refused(model, function, images):
 def test_the_path_of_a_model_is_no_model(model, function):
     with pytest.raises(InputError, match=r"a model is needed, not 'runs/mine'.*nextpixel\.load"):
         function("runs/mine", noise(model, 3))
+
+
+def test_one_image_has_no_error_figure():
+    text = str(Likelihood.of(torch.tensor([70.0]), 64))
+    assert "±" not in text and "70.000 nats" in text and "1 image" in text

@@ -226,7 +226,7 @@ def _picture(name: str | None, image: Image.Image, header: PictureHeader) -> Pic
         image.seek(header.page)
     _check_kind(image, header)
     # Pillow turns TIFF files upright while loading and forgets the tag, so it must be asked before.
-    turned = header.turned or (image.format == "TIFF" and _orientation(image) != 1)
+    turned = header.turned or (header.format == "TIFF" and _orientation(image) != 1)
     image.load()
     remarks = []
     if image.format == "MPO":
@@ -244,11 +244,11 @@ def _picture(name: str | None, image: Image.Image, header: PictureHeader) -> Pic
     if header.transparent is not None:
         plain = _with_alpha(plain, header)
         remarks.append(f"given an alpha channel ({plain.mode}) for {{their}} transparent colour")
-    elif image.has_transparency_data and plain.mode in ("L", "RGB"):
+    elif plain.mode in ("L", "RGB") and header.format != "PNG" and image.has_transparency_data:
         plain = plain.convert({"L": "LA", "RGB": "RGBA"}[plain.mode])
         remarks.append(f"given an alpha channel ({plain.mode}) for {{their}} transparent colour")
     # The plugin of JPEG XL turns pictures by their header, beside which EXIF has no say.
-    if header.format not in ("JXL", "HEIF") and _orientation(image) != 1:
+    if header.format not in ("JXL", "HEIF") and not _is_upright(image):
         plain = ImageOps.exif_transpose(plain)
         turned = True
     if turned:
@@ -291,6 +291,11 @@ def _deep_netpbm(name: str, data: bytes, header: PictureHeader) -> Picture:
         raise Unusable(f"holds a value above its maximum of {header.levels - 1}")
     pixels = (values * 256 // header.levels).astype(np.uint8).reshape(height, width, header.samples)
     return Picture(name, np.ascontiguousarray(pixels.transpose(2, 0, 1)), header.remarks, header.bits)
+
+
+def _is_upright(image: Image.Image) -> bool:
+    """Whether a picture that was loaded need not be turned; most PNG files say nothing of it."""
+    return (image.format == "PNG" and not image.info) or _orientation(image) == 1
 
 
 def _orientation(image: Image.Image) -> int:

@@ -14,6 +14,11 @@ from nextpixel.errors import DataError
 MAX_COUNTED = 1000
 """How many images are looked at after the first that does not fit, to say in the error what there is."""
 
+ALMOST_BLACK = (
+    "holds nothing but 0 and 1 of 256 levels, which is almost black; if these are two levels, store levels=2 with them"
+    " in an .npz, or multiply them by 255 and ask for --levels 2"
+)
+
 KINDS = {"L": "grey", "LA": "grey with alpha", "RGB": "RGB", "RGBA": "RGB with alpha"}
 Shape = tuple[int, int, int]
 
@@ -61,6 +66,7 @@ def ingest(source: Source, geometry: Geometry, keep: Callable[[Pixels], object],
     skipped: list[tuple[str, str]] = []
     counted = deep = 0
     passing = False
+    brightest, dark = 0, source.levels == 256
     for item in source.stream():
         if isinstance(item, Rejected):
             skipped.append((item.name, item.reason))
@@ -86,6 +92,9 @@ def ingest(source: Source, geometry: Geometry, keep: Callable[[Pixels], object],
                 f"{where} holds the value {pixels.max()}, which {source.levels} levels do not have:"
                 " store greater levels or smaller values."
             )
+        if dark:
+            brightest = max(brightest, int(pixels.max()))
+            dark = brightest <= 1
         keep(pixels)
         names.append(item.name)
         remarks.update((*item.remarks, *changes))
@@ -95,6 +104,8 @@ def ingest(source: Source, geometry: Geometry, keep: Callable[[Pixels], object],
         raise DataError(_nothing(source.name, skipped))
     layout = source.layout(names, [name for name, _ in skipped])
     notes = [_note(remark, count) for remark, count in remarks.items()]
+    if dark and brightest == 1:
+        notes.append(ALMOST_BLACK)
     return Gathered(next(iter(shapes)), layout, tuple(sorted(skipped)), (*notes, *layout.notes), deep, passing)
 
 
@@ -135,7 +146,9 @@ def _mixed(name: str, shapes: Counter[Shape]) -> str:
         rest = f" and {len(sizes) - 6} more sizes" if len(sizes) > 6 else ""
         found.append(shown + rest)
         height, width = sizes.most_common(1)[0][0]
-        remedies.append(f"--resize {height}x{width} (resize=({height}, {width}))")
+        remedies.append(
+            f"--resize {height}x{width} (resize=({height}, {width})), or the size of the model that is to take them"
+        )
     what = " and ".join((["kinds"] if len(kinds) > 1 else []) + (["sizes"] if len(sizes) > 1 else []))
     total = shapes.total()
     return (

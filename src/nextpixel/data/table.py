@@ -15,11 +15,12 @@ import numpy as np
 
 from nextpixel.data.cache import Record, cache_path, read_cache, unwritable, write_cache
 from nextpixel.data.geometry import Geometry
-from nextpixel.data.ingest import ingest
+from nextpixel.data.ingest import ALMOST_BLACK, ingest
 from nextpixel.data.source import Layout, Pixels, Source, Stored
 from nextpixel.data.sources.arrays import ArraySource
 from nextpixel.errors import DataError
 from nextpixel.runtime.atomic_files import hidden_name, make_folder, remove_leftovers
+from nextpixel.runtime.batching import batches
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ def load_table(source: Source, geometry: Geometry, folder: Path) -> Table:
     direct = source.direct()
     if direct is not None and geometry.leaves(direct.shape[1:]):
         layout = source.layout([None] * len(direct), [])
-        return Table(source.name, direct, source.levels, layout, (), layout.notes)
+        notes = (*layout.notes, ALMOST_BLACK) if _is_almost_black(direct, source.levels) else layout.notes
+        return Table(source.name, direct, source.levels, layout, (), notes)
     stamp = source.stamp
     if stamp is None:
         return _in_memory(source, geometry) if isinstance(source, ArraySource) else _in_file(source, geometry, folder)
@@ -106,6 +108,16 @@ def load_table(source: Source, geometry: Geometry, folder: Path) -> Table:
         except OSError as error:
             raise unwritable(folder, error) from error
     return _from_record(source.name, *cached, path)
+
+
+def _is_almost_black(images: Stored, levels: int) -> bool:
+    """Whether images of 256 levels hold nothing but 0 and 1; the first that is brighter ends the search."""
+    brightest = 0
+    for part in batches(len(images), 256) if levels == 256 else ():
+        brightest = max(brightest, int(images[np.arange(part.start, part.stop)].max()))
+        if brightest > 1:
+            return False
+    return brightest == 1
 
 
 def _in_memory(source: Source, geometry: Geometry) -> Table:

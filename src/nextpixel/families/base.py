@@ -474,10 +474,17 @@ class ImageModel(nn.Module, ABC):
             InputError: with the remedy.
         """
         if images.image_shape != self.image_shape:
+            (channels, *size), (wanted, height, width) = images.image_shape, self.image_shape
+            remedies = [f"--resize {height}x{width} (resize=({height}, {width}))"] if size != [height, width] else []
+            if channels in (2, 4) and wanted in (1, 3):
+                remedies.append("--drop-alpha (drop_alpha=True)")
+            if wanted in (1, 3) and channels not in (wanted, wanted + 1):
+                mode = "grey" if wanted == 1 else "rgb"
+                remedies.append(f"--mode {mode} (mode={mode!r})")
             raise InputError(
                 f"{images.name} has images of {' x '.join(map(str, images.image_shape))}, this model takes "
-                f"{' x '.join(map(str, self.image_shape))} (channels, height, width); convert them with --resize, "
-                "--mode or --drop-alpha (resize=, mode=, drop_alpha= in open_images)"
+                f"{' x '.join(map(str, self.image_shape))} (channels, height, width); "
+                + (f"convert them with {' and '.join(remedies)}" if remedies else "use images with as many channels")
             )
         if with_condition and (self.needs_condition or images.condition is not None):
             checked_values(self.condition, images.condition, len(images))

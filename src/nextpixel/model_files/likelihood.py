@@ -15,7 +15,7 @@ class Likelihood:
     Attributes:
         images: Number of images.
         nats: Mean of `-log_prob`, nats per image.
-        nats_standard_error: Standard error of that mean over the images; 0 for one image.
+        nats_standard_error: Standard error of that mean over the images; 0 for one image, of which none can be told.
         bits_per_dim: `nats / (C*H*W*ln 2)`.
         bits_per_dim_standard_error: Its standard error.
         by_sub_pixel: Whether the images have different sizes; the bits are then those of all images together, divided
@@ -69,6 +69,8 @@ class Likelihood:
         return cls(count, float(nats.mean()), nats_error, per_dimension * scale, error * scale, by_sub_pixel=True)
 
     def __str__(self) -> str:
+        if self.images == 1:
+            return f"{self.nats:.3f} nats per image, {self.bits_per_dim:.4f} bits/dim, 1 image (too few for an error)"
         if self.by_sub_pixel:
             return (
                 f"{self.bits_per_dim:.4f} ± {self.bits_per_dim_standard_error:.4f} bits per sub-pixel, averaged by "

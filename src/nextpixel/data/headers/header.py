@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 Alpha = Literal["none", "straight", "premultiplied", "transparent colour"]
@@ -62,7 +63,7 @@ class PictureHeader:
         """Whether samples have fewer levels than 256, which are then spread over 0..255."""
         return self.levels < 256 and not self.palette
 
-    @property
+    @cached_property
     def remarks(self) -> tuple[str, ...]:
         """What is to be said of the picture once it is read, as `nextpixel.data.source.Picture` has it."""
         remarks = []

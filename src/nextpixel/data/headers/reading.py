@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 from nextpixel.data.entries import Unusable
 from nextpixel.data.headers.header import Alpha, PictureHeader
@@ -41,6 +42,8 @@ def read_header(name: str, data: bytes) -> PictureHeader:
     Raises:
         Unusable: It is no picture file that is read, or its header is damaged.
     """
+    if data.startswith(PNG_SIGNATURE):
+        return _checked(_png_header, data)
     for signature, reader in READERS.items():
         if data.startswith(signature):
             return _checked(reader, data)
@@ -67,10 +70,19 @@ def _checked(reader: Callable[[bytes], PictureHeader], data: bytes) -> PictureHe
         raise Unusable("cannot be decoded (its header is damaged or cut short)") from error
 
 
+@lru_cache(maxsize=64)
+def _plain_png(bits: int, colour: int) -> PictureHeader:
+    """The header of a PNG with nothing before its pixels, as most small ones are: one object for all of them."""
+    alpha: Alpha = "straight" if colour in (4, 6) else "none"
+    return PictureHeader("PNG", PNG_SAMPLES[colour], bits, 1 << bits, alpha=alpha)
+
+
 def _png_header(data: bytes) -> PictureHeader:
     if data[12:16] != b"IHDR":
         raise ValueError("no IHDR")
     bits, colour = data[24], data[25]
+    if data[37:41] == b"IDAT" and colour != 3:
+        return _plain_png(bits, colour)
     samples = PNG_SAMPLES[colour]
     alpha: Alpha = "straight" if colour in (4, 6) else "none"
     transparent = None
@@ -225,7 +237,6 @@ def _boxes(data: bytes, kind: bytes) -> Iterator[bytes]:
 
 
 READERS: dict[bytes, Callable[[bytes], PictureHeader]] = {
-    PNG_SIGNATURE: _png_header,
     b"\xff\xd8\xff": _jpeg_header,
     b"GIF87a": _gif_header,
     b"GIF89a": _gif_header,

@@ -14,6 +14,9 @@ from nextpixel.data.labels import check_label_names, check_labels
 from nextpixel.data.source import MAX_IMAGE_BYTES, Layout, Picture, Pixels, Rejected
 from nextpixel.errors import DataError
 
+LEAST_SIDE_OF_A_PICTURE = 8
+"""From this height and width on, [H, W, 3] is taken for one picture and not for many narrow ones."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -128,6 +131,11 @@ def check_images(dtype: np.dtype[Any], shape: tuple[int, ...], where: str) -> No
     if len(shape) not in (3, 4):
         raise DataError(
             f"the images of {where} have shape {list(shape)} and need [N, H, W] or [N, H, W, C]: reshape them."
+        )
+    if len(shape) == 3 and shape[2] in (3, 4) and min(shape[:2]) >= LEAST_SIDE_OF_A_PICTURE:
+        raise DataError(
+            f"{where} has the shape {list(shape)}, which looks like one {'RGB' if shape[2] == 3 else 'RGBA'} image and"
+            f" would be {shape[0]} grey images of width {shape[2]}: give images[None] for the one, or images[..., None]"
         )
     if min(shape) < 1:
         raise DataError(f"the images of {where} have shape {list(shape)}, which holds none: store at least one.")

@@ -11,13 +11,15 @@ from __future__ import annotations
 import operator
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from nextpixel.data.decode import from_pillow
+from nextpixel.data.decode import decode, from_pillow
 from nextpixel.data.entries import Unusable
 from nextpixel.data.labels import check_label_names
 from nextpixel.data.source import NO_LABEL, Layout, Picture, Rejected
@@ -70,6 +72,7 @@ class DatasetSource:
         self._counts = {}
         for split, data in self._parts:
             columns = _columns(data)
+            data = _undecoded(data, columns[0])
             for number, item in enumerate(self._items(data)):
                 where = f"item {number} of {self.name if split is None else f'the split {split} of {self.name}'}"
                 image, label = _image_and_label(item, columns, where)
@@ -163,6 +166,16 @@ def _columns(data: Any) -> tuple[str | None, str | None]:
     return _only(images), next((name for name in LABEL_COLUMNS if name in features), _only(classes))
 
 
+def _undecoded(data: Any, column: str | None) -> Any:
+    """A set of Hugging Face whose images come as files, since its images in memory do not tell how deep those are."""
+    features = getattr(data, "features", None)
+    if column is None or not isinstance(features, Mapping) or not hasattr(data, "cast_column"):
+        return data
+    if not hasattr(features[column], "decode"):
+        return data
+    return data.cast_column(column, type(features[column])(decode=False))
+
+
 def _only(names: list[str]) -> str | None:
     return names[0] if len(names) == 1 else None
 
@@ -203,6 +216,16 @@ def _label(label: Any, where: str) -> int:
 
 
 def _picture(image: Any, where: str) -> Picture:
+    if isinstance(image, Mapping) and ("bytes" in image or "path" in image):
+        try:
+            path = image.get("path")
+            data = image.get("bytes")
+            content = Path(str(path)).read_bytes() if data is None else bytes(data)
+            return replace(decode(str(path or ""), content, deep=True), name=None)
+        except Unusable as reason:
+            raise DataError(f"{where} {reason}: convert or leave it out") from reason
+        except OSError as error:
+            raise DataError(f"{where} cannot be read ({error.strerror}): check that its file is there") from error
     if isinstance(image, Image.Image):
         try:
             return from_pillow(image, deep=True)
