@@ -1,0 +1,151 @@
+"""Sizes of photographs: nextpixel/photographs beside PNG, WebP and JPEG XL, file against file, in one run.
+
+    python benchmarks/photographs.py --set kodak=FOLDER --set camera=FOLDER --leave-out camera=031,034 --efforts 1,5
+        --out docs/results/photographs.json
+
+Every picture is a file by itself, with its header. JPEG XL (libjxl by imagecodecs: pip install imagecodecs) without
+loss at efforts 9 and 10. What is in the record already is not measured again, so a run can be stopped. Times are CPU
+seconds of one thread, and only comparable within a line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+import nextpixel as nx
+from nextpixel.runtime.atomic_files import write_atomically
+
+ENDINGS = (".png", ".webp", ".tif", ".tiff", ".ppm")
+JPEG_XL_EFFORTS = (9, 10)
+
+
+def timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    start = time.process_time()
+    result = work()
+    return result, time.process_time() - start
+
+
+def jpeg_xl(pixels: np.ndarray, effort: int) -> bytes:
+    import imagecodecs
+
+    data = imagecodecs.jpegxl_encode(pixels, lossless=True, effort=effort, numthreads=1)
+    if not np.array_equal(imagecodecs.jpegxl_decode(data), pixels):
+        raise SystemExit("JPEG XL does not decode to the same pixels")
+    return bytes(data)
+
+
+def saved(picture: Image.Image, form: str, **options: Any) -> int:
+    file = io.BytesIO()
+    picture.save(file, form, **options)
+    if not np.array_equal(np.asarray(Image.open(file).convert(picture.mode)), np.asarray(picture)):
+        raise SystemExit(f"{form} does not decode to the same pixels")
+    return len(file.getvalue())
+
+
+def measure(path: Path, group: str, model: nx.ImageModel, efforts: list[int], known: dict[str, Any]) -> dict[str, Any]:
+    picture = Image.open(path).convert("RGB")
+    pixels = np.asarray(picture)
+    image = torch.from_numpy(pixels.transpose(2, 0, 1).copy())
+    line = known or {"set": group, "sub_pixels": int(pixels.size), "size": list(picture.size)}
+    if "png" not in line:
+        line["png"] = saved(picture, "PNG", optimize=True)
+        line["webp"] = saved(picture, "WEBP", lossless=True, exact=True, quality=100, method=6)
+    for effort in JPEG_XL_EFFORTS:
+        if f"jxl{effort}" not in line:
+            data, seconds = timed(lambda effort=effort: jpeg_xl(pixels, effort))
+            line |= {f"jxl{effort}": len(data), f"jxl{effort}_seconds": round(seconds, 2)}
+    for effort in efforts:
+        if f"effort{effort}" not in line:
+            data, seconds = timed(lambda effort=effort: nx.compress(model, image, effort=effort))
+            decoded, back = timed(lambda data=data: nx.decompress(model, data))
+            if not torch.equal(decoded, image):
+                raise SystemExit(f"{path} does not come back")
+            line |= {
+                f"effort{effort}": len(data),
+                f"effort{effort}_seconds": round(seconds, 2),
+                f"effort{effort}_decoding_seconds": round(back, 2),
+            }
+    return line
+
+
+def measure_album(
+    folder: Path,
+    stems: list[str],
+    model: nx.ImageModel,
+    efforts: list[int],
+    singles: dict[str, Any],
+    known: dict[str, Any],
+) -> dict[str, Any]:
+    paths = [path for stem in stems for path in folder.glob(f"{stem}.*")]
+    images = [torch.from_numpy(np.asarray(Image.open(path).convert("RGB")).transpose(2, 0, 1).copy()) for path in paths]
+    line = known or {"pictures": stems, "jxl9": sum(singles[stem]["jxl9"] for stem in stems)}
+    for effort in efforts:
+        if f"effort{effort}" not in line:
+            line[f"effort{effort}"] = len(nx.compress(model, images, effort=effort))
+    return line
+
+
+def summary(lines: list[dict[str, Any]], key: str) -> str:
+    """The mean over pictures of a size beside JPEG XL's at effort 9."""
+    ratios = [line[key] / line["jxl9"] for line in lines if key in line]
+    return f"{np.mean(ratios):.4f} ({len(ratios)})" if ratios else "-"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--set", action="append", required=True, help="NAME=FOLDER of pictures without loss")
+    parser.add_argument("--leave-out", action="append", default=[], help="NAME=stem,stem: pictures that were chosen on")
+    parser.add_argument(
+        "--album", action="append", default=[], help="NAME=FOLDER:stem,stem: pictures in one file, with one adaptation"
+    )
+    parser.add_argument("--efforts", default="1,5", help="of nextpixel")
+    parser.add_argument("--model", default="nextpixel/photographs")
+    parser.add_argument("--out", type=Path, required=True, help="the record, JSON")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    model = nx.load(arguments.model)
+    efforts = [int(effort) for effort in arguments.efforts.split(",")]
+    left_out = {
+        (name, stem)
+        for part in arguments.leave_out
+        for name, _, stems in [part.partition("=")]
+        for stem in stems.split(",")
+    }
+    record: dict[str, Any] = json.loads(arguments.out.read_text()) if arguments.out.exists() else {"pictures": {}}
+    pictures = record["pictures"]
+    for part in arguments.set:
+        group, _, folder = part.partition("=")
+        for path in sorted(Path(folder).iterdir()):
+            if path.suffix.lower() in ENDINGS and (group, path.stem) not in left_out:
+                pictures[path.stem] = measure(path, group, model, efforts, pictures.get(path.stem, {}))
+                write_atomically(arguments.out, json.dumps(record, indent=1).encode())
+                print(path.stem, pictures[path.stem], flush=True)
+    for part in arguments.album:
+        name, _, rest = part.partition("=")
+        folder, _, stems = rest.rpartition(":")
+        albums = record.setdefault("albums", {})
+        albums[name] = measure_album(Path(folder), stems.split(","), model, efforts, pictures, albums.get(name, {}))
+        write_atomically(arguments.out, json.dumps(record, indent=1).encode())
+        line = albums[name]
+        print(name, {key: round(size / line["jxl9"], 4) for key, size in line.items() if key.startswith("effort")})
+    keys = ["png", "webp", "jxl10", *(f"effort{effort}" for effort in range(1, 10))]
+    for group in sorted({line["set"] for line in pictures.values()}):
+        lines = [line for line in pictures.values() if line["set"] == group]
+        print(group, "mean ratio to JPEG XL effort 9 (pictures):")
+        for key in keys:
+            if any(key in line for line in lines):
+                print(f"  {key:8} {summary(lines, key)}")
+
+
+if __name__ == "__main__":
+    main()
