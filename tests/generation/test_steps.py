@@ -23,7 +23,7 @@ def test_every_registered_model_has_a_stepper(family):
 def parameters_step_by_step(model, images, context, known_rows=0):
     """What a stepper predicts for every sub-pixel, `[B, parameters, C, H, W]`, when told the images."""
     inputs = model.normalised(images)
-    stepper = model._stepper(len(images), context)
+    stepper = model._stepper(len(images), context, images.shape[3])
     found = torch.zeros_like(model._network(inputs, context))
     channels, height, width = model.image_shape
     for row in range(height):
@@ -118,7 +118,7 @@ def test_a_step_computes_only_its_own_colour():
     """What a stepper does for the first colour cannot touch the features of the others."""
     model = tiny("gated-pixelcnn", (3, 2, 2), 4).eval()
     with torch.no_grad():
-        stepper = model._stepper(1, None)
+        stepper = model._stepper(1, None, model.image_shape[2])
         stepper.start_row(0)
         stepper.predict(0, 0, read=True)
         features = stepper.layers[0].outputs.places[0, 0]
@@ -130,7 +130,7 @@ def test_a_step_computes_only_its_own_colour():
 def test_memory_grows_with_the_width_and_not_with_the_pixels():
     def floats(height, width):
         model = nx.build("gated-pixelcnn", image_shape=(1, height, width), levels=2, features=8, layers=2).eval()
-        stepper = model._stepper(1, None)
+        stepper = model._stepper(1, None, model.image_shape[2])
         seen, stack, total = set(), [stepper], 0
         while stack:
             each = stack.pop()

@@ -50,6 +50,7 @@ class GatedPixelCNN(RasterModel):
     """
 
     config_class = GatedPixelCNNConfig
+    any_size = True
     config: GatedPixelCNNConfig
 
     def __init__(
@@ -97,8 +98,8 @@ class GatedPixelCNN(RasterModel):
         parameters: Tensor = self.readout(horizontal if skips is None else skips)
         return parameters
 
-    def _stepper(self, batch: int, context: Context | None) -> Stepper:
-        return GatedStepper(self.layers, self.image_maps, self.readout, self.image_shape[2], batch, context)
+    def _stepper(self, batch: int, context: Context | None, width: int) -> Stepper:
+        return GatedStepper(self.layers, self.image_maps, self.readout, width, batch, context)
 
     def receptive_field(self) -> Tensor:
         """The past within `reach`: see the module's docstring."""

@@ -37,16 +37,17 @@ class PixelCNN(ResidualNetwork[Convolutions]):
     """A PixelCNN with masked convolutions; its arguments are those of `ResidualNetwork`."""
 
     config_class = PixelCNNConfig
+    any_size = True
     config: PixelCNNConfig
 
     def _core(self, maps: ChannelGroups, hidden: ChannelGroups) -> Convolutions:
         return Convolutions(maps, hidden, self.config.kernel_size, self.context_sizes)
 
-    def _stepper(self, batch: int, context: Context | None) -> Stepper:
+    def _stepper(self, batch: int, context: Context | None, width: int) -> Stepper:
         def core_steps(cores: Sequence[Convolutions], rows: Sequence[FeatureRow]) -> list[CoreStep]:
             return [ConvolutionsStep(core, maps, context) for core, maps in zip(cores, rows, strict=True)]
 
-        return ResidualStepper(self, batch, Convolutions, core_steps)
+        return ResidualStepper(self, batch, width, Convolutions, core_steps)
 
     def _gain(self) -> float:
         # All blocks together add as much variance as the first convolution gives; with 1 for each, deep models learn

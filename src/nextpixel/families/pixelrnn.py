@@ -56,11 +56,11 @@ class RowLSTMModel(ResidualNetwork[RowLSTM]):
         """The reach of the input-to-state convolution."""
         return self.config.kernel_size // 2
 
-    def _stepper(self, batch: int, context: Context | None) -> Stepper:
+    def _stepper(self, batch: int, context: Context | None, width: int) -> Stepper:
         def core_steps(cores: Sequence[RowLSTM], rows: Sequence[FeatureRow]) -> list[CoreStep]:
             return [RowLSTMStep(core, maps, context) for core, maps in zip(cores, rows, strict=True)]
 
-        return ResidualStepper(self, batch, RowLSTM, core_steps)
+        return ResidualStepper(self, batch, width, RowLSTM, core_steps)
 
     def _gain(self) -> float:
         return LSTM_GAIN
@@ -95,8 +95,8 @@ class DiagonalBiLSTMModel(ResidualNetwork[DiagonalBiLSTM]):
         # Not by a slice, whose gradient would have another layout in memory than all others.
         return F.pad(maps, (0, -1))
 
-    def _stepper(self, batch: int, context: Context | None) -> Stepper:
-        return _DiagonalStepper(self, batch, _one_column_more(context))
+    def _stepper(self, batch: int, context: Context | None, width: int) -> Stepper:
+        return _DiagonalStepper(self, batch, width, _one_column_more(context))
 
     def receptive_field(self) -> Tensor:
         """The whole past."""
@@ -114,7 +114,7 @@ def _one_column_more(context: Context | None) -> Context | None:
 class _DiagonalStepper(ResidualStepper):
     """A model of Diagonal BiLSTMs in the middle of a batch, with the column beyond the image."""
 
-    def __init__(self, model: DiagonalBiLSTMModel, batch: int, context: Context | None) -> None:
+    def __init__(self, model: DiagonalBiLSTMModel, batch: int, width: int, context: Context | None) -> None:
         self.row = 0
 
         def core_steps(cores: Sequence[DiagonalBiLSTM], rows: Sequence[FeatureRow]) -> list[CoreStep]:
@@ -122,7 +122,7 @@ class _DiagonalStepper(ResidualStepper):
             states = self.mirrored.states.unbind(1)
             return [DiagonalStep(*each) for each in zip(cores, rows, [context] * len(cores), states, strict=True)]
 
-        super().__init__(model, batch, DiagonalBiLSTM, core_steps, beyond=1)
+        super().__init__(model, batch, width, DiagonalBiLSTM, core_steps, beyond=1)
 
     def start_row(self, row: int) -> None:
         self.row = row

@@ -25,14 +25,15 @@ class RasterModel(ImageModel):
     readout: Head
 
     @abstractmethod
-    def _stepper(self, batch: int, context: Context | None) -> Stepper:
+    def _stepper(self, batch: int, context: Context | None, width: int) -> Stepper:
         """The model at the beginning of a batch of images, to be computed step by step.
 
         Args:
             batch: number of images.
             context: what the layers see of the conditions of these images; None without.
+            width: of the images.
         """
 
     def _walk(self, canvas: Canvas, context: Context | None) -> None:
         self.check_arithmetic()
-        walk_by_steps(self._stepper(len(canvas.images), context), self.distribution, canvas)
+        walk_by_steps(self._stepper(len(canvas.images), context, canvas.images.shape[3]), self.distribution, canvas)

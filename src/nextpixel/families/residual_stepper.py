@@ -26,6 +26,7 @@ class ResidualStepper(Stepper):
     Args:
         model: the model.
         batch: B.
+        width: of the images.
         kind: class of the blocks' cores.
         core_steps: makes the steps of the cores, given the rows of their inputs.
         beyond: columns beyond the image on its right, of which the features are computed as well.
@@ -35,12 +36,13 @@ class ResidualStepper(Stepper):
         self,
         model: ResidualNetwork[Core],
         batch: int,
+        width: int,
         kind: type[Core],
         core_steps: Callable[[Sequence[Core], Sequence[FeatureRow]], Sequence[CoreStep]],
         beyond: int = 0,
     ) -> None:
         blocks = check_frame(model, kind, "steps")
-        like, width = model.readout.hidden.weight, model.image_shape[2] + beyond
+        like, width = model.readout.hidden.weight, width + beyond
         maps, reach = blocks[0].maps, model.reach_in_row
         first = model.first
         image = FeatureRow(like, batch, width, model.image_maps.groups, first.reach)
