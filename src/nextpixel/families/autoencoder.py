@@ -52,6 +52,7 @@ class Autoencoder(GatedPixelCNN):
     """
 
     config_class = AutoencoderConfig
+    any_size = False
     config: AutoencoderConfig
 
     def __init__(

@@ -400,9 +400,7 @@ class LocalPixelCNNConfig(NetworkConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        reach = integer("kernel_size", self.kernel_size, 5) // 2
-        integer("distance", self.distance, 2, 2 * reach)
-        integer("lag", self.lag, 1, reach)
+        integer("kernel_size", self.kernel_size, 5)
 
 
 INNER: dict[str, type[NetworkConfig]] = {
