@@ -22,7 +22,6 @@ from torch import Tensor, nn
 
 import nextpixel as nx
 from nextpixel.nn.conditioning import Context
-from nextpixel.nn.conditions import Specification
 from nextpixel.nn.masked_conv import MaskedConv2d
 from nextpixel.nn.masks import ChannelGroups
 
@@ -46,16 +45,9 @@ class MaskedStack(nx.ImageModel):
     config_class = MaskedStackConfig
     config: MaskedStackConfig
 
-    def __init__(
-        self,
-        image_shape: tuple[int, int, int],
-        levels: int = 256,
-        condition: Specification | None = None,
-        **options: object,
-    ) -> None:
-        if condition is not None:
+    def _make_layers(self) -> None:
+        if self.condition is not None:
             raise nx.ModelError("masked-stack takes no condition; leave it out")
-        super().__init__(image_shape, levels, condition, **options)
         colours, reach = self.image_shape[0], self.config.reach
         maps = ChannelGroups.split(self.config.features, colours)
         groups = [ChannelGroups.split(colours, colours), *[maps] * self.config.layers]

@@ -16,7 +16,8 @@ from nextpixel.recipes import parse, read_recipe, recipes
 from nextpixel.training.settings import TrainingSettings
 
 OWN = {"data", "condition", "order", "valid_fraction"}
-FAMILIES = sorted(set(nx.models()) - {"turned"})
+# A model of photographs, of which the data sets of the recipes are none.
+FAMILIES = sorted(set(nx.models()) - {"turned", "local-pixelcnn"})
 DATA = ("mnist-binarized", "mnist-256", "fashion-mnist", "cifar10")
 
 

@@ -106,8 +106,11 @@ def test_the_command_line_has_the_options_of_all_families():
     flags = set(ModelOptions.__dataclass_fields__)
     for entry in FAMILIES.values():
         assert {one.name for one in entry.config.options()} <= flags | OWN_FLAGS
-    assert help_of(options_of_families()["layers"]).startswith("Number of layers. [default: 8 of autoencoder, ")
-    assert help_of(options_of_families()["kernel_size"]) == "Odd side of the kernels. [default: 3]"
+    for name, by_family in options_of_families().items():
+        told = help_of(by_family)
+        assert told.startswith(next(iter(by_family.values())).rule.help)
+        for one in by_family.values():
+            assert one.rule.default is None or str(one.rule.default) in told.partition("[default: ")[2], name
 
 
 def test_a_field_that_is_no_option_is_refused():
@@ -130,6 +133,6 @@ def test_real_numbers_are_held_to_their_range(value, message):
         family = "real"
         rate: float = nx.option(3.0, "A rate.", least=2, most=4)
 
-    assert Real.of({"rate": 2}).rate == 2.0 and Real.options()[0].allowed == "2 to 4"
+    assert Real.of({"rate": 2}).rate == 2.0 and {one.name: one.allowed for one in Real.options()}["rate"] == "2 to 4"
     with pytest.raises(ModelError, match=message):
         Real.of({"rate": value})

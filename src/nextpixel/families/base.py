@@ -104,6 +104,7 @@ class ImageModel(nn.Module, ABC):
         self.condition = condition
         conditions, features = named(condition), self.config.condition_features
         self.conditioning = Conditioning(conditions, self.image_shape[1:], features) if conditions else None
+        self._make_layers()
 
     @property
     def checkpoint_activations(self) -> bool:
@@ -121,6 +122,9 @@ class ImageModel(nn.Module, ABC):
                 module._checkpoint_activations = value
 
     # What a family provides -----------------------------------------------------------------------------------
+
+    def _make_layers(self) -> None:
+        """Make the layers; `config`, `image_shape`, `levels`, `distribution` and `context_sizes` are there."""
 
     @abstractmethod
     def _network(self, inputs: Tensor, context: Context | None) -> Tensor:

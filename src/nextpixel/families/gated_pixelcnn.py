@@ -24,7 +24,6 @@ from torch import Tensor
 from nextpixel.families.configs import GatedPixelCNNConfig
 from nextpixel.families.raster_model import RasterModel
 from nextpixel.nn.conditioning import Context
-from nextpixel.nn.conditions import Specification
 from nextpixel.nn.gated import GatedLayer
 from nextpixel.nn.head import Head
 from nextpixel.nn.layers import Layers
@@ -53,14 +52,7 @@ class GatedPixelCNN(RasterModel):
     any_size = True
     config: GatedPixelCNNConfig
 
-    def __init__(
-        self,
-        image_shape: tuple[int, int, int],
-        levels: int = 256,
-        condition: Specification | None = None,
-        **options: object,
-    ) -> None:
-        super().__init__(image_shape, levels, condition, **options)
+    def _make_layers(self) -> None:
         config = self.config
         channels = self.image_shape[0]
         self.reach = config.first_kernel_size // 2 + (config.layers - 1) * (config.kernel_size // 2)

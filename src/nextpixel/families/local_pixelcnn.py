@@ -30,7 +30,6 @@ from nextpixel.families.configs import LocalPixelCNNConfig
 from nextpixel.generation.canvas import Canvas
 from nextpixel.generation.wavefront import walk_by_fronts
 from nextpixel.nn.conditioning import ConditionBias, Context, ContextSizes
-from nextpixel.nn.conditions import Specification
 from nextpixel.nn.layers import Layers
 from nextpixel.nn.local_units import LARGEST, MIDDLE_STEP, STEPS_A_UNIT, LocalUnits, local_units
 from nextpixel.nn.local_window import LocalWindow
@@ -112,14 +111,7 @@ class LocalPixelCNN(ImageModel):
     config: LocalPixelCNNConfig
     any_size = True
 
-    def __init__(
-        self,
-        image_shape: tuple[int, int, int],
-        levels: int = 256,
-        condition: Specification | None = None,
-        **options: object,
-    ) -> None:
-        super().__init__(image_shape, levels, condition, **options)
+    def _make_layers(self) -> None:
         features = self.config.features
         self.window = LocalWindow(self.config.kernel_size // 2, self.config.distance, self.config.lag)
         self.beyond = self.levels // 2

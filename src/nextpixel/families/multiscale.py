@@ -31,7 +31,7 @@ from nextpixel.families.configs import MultiscaleConfig
 from nextpixel.families.inner import build_inner, inner_conditions, inner_values
 from nextpixel.generation.canvas import Canvas
 from nextpixel.nn.conditioning import Context, Upsampling
-from nextpixel.nn.conditions import Condition, Map, Specification
+from nextpixel.nn.conditions import Condition, Map
 from nextpixel.nn.layers import Layers
 
 
@@ -51,14 +51,7 @@ class Multiscale(ImageModel):
     config_class = MultiscaleConfig
     config: MultiscaleConfig
 
-    def __init__(
-        self,
-        image_shape: tuple[int, int, int],
-        levels: int = 256,
-        condition: Specification | None = None,
-        **options: object,
-    ) -> None:
-        super().__init__(image_shape, levels, condition, **options)
+    def _make_layers(self) -> None:
         self.factor = self.config.factor
         self.strides = [self.factor**step for step in reversed(range(self.config.scales))]
         channels, height, width = self.image_shape

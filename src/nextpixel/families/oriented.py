@@ -18,7 +18,6 @@ from nextpixel.families.configs import OrientedConfig
 from nextpixel.families.inner import build_inner, inner_conditions, inner_values
 from nextpixel.generation.canvas import Canvas
 from nextpixel.nn.conditioning import Context
-from nextpixel.nn.conditions import Specification
 
 
 class Oriented(ImageModel):
@@ -37,14 +36,7 @@ class Oriented(ImageModel):
     config_class = OrientedConfig
     config: OrientedConfig
 
-    def __init__(
-        self,
-        image_shape: tuple[int, int, int],
-        levels: int = 256,
-        condition: Specification | None = None,
-        **options: object,
-    ) -> None:
-        super().__init__(image_shape, levels, condition, **options)
+    def _make_layers(self) -> None:
         self.side = self.config.order
         channels, height, width = self.image_shape
         size = (height, width) if self.side in ("top", "bottom") else (width, height)

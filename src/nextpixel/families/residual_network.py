@@ -19,7 +19,6 @@ from torch import Tensor
 from nextpixel.families.configs import ResidualConfig
 from nextpixel.families.raster_model import RasterModel
 from nextpixel.nn.conditioning import Context
-from nextpixel.nn.conditions import Specification
 from nextpixel.nn.head import Head
 from nextpixel.nn.layers import Layers
 from nextpixel.nn.level_embedding import LevelEmbedding
@@ -45,14 +44,7 @@ class ResidualNetwork(RasterModel, Generic[Core]):
     arithmetic = (*RasterModel.arithmetic, "_features")
     config: ResidualConfig
 
-    def __init__(
-        self,
-        image_shape: tuple[int, int, int],
-        levels: int = 256,
-        condition: Specification | None = None,
-        **options: object,
-    ) -> None:
-        super().__init__(image_shape, levels, condition, **options)
+    def _make_layers(self) -> None:
         config = self.config
         channels = self.image_shape[0]
         reach = config.first_kernel_size // 2
