@@ -1,0 +1,72 @@
+"""The tables of photographs are what their script makes of the record, which a benchmark writes."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.fixture(scope="module")
+def photographs():
+    specification = importlib.util.spec_from_file_location("photographs", DOCS / "scripts" / "photographs.py")
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def record():
+    """Two pictures of one set and one of the other; effort 9 was measured for one of the two only."""
+    line = {"set": "camera", "sub_pixels": 8000, "png": 4000, "webp": 3000, "jxl9": 2000, "jxl10": 1900}
+    times = {"jxl9_seconds": 2.0, "effort5_seconds": 5.0, "effort5_decoding_seconds": 3.0}
+    return {
+        "pictures": {
+            "a": line | times | {"effort5": 1800, "effort9": 1700},
+            "b": line | times | {"effort5": 1600, "jxl9_seconds": 1.0},
+            "k": line | times | {"set": "kodak", "effort5": 1500, "effort9": 1400},
+        },
+        "albums": {"one camera": {"pictures": ["a", "b"], "jxl9": 4000, "effort5": 3200}},
+    }
+
+
+def test_the_pages_are_what_the_script_makes(photographs):
+    record = json.loads(photographs.RECORD.read_text(encoding="utf-8")) if photographs.RECORD.exists() else None
+    for path in photographs.PAGES:
+        page = path.read_text(encoding="utf-8")
+        assert len(photographs.MARKED.findall(page)) == page.count("made by docs/scripts/photographs.py. Do not edit.")
+        assert page == photographs.filled(page, record or {"pictures": {}}), "run: python docs/scripts/photographs.py"
+
+
+def test_sizes_are_means_over_the_pictures_of_a_set(photographs, record):
+    lines = photographs.sizes(record).splitlines()
+    assert lines[0] == "|  | Kodak, 1 pictures | ratio | camera pictures, 2 pictures | ratio |"
+    assert "| JPEG XL, effort 9 | 2.000 | 1.000 | 2.000 | 1.000 |" in lines
+    assert "| **nextpixel, effort 5** | 1.500 | 0.750 | 1.700 | 0.850 |" in lines
+
+
+def test_what_was_not_measured_of_all_is_left_out(photographs, record):
+    lines = photographs.sizes(record).splitlines()
+    assert "| **nextpixel, effort 9** | 1.400 | 0.700 |  |  |" in lines
+    assert not any("effort 1*" in line for line in lines)
+    assert "effort 9**" not in photographs.times(record)
+
+
+def test_times_are_in_those_of_the_yardstick_for_the_same_picture(photographs, record):
+    assert "| **nextpixel, effort 5** | 3.33 | 2.00 |" in photographs.times(record)
+
+
+def test_albums_are_beside_the_sum_of_the_yardsticks_files(photographs, record):
+    assert photographs.albums(record).splitlines()[-1] == "| one camera, 2 pictures | 0.800 |"
+
+
+def test_every_picture_has_a_line(photographs, record):
+    assert [line[2] for line in photographs.pictures(record).splitlines()[2:]] == ["a", "b", "k"]
+
+
+def test_an_empty_record_is_said_to_be_empty(photographs):
+    page = "<!-- sizes: made by docs/scripts/photographs.py. Do not edit. -->\nold\n<!-- end of sizes -->"
+    assert photographs.NOTHING in photographs.filled(page, {"pictures": {}})
+    assert "old" not in photographs.filled(page, {"pictures": {}})
