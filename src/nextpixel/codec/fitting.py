@@ -25,11 +25,11 @@ PIXELS_A_STEP = 4096
 EXPONENTS = {1: 6, 2: 7}
 """A step of a change is 2^-exponent, by the number of dimensions: that of a weight matrix is half of that of a bias."""
 
-LEARNING_RATE, DECAYS = 2e-3, (0.9, 0.95)
+LEARNING_RATE, DECAYS = 3e-3, (0.9, 0.95)
 STEADY = 0.3
 """The part of the steps at the full learning rate; afterwards it falls in a line."""
 
-RATE = 2.0
+RATE = 8.0
 DEAD_ZONE = 0.6
 """Changes of fewer steps than this are dropped."""
 

@@ -52,7 +52,7 @@ class Autoencoder(GatedPixelCNN):
     """
 
     config_class = AutoencoderConfig
-    any_size = False
+    knows_positions = True
     config: AutoencoderConfig
 
     def __init__(

@@ -68,7 +68,10 @@ class ImageModel(nn.Module, ABC):
     """Methods that the parallel pass consists of: who overrides one overrides the steps as well."""
 
     any_size: ClassVar[bool] = False
-    """Whether images may have any height and width; else those of `image_shape`."""
+    """Whether it is made for images of any height and width, so that sets of pictures need no resizing."""
+
+    knows_positions: ClassVar[bool] = True
+    """Whether the place in the image matters; else likelihoods and completions of any height and width can be had."""
 
     config: Config
     __signature__: ClassVar[Signature]
@@ -503,7 +506,7 @@ class ImageModel(nn.Module, ABC):
         if images.dtype not in INTEGERS:
             raise InputError(f"images must be uint8 or signed integers in 0..{self.levels - 1}, not {images.dtype}")
         places = self.context_sizes.places if self.context_sizes is not None else 0
-        if self.any_size and not places and images.ndim == 4 and images.shape[1] == self.image_shape[0]:
+        if not self.knows_positions and not places and images.ndim == 4 and images.shape[1] == self.image_shape[0]:
             return
         if images.ndim != 4 or tuple(images.shape[1:]) != self.image_shape:
             raise InputError(

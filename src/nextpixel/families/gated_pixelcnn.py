@@ -49,7 +49,7 @@ class GatedPixelCNN(RasterModel):
     """
 
     config_class = GatedPixelCNNConfig
-    any_size = True
+    knows_positions = False
     config: GatedPixelCNNConfig
 
     def _make_layers(self) -> None:

@@ -110,6 +110,7 @@ class LocalPixelCNN(ImageModel):
     config_class = LocalPixelCNNConfig
     config: LocalPixelCNNConfig
     any_size = True
+    knows_positions = False
 
     def _make_layers(self) -> None:
         features = self.config.features

@@ -37,7 +37,7 @@ class PixelCNN(ResidualNetwork[Convolutions]):
     """A PixelCNN with masked convolutions; its arguments are those of `ResidualNetwork`."""
 
     config_class = PixelCNNConfig
-    any_size = True
+    knows_positions = False
     config: PixelCNNConfig
 
     def _core(self, maps: ChannelGroups, hidden: ChannelGroups) -> Convolutions:
