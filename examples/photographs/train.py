@@ -1,0 +1,157 @@
+"""Train a local PixelCNN on random pixels of prepared photographs (gather.py), as nextpixel/photographs was trained.
+
+A step takes some thousand pixels of all pictures, each with its window, where crops would have neighbours that are
+alike. It is a function of the seed and the step, and every checkpoint holds all that the next step depends on, so a
+training that was killed ends with the same bits when it is started again.
+
+    .venv/bin/python examples/photographs/train.py --pictures runs/photographs/pictures --out runs/photographs/run
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+import nextpixel as nx
+from nextpixel.codec.fitting import Pixels, nats
+from nextpixel.families.local_pixelcnn import LocalPixelCNN
+from nextpixel.runtime.atomic_files import write_atomically
+
+WARM_UP = 300
+LEAST_RATE = 0.01
+"""Of the learning rate, at the end."""
+
+
+class Photographs:
+    """Pictures with what stands beyond their edges, one after the other.
+
+    Args:
+        folder: of PNG files.
+        model: whose windows are taken.
+    """
+
+    def __init__(self, folder: Path, model: LocalPixelCNN) -> None:
+        canvases, strides, sizes = [], [], []
+        for path in sorted(folder.glob("*.png")):
+            with Image.open(path) as file:
+                pixels = np.asarray(file.convert("RGB"))
+            height, width, _ = pixels.shape
+            known = np.concatenate([pixels.reshape(-1, 3), np.full((1, 3), model.beyond, np.uint8)])
+            canvas = known[model.window.sources(height, width).numpy()]
+            canvases.append(canvas.reshape(-1, 3))
+            strides.append(canvas.shape[1])
+            sizes.append((height, width))
+        if not canvases:
+            raise SystemExit(f"{folder} holds no .png files; make them with gather.py")
+        self.canvas = np.concatenate(canvases)
+        self.first = np.cumsum([0, *map(len, canvases)])
+        self.strides, self.sizes = np.array(strides), np.array(sizes)
+        self.ends = self.sizes.prod(axis=1).cumsum()
+        self.reach = model.window.reach
+        self.down, self.right = np.array(model.window.offsets).T
+
+    def _places(self, numbers: Tensor) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where pixels stand on the canvas, and the strides there."""
+        flat = numbers.numpy()
+        picture = np.searchsorted(self.ends, flat, side="right")
+        before = self.ends[picture] - self.sizes[picture].prod(axis=1)
+        row, column = np.divmod(flat - before, self.sizes[picture, 1])
+        stride = self.strides[picture]
+        return self.first[picture] + (row + self.reach) * stride + column + self.reach, stride
+
+    def windows(self, numbers: Tensor) -> Tensor:
+        """The windows of pixels, `[N, n, 3]`."""
+        place, stride = self._places(numbers)
+        return torch.from_numpy(self.canvas[place[:, None] + self.down * stride[:, None] + self.right])
+
+    def pixels(self) -> Pixels:
+        """What the likelihood takes pixels from."""
+        count = int(self.ends[-1])
+        return Pixels(
+            self.windows,
+            lambda numbers: torch.from_numpy(self.canvas[self._places(numbers)[0]]),
+            lambda numbers: torch.full((len(numbers),), 3),
+            count,
+            3 * count,
+        )
+
+
+def rate(step: int, arguments: argparse.Namespace) -> float:
+    """The learning rate of a step: it rises, stays, and falls in a line."""
+    left = (arguments.steps - step) / max(1, arguments.falling)
+    return arguments.learning_rate * min(1.0, (step + 1) / WARM_UP) * min(1.0, max(LEAST_RATE, left))
+
+
+def main() -> None:
+    """Train, from the last checkpoint where there is one."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pictures", type=Path, default=Path("runs/photographs/pictures"))
+    parser.add_argument("--steps", type=int, default=40_000)
+    parser.add_argument("--falling", type=int, default=24_000, help="steps at the end in which the rate falls to 0")
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--pixels", type=int, default=4096, help="in a step")
+    parser.add_argument("--features", type=int, default=96)
+    parser.add_argument("--layers", type=int, default=3)
+    parser.add_argument("--every", type=int, default=1000, help="steps between two checkpoints")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path("runs/photographs/run"))
+    arguments = parser.parse_args()
+
+    torch.manual_seed(arguments.seed)
+    options = {"features": arguments.features, "layers": arguments.layers}
+    model = nx.build("local-pixelcnn", image_shape=(3, 64, 64), levels=256, **options)
+    assert isinstance(model, LocalPixelCNN)
+    average = copy.deepcopy(model)
+    optimizer = torch.optim.AdamW(model.parameters(), arguments.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    checkpoint, step = arguments.out / "checkpoint.pt", 0
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        model.load_state_dict(state["model"])
+        average.load_state_dict(state["average"])
+        optimizer.load_state_dict(state["optimizer"])
+        step = state["step"]
+        print(f"from step {step}")
+    pixels = Photographs(arguments.pictures, model).pixels()
+    print(
+        f"{pixels.count / 1e6:.2f} million pixels, {sum(weight.numel() for weight in model.parameters()):,} parameters"
+    )
+    bits: list[float] = []
+    while step < arguments.steps:
+        random = np.random.default_rng([arguments.seed, step])
+        numbers = torch.from_numpy(random.integers(0, pixels.count, arguments.pixels))
+        loss = nats(model, pixels, numbers).mean() / math.log(2)
+        for group in optimizer.param_groups:
+            group["lr"] = rate(step, arguments)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        step += 1
+        bits.append(loss.item())
+        decay = min(0.999, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for mean, weight in zip(average.parameters(), model.parameters(), strict=True):
+                mean.lerp_(weight, 1 - decay)
+        if step % arguments.every == 0 or step == arguments.steps:
+            buffer = io.BytesIO()
+            state = {"model": model.state_dict(), "average": average.state_dict()}
+            torch.save(state | {"optimizer": optimizer.state_dict(), "step": step}, buffer)
+            write_atomically(checkpoint, buffer.getvalue())
+            print(f"step {step}: {sum(bits) / len(bits):.4f} bits per sub-pixel", flush=True)
+            bits = []
+    average.eval().save(arguments.out / "model")
+    print(f"the model: {arguments.out / 'model'}")
+
+
+if __name__ == "__main__":
+    main()
