@@ -4,7 +4,7 @@ import torch
 import nextpixel as nx
 from helpers.tiny_models import every_image, noise, seeded, sharper
 from nextpixel.errors import ModelError
-from nextpixel.families.inner import INNER
+from nextpixel.families.configs import INNER
 from nextpixel.generation.known import known_mask, known_too_late
 
 SIDES = ["top", "bottom", "left", "right"]

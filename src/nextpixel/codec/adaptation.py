@@ -14,7 +14,7 @@ import copy
 import math
 from bisect import bisect_right
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 from nextpixel.codec.rans import FIRST, PRECISION, STATE_BYTES, TOTAL, WORD, encode_lanes
 from nextpixel.errors import DataError
 from nextpixel.families.base import ImageModel
+
+Model = TypeVar("Model", bound=ImageModel)
 
 MOST = 127
 """Magnitude of an integer."""
@@ -47,7 +49,7 @@ Adaptation = Mapping[str, Change]
 """Changes by the name of the parameter."""
 
 
-def adapted(model: ImageModel, adaptation: Adaptation) -> ImageModel:
+def adapted(model: Model, adaptation: Adaptation) -> Model:
     """A copy of a model with its weights changed; the model itself where there is nothing to change."""
     if not adaptation:
         return model

@@ -136,7 +136,8 @@ def compress(
     if isinstance(model, LocalPixelCNN):
         effort = DEFAULT_EFFORT if effort is None else integer("effort", effort, 1, MOST_EFFORT, error=InputError)
         contents = Contents(_fingerprint(model), model.levels, [], _checksum(pictures), shapes, [])
-        contents.names, contents.one_image, contents.model = names and list(names), one_image, embed or {}
+        contents.names = None if names is None else list(names)
+        contents.one_image, contents.model = one_image, embed or {}
         return write(local_codec.pack(model, pictures, contents, effort=effort, lanes=lanes, advance=advance))
     if effort is not None:
         raise InputError(f"effort is for a local-pixelcnn, and this model is a {model.family}; leave it out")

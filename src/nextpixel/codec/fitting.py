@@ -11,6 +11,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -63,7 +64,8 @@ EFFORTS = {
 }
 
 
-class Pixels(NamedTuple):
+@dataclass(frozen=True)
+class Pixels:
     """Pixels of pictures, from which random ones are taken.
 
     Attributes:
@@ -122,7 +124,7 @@ def fit(
             numbers = torch.from_numpy(random.integers(0, pixels.count, PIXELS_A_STEP))
             loss = nats(model, pixels, numbers).sum() / (PIXELS_A_STEP * share * math.log(2))
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             left = (1 - step / plan.steps) / (1 - STEADY)
             rate = LEARNING_RATE * min(1.0, max(0.02, left))
             for group in optimizer.param_groups:
