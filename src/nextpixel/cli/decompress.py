@@ -91,10 +91,14 @@ def _list(contents: Contents, names: Sequence[str], size: int) -> None:
     import math
 
     from nextpixel.cli.output import counted, say
+    from nextpixel.codec.container import DEFLATE, PNG, WEBP
 
+    how = {DEFLATE: "deflated", PNG: "stored as PNG", WEBP: "stored as WebP"}
     for number, (name, shape) in enumerate(zip(names, contents.shapes, strict=True)):
-        deflated = ", deflated" if number in contents.stored else ""
-        say(f"{name}: {' x '.join(map(str, shape))}{deflated}")
+        stored = ""
+        if number in contents.stored:
+            stored = f", {how[contents.kinds.get(number, DEFLATE)]}"
+        say(f"{name}: {' x '.join(map(str, shape))}{stored}")
     total = sum(math.prod(shape) for shape in contents.shapes)
     lanes = sum(map(len, contents.blocks))
     model = ", with the model" if contents.model else ""
