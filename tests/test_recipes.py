@@ -33,6 +33,8 @@ def recipe(request):
 def test_there_is_one_for_every_family_on_every_data_set():
     found = {(each.family, each.name) for each in map(read_recipe, recipes())}
     for family in FAMILIES:
+        if family == "local-pixelcnn":
+            continue  # It is trained on crops of photographs: see examples/photographs.
         for data in DATA:
             assert any(family == one and name.startswith(data) for one, name in found), (family, data)
 

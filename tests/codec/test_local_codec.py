@@ -207,7 +207,7 @@ def test_few_bytes_cannot_stand_for_much_work():
     contents = read(nx.compress(model, [smooth(3, 20, 20)], effort=1))
     contents.shapes = [(3, 8000, 8000)]
     contents.blocks = [[b"\1"]] * len(wavefront.stripe_rows(8000, 8000))
-    with pytest.raises(DataError, match="shorter than its pixels can be"):
+    with pytest.raises(DataError, match=r"shorter than its pixels can be|declares more than"):
         nx.decompress(model, write(contents))
 
 

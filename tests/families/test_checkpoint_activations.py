@@ -39,7 +39,8 @@ def test_gradients_are_the_same_and_less_is_kept(family, bfloat16):
     assert gradients.keys() == same.keys()
     for name, gradient in gradients.items():
         torch.testing.assert_close(same[name], gradient)
-    assert smaller < 0.8 * size
+    # Of a local model the windows, which are kept either way, are a large part.
+    assert smaller < (0.9 if family.startswith("local") else 0.8) * size
 
 
 @pytest.mark.parametrize("family", ["multiscale", "turned"])

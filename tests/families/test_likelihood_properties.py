@@ -107,6 +107,8 @@ def test_every_figure_follows_from_the_logits(variant, shape, levels):
 
 
 def test_a_model_without_weights_needs_log2_levels_bits(family):
+    if family == "local-pixelcnn":
+        pytest.skip("its means and scales follow the neighbourhood even without weights")
     for levels in (2, 256):
         model = tiny(family, (3, 2, 2), levels)
         with torch.no_grad():

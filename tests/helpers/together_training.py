@@ -25,6 +25,8 @@ SETTINGS = {"steps": 8, "batch_size": 7, "warmup": 3, "grids": 1, "grid_images":
 def build(family, **options):
     torch.manual_seed(0)
     sizes = {"features": 6, "layers": 2, "first_kernel_size": 3, **options}
+    if family == "local-pixelcnn":
+        del sizes["first_kernel_size"]
     return nx.build(family, image_shape=(1, 5, 4), levels=3, **sizes)
 
 

@@ -98,6 +98,8 @@ def seen(monkeypatch):
 
 @pytest.mark.parametrize("what", ["logits", "log_prob", "log_prob_map", "bits_per_dim", "forward"])
 def test_likelihoods_are_in_full_float32(variant, what, seen):
+    if variant.startswith("local-pixelcnn"):
+        pytest.skip("it has no convolution")
     model = tiny(variant)
     getattr(model, what)(noise(model, 2))
     assert set(seen) == {"ieee"} and precision() == "tf32"

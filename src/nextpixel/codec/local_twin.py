@@ -295,7 +295,7 @@ class LocalTwin:
 
     def _prediction(self, outputs: NDArray[np.int64], sums: NDArray[np.int64], spread: NDArray[np.int64]) -> Prediction:
         colours, components = self.channels, self.components
-        parts = outputs.reshape(len(outputs), -1, components).transpose(1, 0, 2)
+        parts = outputs.reshape(len(outputs), outputs.shape[1] // components, components).transpose(1, 0, 2)
         logits, means, scales = parts[:colours], parts[colours : 2 * colours], parts[2 * colours : 3 * colours]
         deviation, scale = (table[spread].T[..., None] for table in (self.units.deviation, self.units.scale))
         middle = _divided(sums.T << LEVEL_BITS, COUNT)[..., None]

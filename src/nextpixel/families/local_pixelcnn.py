@@ -153,7 +153,7 @@ class LocalPixelCNN(ImageModel):
     def _network(self, inputs: Tensor, context: Context | None) -> Tensor:
         batch, _, height, width = inputs.shape
         canvas = self._canvas(inputs)
-        rows = height if torch.is_grad_enabled() else max(1, PIXELS_AT_ONCE // (batch * width))
+        rows = height if torch.is_grad_enabled() else max(1, PIXELS_AT_ONCE // max(1, batch * width))
         tops = [*range(0, height, rows), height]
         strips = [self._strip(canvas, top, bottom, width, context) for top, bottom in pairwise(tops)]
         # [B, H, W, C, P] to [B, P, C, H, W]
@@ -207,8 +207,9 @@ class LocalPixelCNN(ImageModel):
         """The last layer's numbers as the distribution's parameters: out of local units, into values in [-1, 1]."""
         channels = self.image_shape[0]
         if not isinstance(self.distribution, LogisticMixture):
-            return outputs.view(*outputs.shape[:2], channels, -1)
-        parts = outputs.view(*outputs.shape[:2], -1, self.distribution.components)
+            return outputs.view(*outputs.shape[:2], *self._parameter_shape)
+        components = self.distribution.components
+        parts = outputs.view(*outputs.shape[:2], outputs.shape[2] // components, components)
         logits, means, scales = (parts[:, :, first : first + channels] for first in range(0, 3 * channels, channels))
         means = (units.mean[..., None] + units.deviation[..., None] * means) / self.half_range - 1
         scales = scales + (units.deviation / self.half_range).log()[..., None]
@@ -227,11 +228,6 @@ class LocalPixelCNN(ImageModel):
 
     def _walk(self, canvas: Canvas, context: Context | None) -> None:
         walk_by_fronts(self, self.window, canvas, context)
-
-    @property
-    def images_at_once(self) -> int:
-        """As many as a wavefront of which has some thousand pixels."""
-        return max(1, min(256, PIXELS_AT_ONCE // min(self.image_shape[1:])))
 
     def receptive_field(self) -> Tensor:
         """The window, or what stands for it beyond an edge, and the earlier colours of the pixel itself."""
