@@ -15,8 +15,7 @@ constant. The rule depends on the place alone, so one canvas serves every pixel,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -33,15 +32,18 @@ class LocalWindow:
         reach: rows upwards, and columns to either side, at least 2.
         distance: the largest |rows| + |columns|, at least 2.
         lag: columns to the right for each row upwards, at least 1.
+        offsets: the pixels of the window, as (rows down, columns right), none of them below or at the pixel itself.
+        nearest: where in `offsets` the six nearest pixels stand.
     """
 
     reach: int
     distance: int
     lag: int
+    offsets: tuple[tuple[int, int], ...] = field(init=False)
+    nearest: tuple[int, ...] = field(init=False)
 
-    @cached_property
-    def offsets(self) -> tuple[tuple[int, int], ...]:
-        """The pixels of the window, as (rows down, columns right), none of them below or at the pixel itself."""
+    def __post_init__(self) -> None:
+        """Find the offsets here, as a compiled graph cannot wait for the lock of a property that is computed late."""
         beside = [(0, -left) for left in range(1, min(self.reach, self.distance) + 1)]
         above = [
             (-up, right)
@@ -49,12 +51,8 @@ class LocalWindow:
             for right in range(-self.reach, min(self.reach, self.lag * up) + 1)
             if up + abs(right) <= self.distance
         ]
-        return tuple(beside + above)
-
-    @cached_property
-    def nearest(self) -> tuple[int, ...]:
-        """Where in `offsets` the six nearest pixels stand."""
-        return tuple(self.offsets.index(offset) for offset in NEAREST)
+        object.__setattr__(self, "offsets", tuple(beside + above))
+        object.__setattr__(self, "nearest", tuple(self.offsets.index(offset) for offset in NEAREST))
 
     def sources(self, height: int, width: int) -> Tensor:
         """Which pixel of an image stands at each place of its canvas.
