@@ -96,7 +96,9 @@ def no_file_above(size):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
+@pytest.mark.usefixtures("capsys")
 def test_a_full_disk_stops_the_run_which_goes_on_when_there_is_room(tiny, shapes, tmp_path, monkeypatch):
+    # What is printed meanwhile goes to memory, not to a file that may not grow either.
     run(tiny(), shapes, tmp_path / "whole")
     parts = tmp_path / "parts"
     with killed_at(monkeypatch, 5):

@@ -11,6 +11,7 @@ import torch
 
 import nextpixel as nx
 from helpers.training_runs import SETTINGS, Notes, digest, interrupt_at, resume_to_the_same_bits, run
+from nextpixel.runtime.atomic_files import _MACHINE
 from nextpixel.training import grids
 from nextpixel.training import run as run_module
 from nextpixel.training.api import train
@@ -324,6 +325,7 @@ def test_lost_best_weights_are_taken_from_the_checkpoint(tiny, shapes, tmp_path)
 
 def test_parts_of_files_that_a_kill_left_are_removed(tiny, shapes, tmp_path):
     run(tiny(), shapes, tmp_path / "run")
-    (tmp_path / "run" / ".checkpoint.pt.abcd").write_bytes(b"half")
+    left = tmp_path / "run" / f".checkpoint.pt.{_MACHINE}-999999999-0123abcd.part"
+    left.write_bytes(b"half")
     run(tiny(), shapes, tmp_path / "run", resume=True)
-    assert not (tmp_path / "run" / ".checkpoint.pt.abcd").exists()
+    assert not left.exists()
