@@ -166,8 +166,15 @@ def test_a_manifest_that_is_none(damaged, text):
         open_images(damaged)
 
 
-@pytest.mark.parametrize("name", ["labels.npy", "order.npy"])
-@pytest.mark.parametrize("value", [-1, 5, 2**62])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    # A label of -1 is that of an image of a split without labels.
+    [
+        ("labels.npy", -2),
+        *((name, value) for name in ("labels.npy", "order.npy") for value in (5, 2**62)),
+        ("order.npy", -1),
+    ],
+)
 def test_numbers_out_of_range_are_noticed_when_opened(damaged, name, value):
     values = np.load(damaged / name)
     values[1] = value
