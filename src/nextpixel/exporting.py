@@ -113,6 +113,8 @@ def export(
     with whole_folder(out) as folder:
         save(original, folder, storage=storage)
         model = load(folder)
+        if not all(bool(weight.isfinite().all()) for weight in model.parameters()):
+            raise ModelError(f"{storage} cannot hold the weights of {run}; export it with --dtype float32")
         with progress.task(f"evaluating {storage}", len(valid)) as advance:
             nats = -log_probs(model, valid, advance=advance)
         after = Likelihood.of(nats, sub_pixels)

@@ -58,6 +58,7 @@ def compress(
 
     from nextpixel.cli.options import load_model
     from nextpixel.cli.output import counted, progress, say, warn
+    from nextpixel.codec.codec import check_compresses
     from nextpixel.codec.codec import compress as squeeze
     from nextpixel.codec.container import allowed_sub_pixels, counted_sub_pixels
     from nextpixel.codec.picture_files import read_pictures
@@ -71,6 +72,7 @@ def compress(
         raise InputError("name the pictures, or folders of them, to compress")
     force.check_file(out, images)
     model = load_model(run).cpu()
+    check_compresses(model)
     values = condition.one(model) if model.condition is not None or condition.are_given else None
     found = read_pictures(images, model.levels, skip=skip)
     for note in found.notes:

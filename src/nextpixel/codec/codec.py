@@ -315,6 +315,15 @@ def _plain(model: ImageModel) -> ImageModel:
     return model if model.device.type == "cpu" else copy.deepcopy(model).cpu()
 
 
+def check_compresses(model: ImageModel) -> None:
+    """Refuse a model that cannot compress.
+
+    Raises:
+        ModelError: with those that can.
+    """
+    _plain(model)
+
+
 def _needed(group: list[Tile], lanes: list[bytes], only: int | None) -> tuple[list[Tile], list[bytes]]:
     """The lanes that hold tiles of an image, with all their tiles, in order."""
     if only is None:

@@ -109,7 +109,7 @@ class PreparedSource:
         labels, order, names = self._array(LABELS, np.int64, 1), self._array(ORDER, np.int64, 1), None
         if labels is not None:
             # Images of a split without labels have NO_LABEL.
-            check_labels(np.maximum(labels, labels == NO_LABEL), manifest.count, f"{LABELS} in {where}")
+            check_labels(np.where(labels == NO_LABEL, 0, labels), manifest.count, f"{LABELS} in {where}")
         if manifest.label_names is not None:
             check_label_names(manifest.label_names, labels, f"{LABELS} in {where}")
         if order is not None and not 0 <= order.min() <= order.max() < manifest.count:

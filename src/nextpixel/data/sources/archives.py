@@ -113,7 +113,8 @@ def _zip_entries(path: Path, passed: Counter[str]) -> Iterator[Entry]:
     with zip_reader(path) as archive:
         for info in archive.infolist():
             name = _clean(info.filename)
-            if info.is_dir():
+            # Of a damaged archive a name may be empty, which `is_dir` does not expect.
+            if not info.filename or info.is_dir():
                 continue
             if is_wanted(name):
                 is_link = stat.S_ISLNK(info.external_attr >> 16)
