@@ -36,8 +36,8 @@ def test_every_family_learns_the_same_in_one_process_and_in_several(shapes, tmp_
         assert figures(two) == pytest.approx(figures(one), rel=1e-5)
         assert len(figures(one)) == 3
         likelihoods = [nx.load(each).record.likelihood for each in (one, two)]
-        assert likelihoods[1]["images"] == 10
-        assert likelihoods[1]["nats"] == pytest.approx(likelihoods[0]["nats"], rel=1e-6)
+        assert likelihoods[1].images == 10
+        assert likelihoods[1].nats == pytest.approx(likelihoods[0].nats, rel=1e-6)
         assert "2 processes" in nx.load(two).record.trained
         assert (two / "samples" / "step-00000008.png").read_bytes() == (
             one / "samples" / "step-00000008.png"
