@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from nextpixel.codec.container import varint
 from nextpixel.codec.rans import FIRST, PRECISION, STATE_BYTES, TOTAL, WORD, encode_lanes
 from nextpixel.errors import DataError
 from nextpixel.families.base import ImageModel
@@ -73,7 +74,7 @@ def to_bytes(model: ImageModel, adaptation: Adaptation) -> bytes:
         if name in changes:
             steps = changes[name].steps.reshape(-1)
             zeros, decay = _fitted(steps)
-            header += bytes([*_varint(place), changes[name].exponent, zeros, decay])
+            header += bytes([*varint(place), changes[name].exponent, zeros, decay])
             tables.append(_starts(zeros, decay))
             symbols.append(np.where(steps > 0, 2 * steps - 1, -2 * steps))
     header.append(0)
@@ -147,14 +148,6 @@ def _starts(zeros: int, decay: int) -> NDArray[np.int64]:
         size = max(1, size * decay // PARTS)
     sizes[0] += left - sum(sizes)
     return np.concatenate([[0], np.cumsum([zero, *np.repeat(sizes, 2)]), [TOTAL]])[: 2 * MOST + 2]
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value >= 128:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*out, value])
 
 
 def _read_varint(data: bytes, at: int) -> tuple[int, int]:

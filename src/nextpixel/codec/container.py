@@ -86,7 +86,7 @@ def write(contents: Contents) -> bytes:
     parts = [MAGIC, bytes([contents.version, flags]), contents.fingerprint, bytes([contents.levels - 1])]
     pairs = [*contents.ranges, *[0] * (len(contents.ranges) % 2)]
     nibbles = bytes(low | high << 4 for low, high in zip(pairs[::2], pairs[1::2], strict=True))
-    parts += [_number(len(contents.ranges)), nibbles, struct.pack("<I", contents.checksum)]
+    parts += [varint(len(contents.ranges)), nibbles, struct.pack("<I", contents.checksum)]
     if contents.version == PICTURES:
         parts.append(_sized(contents.adaptation))
     runs: list[tuple[Shape, int]] = []
@@ -95,23 +95,23 @@ def write(contents: Contents) -> bytes:
             runs[-1] = (shape, runs[-1][1] + 1)
         else:
             runs.append((shape, 1))
-    parts.append(_number(len(runs)))
+    parts.append(varint(len(runs)))
     for shape, count in runs:
-        parts += [_number(each) for each in (count, *shape)]
+        parts += [varint(each) for each in (count, *shape)]
     if contents.names is not None:
         parts.append(_sized(deflate("\0".join(contents.names).encode())))
     if contents.labels is not None:
-        parts.append(_sized(deflate(b"".join(map(_number, contents.labels)))))
-    parts.append(_number(len(contents.stored)))
+        parts.append(_sized(deflate(b"".join(map(varint, contents.labels)))))
+    parts.append(varint(len(contents.stored)))
     for image, data in sorted(contents.stored.items()):
-        kind = [_number(contents.kinds.get(image, DEFLATE))] if contents.version == PICTURES else []
-        parts += [_number(image), *kind, _sized(data)]
-    parts.append(_number(len(contents.blocks)))
+        kind = [varint(contents.kinds.get(image, DEFLATE))] if contents.version == PICTURES else []
+        parts += [varint(image), *kind, _sized(data)]
+    parts.append(varint(len(contents.blocks)))
     for lanes in contents.blocks:
-        parts += [_number(len(lanes)), *(_number(len(lane)) for lane in lanes)]
+        parts += [varint(len(lanes)), *(varint(len(lane)) for lane in lanes)]
     parts += [lane for lanes in contents.blocks for lane in lanes]
     if contents.model:
-        parts.append(_number(len(contents.model)))
+        parts.append(varint(len(contents.model)))
         for name, data in contents.model.items():
             parts += [_sized(name.encode()), _sized(data)]
     body = b"".join(parts)
@@ -278,7 +278,7 @@ def _inflate(data: bytes, most: int) -> bytes:
     return found
 
 
-def _number(value: int) -> bytes:
+def varint(value: int) -> bytes:
     """An integer, seven bits a byte, the lowest first; all bytes but the last have their highest bit set."""
     found = bytearray()
     while value >= 128:
@@ -288,7 +288,7 @@ def _number(value: int) -> bytes:
 
 
 def _sized(data: bytes) -> bytes:
-    return _number(len(data)) + data
+    return varint(len(data)) + data
 
 
 class _Reader:
