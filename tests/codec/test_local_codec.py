@@ -211,6 +211,15 @@ def test_few_bytes_cannot_stand_for_much_work():
         nx.decompress(model, write(contents))
 
 
+def test_a_black_picture_comes_back_though_the_coder_takes_no_byte_for_it():
+    """A level whose share begins at 0 leaves the coder's state of 0 as it is."""
+    model = sharper(tiny("local-pixelcnn", (3, 4, 5), 256, features=2, layers=1), 1.0).eval()
+    picture = torch.zeros(3, 190, 190, dtype=torch.uint8)
+    data = nx.compress(model, picture, effort=1)
+    assert torch.equal(nx.decompress(model, data), picture)
+    assert read(data).stored and len(data) < 2000
+
+
 def test_tables_exist_for_every_number_of_levels():
     for levels in range(2, 257):
         assert len(units(levels).multiplier) == 18 * (levels - 1) + 1

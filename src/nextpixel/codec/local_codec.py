@@ -111,11 +111,14 @@ def pack(
     twin = LocalTwin(changed, contents.ranges)
     for number, picture in enumerate(pictures):
         streams = []
+        readable = True
         for sheet in sheets[number]:
             pixels = sheet.pixels(picture, channels)
             coded = len(sheet.channels)
-            streams += [stripe.encoded(lanes) for stripe in stripes_of(twin, pixels, coded, advance=coding)]
-        size = sum(len(lane) + 2 for stripe in streams for lane in stripe)
+            for stripe in stripes_of(twin, pixels, coded, advance=coding):
+                streams.append(stripe.encoded(lanes))
+                readable &= not _too_short(streams[-1], len(stripe.starts), model.levels)
+        size = sum(len(lane) + 2 for stripe in streams for lane in stripe) if readable else math.inf
         other = _shorter(picture, model.levels, size)
         if other is None:
             contents.blocks += streams
@@ -176,8 +179,6 @@ def _coded(twin: LocalTwin, contents: Contents) -> dict[Sheet, list[list[bytes]]
     Raises:
         DataError: there are more or fewer than the pictures need, or they are shorter than they can be.
     """
-    # Each sub-pixel costs this at least, as no level has all shares; so short streams cannot stand for much work.
-    least = -math.log2((TOTAL - twin.levels + 1) / TOTAL)
     coded: dict[Sheet, list[list[bytes]]] = {}
     first = 0
     for number, shape in enumerate(contents.shapes):
@@ -192,12 +193,22 @@ def _coded(twin: LocalTwin, contents: Contents) -> dict[Sheet, list[list[bytes]]
             for stripe, lanes in zip(rows, stripes, strict=True):
                 if not 1 <= len(lanes) <= longest_front(twin.window, len(stripe), sheet.width):
                     raise DataError("a block of the file has more lanes than pixels at once, or none: it is damaged")
-                if 8 * sum(map(len, lanes)) < least * len(stripe) * sheet.width * len(sheet.channels) - 8:
+                if _too_short(lanes, len(stripe) * sheet.width * len(sheet.channels), twin.levels):
                     raise DataError("a block of the file is shorter than its pixels can be: it is damaged")
             coded[sheet] = stripes
     if first != len(contents.blocks):
         raise DataError("the file has more blocks than its pictures need: it is damaged")
     return coded
+
+
+def _too_short(lanes: Sequence[bytes], sub_pixels: int, levels: int) -> bool:
+    """Whether a block has fewer bytes than its sub-pixels cost at least, as no level has all shares.
+
+    So short streams cannot stand for much work. The coder itself can do with less: a level whose share begins at 0
+    leaves a state of 0 as it is, so a black picture takes no byte. Pictures of such blocks are stored.
+    """
+    least = -math.log2((TOTAL - levels + 1) / TOTAL)
+    return 8 * sum(map(len, lanes)) < least * sub_pixels - 8
 
 
 def _groups(sheets: Sequence[Sheet]) -> Iterator[list[Sheet]]:
@@ -218,7 +229,7 @@ def _shape(picture: Tensor) -> Shape:
     return channels, height, width
 
 
-def _shorter(picture: Tensor, levels: int, size: int) -> tuple[int, bytes] | None:
+def _shorter(picture: Tensor, levels: int, size: float) -> tuple[int, bytes] | None:
     """How a picture is stored in less than `size` bytes without a model, if it can be."""
     quick = quick_size(picture) if levels == 256 else None
     if quick is not None and quick > WORTH_A_CLOSER_LOOK * size:
