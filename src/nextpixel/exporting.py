@@ -219,10 +219,12 @@ def _conditions(model: ImageModel, valid: ImageSet) -> tuple[dict[str, Tensor] |
     if isinstance(model.condition, Labels):
         rows = min(model.condition.count, COLUMNS)
         labels = torch.arange(rows).repeat_interleave(COLUMNS)
-        return model._values(labels, len(labels)), f"{COLUMNS} samples of each of the first {rows} classes, a row each"
+        return model.condition_values(
+            labels, len(labels)
+        ), f"{COLUMNS} samples of each of the first {rows} classes, a row each"
     chosen = torch.arange(ROWS).repeat_interleave(COLUMNS) % len(valid)
     with torch.no_grad():
-        values = model._given(model._checked(valid.batch(chosen)), valid.condition_of(chosen))
+        values = model.conditions_for(model.checked_images(valid.batch(chosen)), valid.condition_of(chosen))
     return values, f"{COLUMNS} samples for each condition of the first {ROWS} validation images, a row each"
 
 

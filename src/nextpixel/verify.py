@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -27,6 +27,7 @@ from nextpixel.generation.walk import walk
 from nextpixel.nn.conditioning import Context
 from nextpixel.runtime.batching import batches
 from nextpixel.runtime.precision import evaluating
+from nextpixel.runtime.progress import Advance
 from nextpixel.runtime.validation import integer
 
 PAIRS_IN_A_REPORT = 5
@@ -99,7 +100,7 @@ def check_causality(
     *,
     outputs: int | None = None,
     seed: int = 0,
-    advance: Callable[[int], None] | None = None,
+    advance: Advance | None = None,
 ) -> CausalityReport:
     """Check by gradients what each sub-pixel's distribution depends on.
 
@@ -185,9 +186,7 @@ def receptive_field(model: ImageModel, output: Site, *, seed: int = 0) -> Tensor
     return torch.stack(looks).any(dim=0).view(model.image_shape)
 
 
-def stepwise_difference(
-    model: ImageModel, *, count: int = 2, seed: int = 0, advance: Callable[[int], None] | None = None
-) -> float:
+def stepwise_difference(model: ImageModel, *, count: int = 2, seed: int = 0, advance: Advance | None = None) -> float:
     """Draw images step by step and compare the log-probabilities of the draws with those of one parallel pass.
 
     Args:
@@ -205,7 +204,7 @@ def stepwise_difference(
     unknown = torch.zeros_like(blank, dtype=torch.bool)
     drawn = walk(model, blank, unknown, condition, generator=generator, advance=advance)
     with evaluating(model), torch.no_grad():
-        predicted = model._predict(drawn.images, model._context(condition))
+        predicted = model.predict(drawn.images, model.context_of(condition))
         parallel = model.distribution.log_prob(predicted, drawn.images)
     return float((parallel - drawn.log_prob_map).abs().max())
 
@@ -221,7 +220,7 @@ def _choose(total: int, outputs: int | None, generator: torch.Generator) -> Tens
 def _random_inputs(model: ImageModel, count: int, generator: torch.Generator) -> tuple[Tensor, Context | None]:
     """Images and the context of conditions, any that fit."""
     images = torch.randint(model.levels, (count, *model.image_shape), generator=generator)
-    context = model._context(model.random_condition(count, generator))
+    context = model.context_of(model.random_condition(count, generator))
     return model.normalised(images.to(model.device)).requires_grad_(), context
 
 
@@ -229,7 +228,7 @@ def _dependence(
     model: ImageModel,
     outputs: Tensor,
     generator: torch.Generator,
-    advance: Callable[[int], None] | None = None,
+    advance: Advance | None = None,
 ) -> Tensor:
     """Which inputs each output depends on: bool `[len(outputs), C*H*W]`."""
     rows = [torch.zeros(0, math.prod(model.image_shape), dtype=torch.bool)]

@@ -38,7 +38,7 @@ def test_where_nothing_comes_too_late_all_candidates_have_a_say(family, known):
     if known == "before":
         mask[tuple(torch.nonzero(model.order[0] == 0)[0])] = True
     mask |= known == "everything"
-    images, values = noise(model, 2), model._values(None, 2)
+    images, values = noise(model, 2), model.condition_values(None, 2)
     chosen = choose_candidates(model, images, mask.expand(2, 1, 3, 4), values, 5, generator=seeded())
     assert chosen.effective.tolist() == pytest.approx([5, 5], abs=1e-6)
     assert torch.equal(chosen.images[..., mask], images[..., mask])

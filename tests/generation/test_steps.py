@@ -16,7 +16,7 @@ OPTIONS += [{"level_features": 3}]
 
 
 def test_every_registered_model_has_a_stepper(family):
-    assert family_class(family)._walk is not ImageModel._walk
+    assert family_class(family).fill is not ImageModel.fill
 
 
 @torch.no_grad()
@@ -59,7 +59,7 @@ def test_what_is_predicted_step_by_step_is_what_a_pass_predicts(variant, option,
     for dtype, tolerance in ((torch.float32, 1e-5), (torch.float64, 1e-10)):
         model.to(dtype)
         with torch.no_grad():
-            context = model._context(condition)
+            context = model.context_of(condition)
             expected = model._network(model.normalised(images), context)
         found = parameters_step_by_step(model, images, context)
         scale = max(1.0, float(expected.abs().max()))
@@ -72,7 +72,7 @@ def test_rows_that_are_known_may_be_told_at_once(variant, shape, level_features)
     model = raster(variant, shape, 4, level_features=level_features).double().eval()
     images = noise(model, 3)
     with torch.no_grad():
-        context = model._context(model.random_condition(3, seeded()))
+        context = model.context_of(model.random_condition(3, seeded()))
         expected = model._network(model.normalised(images), context)
     for known_rows in range(1, shape[1]):
         found = parameters_step_by_step(model, images, context, known_rows)
@@ -87,7 +87,7 @@ def test_the_steps_draw_what_passes_draw(variant, shape, seed, levels):
     known = torch.rand(3, *shape[1:], generator=seeded(seed)) < 0.4
     images = noise(model, 3, seed)
     by_steps = model.complete(images, known, generator=seeded(seed))
-    model._walk = lambda canvas, context: ImageModel._walk(model, canvas, context)
+    model.fill = lambda canvas, context: ImageModel.fill(model, canvas, context)
     assert torch.equal(model.complete(images, known, generator=seeded(seed)), by_steps)
 
 

@@ -36,7 +36,7 @@ def test_drawn_step_by_step_or_scored_at_once_is_the_same(variant, shape, levels
         model,
         blank,
         none_known(3, model),
-        model._values(None, 3),
+        model.condition_values(None, 3),
         sampling=SamplingParams(temperature),
         generator=seeded(),
     )
@@ -160,7 +160,7 @@ def test_where_all_is_known_nothing_changes(family):
     model = sharp(family)
     images = noise(model, 3)
     assert torch.equal(model.complete(images, torch.ones(2, 3, dtype=torch.bool)), images)
-    nats = walk(model, images, torch.ones_like(images, dtype=torch.bool), model._values(None, 3)).log_prob_map
+    nats = walk(model, images, torch.ones_like(images, dtype=torch.bool), model.condition_values(None, 3)).log_prob_map
     assert not nats.any()
 
 
@@ -169,7 +169,7 @@ def test_the_arguments_are_not_changed(family):
     images, known = noise(model, 3), torch.zeros(2, 3, dtype=torch.bool)
     before = images.clone()
     model.complete(images, known)
-    walk(model, images, none_known(3, model), model._values(None, 3), generator=seeded())
+    walk(model, images, none_known(3, model), model.condition_values(None, 3), generator=seeded())
     assert torch.equal(images, before) and not known.any()
 
 
@@ -200,7 +200,7 @@ def test_the_mode_is_restored_and_dropout_is_off(family, training):
 
 def test_the_mode_is_restored_after_a_fault(family, monkeypatch):
     model = tiny(family)
-    monkeypatch.setattr(model, "_walk", lambda *_: 1 / 0)
+    monkeypatch.setattr(model, "fill", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         model.sample(1)
     assert model.training

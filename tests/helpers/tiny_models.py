@@ -62,9 +62,9 @@ def tiny(family, shape=(1, 3, 4), levels=3, default_condition=True, **options):
 
 def with_default(model):
     """The model, which takes some condition where none is given."""
-    condition, checked = model.random_condition(1, seeded(7)), model._values
-    model._values = lambda given, count: checked(condition if given is None else given, count)
-    model._given = lambda images, given: model._values(given, len(images))
+    condition, checked = model.random_condition(1, seeded(7)), model.condition_values
+    model.condition_values = lambda given, count: checked(condition if given is None else given, count)
+    model.conditions_for = lambda images, given: model.condition_values(given, len(images))
     return model
 
 

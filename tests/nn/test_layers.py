@@ -161,7 +161,7 @@ def test_a_subclass_that_overrides_the_pass_alone_is_refused_when_it_is_built(fa
             return 2 * super()._network(inputs, context)
 
     with pytest.raises(
-        ModelError, match=r"Other overrides _network and keeps the steps of .*override _stepper or _walk"
+        ModelError, match=r"Other overrides _network and keeps the steps of .*override _stepper or fill"
     ):
         Other((1, 3, 4), 3, features=16, layers=1)
 
@@ -176,7 +176,7 @@ def test_a_subclass_that_overrides_the_pass_and_the_walk_is_taken(family):
         def _network(self, inputs, context):
             return 2 * super()._network(inputs, context)
 
-        def _walk(self, canvas, context):
+        def fill(self, canvas, context):
             walk_by_passes(self, canvas, context)
 
     model = Other((1, 2, 3), 3, features=16, layers=1)

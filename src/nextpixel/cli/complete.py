@@ -98,7 +98,7 @@ def complete(
     with progress.task("completing", candidates * len(repeated) * math.prod(model.image_shape)) as advance:
         drawn, effective = choose_candidates(
             model,
-            *model._to_complete(repeated, mask, values),
+            *model.completion_arguments(repeated, mask, values),
             candidates,
             sampling=SamplingParams(temperature, top_k, top_p),
             generator=seeded(seed),
@@ -143,4 +143,4 @@ def _condition(
             "an autoencoder's code is made of the whole image, the part to be drawn included; give a code by --vector"
         )
     with torch.no_grad():
-        return model._given(model._checked(images.batch(chosen)), images.condition_of(chosen)) or None
+        return model.conditions_for(model.checked_images(images.batch(chosen)), images.condition_of(chosen)) or None

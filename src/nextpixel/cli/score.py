@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from nextpixel.cli.destinations import Force, check_outside
 from nextpixel.cli.options import DataOptions, load_model, open_for, open_pictures_for, takes_pictures
 from nextpixel.errors import InputError
+from nextpixel.runtime.progress import Advance
 from nextpixel.runtime.quoting import harmless_cell, short_name
 
 if TYPE_CHECKING:
@@ -151,7 +152,7 @@ def _write(
     scorer: Scorer,
     images: ImageSet | Pictures,
     by: str,
-    advance: Callable[[int], None],
+    advance: Advance,
     formula_guard: bool,
 ) -> Scores:
     """Write the table while it is made, and keep the columns that are told of afterwards."""

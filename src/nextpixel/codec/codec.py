@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -44,6 +44,7 @@ from nextpixel.families.set_condition import conditioned
 from nextpixel.model_files.format import describe, fingerprint
 from nextpixel.nn.conditions import Values, checked_values
 from nextpixel.nn.tensors import as_tensor
+from nextpixel.runtime.progress import Advance
 from nextpixel.runtime.validation import MOST_SIDE, integer
 
 SUB_PIXELS_IN_A_BLOCK = 2**22
@@ -87,7 +88,7 @@ def compress(
     embed: dict[str, bytes] | None = None,
     lanes: int | None = None,
     effort: int | None = None,
-    advance: Callable[[int], None] | None = None,
+    advance: Advance | None = None,
 ) -> bytes:
     """Compress images without loss.
 
@@ -180,7 +181,7 @@ def decompress(
     *,
     only: int | None = None,
     most_sub_pixels: int | None = None,
-    advance: Callable[[int], None] | None = None,
+    advance: Advance | None = None,
 ) -> Tensor | list[Tensor]:
     """Decompress what `compress` made, with the same model, on any machine.
 
@@ -225,7 +226,7 @@ def unpack(
     *,
     only: int | None = None,
     most_sub_pixels: int = MOST_SUB_PIXELS,
-    advance: Callable[[int], None] | None = None,
+    advance: Advance | None = None,
 ) -> list[Tensor]:
     """The images of a file, uint8 `[C, H, W]` each; where `only` one is asked for, the others are blank.
 

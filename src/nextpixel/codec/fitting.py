@@ -20,6 +20,7 @@ from torch import Tensor
 
 from nextpixel.codec.adaptation import MOST, Adaptation, Change
 from nextpixel.families.local_pixelcnn import LocalPixelCNN
+from nextpixel.runtime.progress import Advance
 
 DEFAULT_EFFORT, MOST_EFFORT = 5, 9
 PIXELS_A_STEP = 4096
@@ -96,9 +97,7 @@ def nats(model: LocalPixelCNN, pixels: Pixels, numbers: Tensor) -> Tensor:
     return -log_prob * is_coded
 
 
-def fit(
-    model: LocalPixelCNN, pixels: Pixels, effort: int, *, advance: Callable[[int], None] | None = None
-) -> Adaptation:
+def fit(model: LocalPixelCNN, pixels: Pixels, effort: int, *, advance: Advance | None = None) -> Adaptation:
     """Find changes of a model's weights that suit pixels.
 
     Args:

@@ -105,7 +105,7 @@ def calibrate(model: ImageModel, images: Tensor, labels: Tensor | None = None) -
         ModelError: the model has no twin, or its activations are not finite.
     """
     kind, raster = twin_class(model)
-    context = model._context({} if labels is None else {"labels": labels.to(model.device)})
+    context = model.context_of({} if labels is None else {"labels": labels.to(model.device)})
     largest = [0.0] * kind.activations(raster)
     with evaluating(model):
         for part in batches(len(images), max(1, PIXELS_AT_ONCE // (images.shape[2] * images.shape[3]))):

@@ -6,7 +6,7 @@ sub-pixel, of as many images as there are lanes. Both compute the same integers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +21,7 @@ from nextpixel.codec.twin import IntegerStepper, Twin
 from nextpixel.families.raster_model import RasterModel
 from nextpixel.runtime.batching import batches, divided, scaled
 from nextpixel.runtime.distributed import current
+from nextpixel.runtime.progress import Advance
 
 FREQUENCIES_AT_ONCE = 2**21
 
@@ -51,7 +52,7 @@ def shares_of(
     *,
     dtype: torch.dtype | None = None,
     batch_size: int | None = None,
-    advance: Callable[[int], None] | None = None,
+    advance: Advance | None = None,
 ) -> Shares:
     """The shares of all values of images, row by row.
 
@@ -83,7 +84,7 @@ def _shares_of_batch(
     images: Tensor,
     labels: Tensor | None,
     dtype: torch.dtype | None,
-    advance: Callable[[int], None] | None,
+    advance: Advance | None,
 ) -> Shares:
     """The shares of the values of images that go through the twin together."""
     count, colours, height, width = images.shape
@@ -135,7 +136,7 @@ def decode(
     *,
     dtype: torch.dtype | None = None,
     batch_size: int | None = None,
-    advance: Callable[[int], None] | None = None,
+    advance: Advance | None = None,
 ) -> Tensor:
     """Decode images.
 
@@ -179,7 +180,7 @@ def _decode_batch(
     decoder: LaneDecoder,
     lanes: NDArray[np.int64],
     shape: tuple[int, int, int, int],
-    advance: Callable[[int], None] | None,
+    advance: Advance | None,
 ) -> Tensor:
     """The next image of some lanes."""
     _, colours, height, width = shape

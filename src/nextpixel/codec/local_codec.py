@@ -8,7 +8,7 @@ each channel. Each picture that other formats hold in less is stored in the shor
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +27,7 @@ from nextpixel.errors import DataError, ModelError
 from nextpixel.families.local_pixelcnn import LocalPixelCNN
 from nextpixel.runtime.batching import scaled
 from nextpixel.runtime.precision import evaluating
+from nextpixel.runtime.progress import Advance
 
 LOOKED_AT = 2**15
 """Pixels that ranges are measured on, and so many of each picture that tell whether the model suits it."""
@@ -34,8 +35,6 @@ LOOKED_AT = 2**15
 LOOKED_AT_IN_A_PICTURE = 2**12
 WORTH_A_CLOSER_LOOK = 1.15
 """A quick WebP up to so many times as large as what the model takes may be the shorter one with more effort."""
-
-Advance = Callable[[int], None] | None
 
 
 class Sheet(NamedTuple):
@@ -79,7 +78,7 @@ def pack(
     *,
     effort: int,
     lanes: int | None = None,
-    advance: Advance = None,
+    advance: Advance | None = None,
 ) -> Contents:
     """Fill in a file's pictures.
 
@@ -136,7 +135,7 @@ def unpack(
     contents: Contents,
     *,
     only: int | None = None,
-    advance: Advance = None,
+    advance: Advance | None = None,
 ) -> list[Tensor]:
     """The pictures of a file, uint8 `[C, H, W]` each; where `only` one is asked for, the others are blank.
 

@@ -12,7 +12,7 @@ Encoding goes through rows, as everything is known. Decoding goes from wavefront
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +26,7 @@ from nextpixel.codec.logistic_shares import Mixture, logistic_table, search, sta
 from nextpixel.codec.native import kernel
 from nextpixel.codec.rans import TOTAL, LaneDecoder, encode_lanes
 from nextpixel.nn.local_window import LocalWindow
+from nextpixel.runtime.progress import Advance
 
 PIXELS_AT_ONCE = 2**13
 """That go through the twin together."""
@@ -114,9 +115,7 @@ def _places(window: LocalWindow, rows: range, width: int) -> _Places:
 
 
 @torch.no_grad()
-def stripes_of(
-    twin: LocalTwin, sheet: Tensor, coded: int, *, advance: Callable[[int], None] | None = None
-) -> Iterator[Stripe]:
+def stripes_of(twin: LocalTwin, sheet: Tensor, coded: int, *, advance: Advance | None = None) -> Iterator[Stripe]:
     """The shares of all values of a sheet, a stripe at a time.
 
     Args:
@@ -163,7 +162,7 @@ def sheets_from(
     sizes: Sequence[tuple[int, int]],
     coded: int,
     *,
-    advance: Callable[[int], None] | None = None,
+    advance: Advance | None = None,
 ) -> list[Tensor]:
     """Decode sheets, all of them together.
 

@@ -84,7 +84,7 @@ class Autoencoder(GatedPixelCNN):
         Raises:
             InputError: the images do not fit the model.
         """
-        codes: Tensor = self.encoder(self.normalised(self._checked(images)))
+        codes: Tensor = self.encoder(self.normalised(self.checked_images(images)))
         return codes
 
     @in_full_float32
@@ -103,7 +103,7 @@ class Autoencoder(GatedPixelCNN):
         """
         if self.plain is None:
             raise ModelError("this autoencoder was built with plain=False, so there is nothing to compare it with")
-        restored = self.plain(self.normalised(self._checked(images)))
+        restored = self.plain(self.normalised(self.checked_images(images)))
         scaled: Tensor = (restored.clamp(-1, 1) + 1) * ((self.levels - 1) / 2)
         return scaled
 
@@ -116,7 +116,7 @@ class Autoencoder(GatedPixelCNN):
         """Mean squared error of `plain`, with pixels in [-1, 1]."""
         if self.plain is None:
             return None
-        inputs = self.normalised(self._checked(images))
+        inputs = self.normalised(self.checked_images(images))
         return F.mse_loss(self.plain(inputs), inputs)
 
     @property
@@ -125,10 +125,11 @@ class Autoencoder(GatedPixelCNN):
         return False
 
     @in_full_float32
-    def _given(self, images: Tensor, condition: Values | None) -> dict[str, Tensor]:
+    def conditions_for(self, images: Tensor, condition: Values | None) -> dict[str, Tensor]:
+        """The values of the conditions; without any, the codes of the images themselves."""
         if condition is None:
             return dict.fromkeys(named(self.condition), self.encoder(self.normalised(images)))
-        return super()._given(images, condition)
+        return super().conditions_for(images, condition)
 
     def fit_condition(self, condition: Any) -> None:
         """Nothing: codes come from the encoder, which finds their scale itself."""

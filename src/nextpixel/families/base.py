@@ -1,7 +1,8 @@
 """The base class of all models: the public methods, their checks, and what a family has to provide.
 
-A model gives `p(x) = prod_t p(x_t | x_{<t})` over the sub-pixels of an image in the order `order`. The public
-methods check their arguments once and delegate to the underscored ones, which families implement.
+A model gives `p(x) = prod_t p(x_t | x_{<t})` over the sub-pixels of an image in the order `order`. The methods that a
+user calls check their arguments once. `predict`, `context_of` and `fill` take what is checked; with them the rest of
+the package computes and draws (`nextpixel.generation.model.GenerativeModel`). A family implements the underscored ones.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from nextpixel.nn.distributions import SamplingParams
 from nextpixel.nn.heads import distribution
 from nextpixel.nn.tensors import as_tensor
 from nextpixel.runtime.precision import in_full_float32
+from nextpixel.runtime.progress import Advance
 from nextpixel.runtime.validation import MOST_SIDE, integer
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ class ImageModel(nn.Module, ABC):
 
     config_class: ClassVar[type[Config]] = Config
     family: ClassVar[str]
-    arithmetic: ClassVar[tuple[str, ...]] = ("_network", "_predict", "normalised")
+    arithmetic: ClassVar[tuple[str, ...]] = ("_network", "predict", "normalised")
     """Methods that the parallel pass consists of: who overrides one overrides the steps as well."""
 
     any_size: ClassVar[bool] = False
@@ -141,7 +143,7 @@ class ImageModel(nn.Module, ABC):
             Float `[B, distribution.parameters, C, H, W]`; the parameters of a sub-pixel depend on earlier ones only.
         """
 
-    def _walk(self, canvas: Canvas, context: Context | None) -> None:
+    def fill(self, canvas: Canvas, context: Context | None) -> None:
         """Draw what is unknown on a canvas, in `order`; by a pass for each sub-pixel where a family knows no better.
 
         Args:
@@ -181,8 +183,8 @@ class ImageModel(nn.Module, ABC):
 
     def forward(self, images: Tensor, condition: Values | None = None) -> Tensor:
         """The logits of `logits`; the call that `torch.compile` and DistributedDataParallel wrap."""
-        images = self._checked(images)
-        return self.distribution.logits(self._predict(images, self._context(self._given(images, condition))))
+        images = self.checked_images(images)
+        return self.distribution.logits(self.predict(images, self.context_of(self.conditions_for(images, condition))))
 
     def logits(self, images: Tensor, condition: Values | None = None) -> Tensor:
         """Logits over the levels of each sub-pixel, given all earlier sub-pixels of the same image.
@@ -204,8 +206,10 @@ class ImageModel(nn.Module, ABC):
 
     def log_prob_map(self, images: Tensor, condition: Values | None = None) -> Tensor:
         """Log-probability of each sub-pixel given the earlier ones, in nats: `[B, C, H, W]`. See `logits`."""
-        images = self._checked(images)
-        return self.distribution.log_prob(self._predict(images, self._context(self._given(images, condition))), images)
+        images = self.checked_images(images)
+        return self.distribution.log_prob(
+            self.predict(images, self.context_of(self.conditions_for(images, condition))), images
+        )
 
     def log_prob(self, images: Tensor, condition: Values | None = None) -> Tensor:
         """Log-probability of each image in nats: `[B]`, the sum of `log_prob_map`. See `logits`."""
@@ -226,7 +230,7 @@ class ImageModel(nn.Module, ABC):
         top_k: int | None = None,
         top_p: float | None = None,
         generator: torch.Generator | None = None,
-        advance: Callable[[int], None] | None = None,
+        advance: Advance | None = None,
         watch: Callable[[Tensor], None] | None = None,
     ) -> Tensor:
         """Draw images from the model.
@@ -274,7 +278,7 @@ class ImageModel(nn.Module, ABC):
         top_p: float | None = None,
         candidates: int = 1,
         generator: torch.Generator | None = None,
-        advance: Callable[[int], None] | None = None,
+        advance: Advance | None = None,
         watch: Callable[[Tensor], None] | None = None,
     ) -> Tensor:
         """Draw the unknown pixels of images, each given all pixels that come before it in `order`.
@@ -306,7 +310,7 @@ class ImageModel(nn.Module, ABC):
             raise InputError(f"generator must be a torch.Generator of the CPU, not {generator!r}")
         if candidates != 1 and watch is not None:
             raise InputError("watch shows one completion of each image; leave it out, or candidates")
-        images, known, values = self._to_complete(images, known, condition)
+        images, known, values = self.completion_arguments(images, known, condition)
         if candidates != 1:
             return choose_candidates(
                 self, images, known, values, candidates, sampling=sampling, generator=generator, advance=advance
@@ -315,7 +319,7 @@ class ImageModel(nn.Module, ABC):
             self, images, known, values, sampling=sampling, generator=generator, advance=advance, watch=watch
         ).images
 
-    def _to_complete(
+    def completion_arguments(
         self, images: Tensor, known: Tensor, condition: Values | None
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """The arguments of `complete` as `walk` takes them, if they fit the model."""
@@ -330,8 +334,8 @@ class ImageModel(nn.Module, ABC):
             raise InputError(f"known has {len(known)} masks for {len(images)} images; give one, or one an image")
         known = known.to(images.device).expand(len(images), -1, -1)[:, None].expand_as(images)
         # What stands at unknown pixels is ignored, so it need not be in range either.
-        images = self._checked(torch.where(known, images, 0))
-        return images, known.to(self.device), self._values(condition, len(images))
+        images = self.checked_images(torch.where(known, images, 0))
+        return images, known.to(self.device), self.condition_values(condition, len(images))
 
     def check_arithmetic(self) -> None:
         """Refuse a model whose parallel pass was overridden, and not the steps that are to compute the same.
@@ -345,16 +349,16 @@ class ImageModel(nn.Module, ABC):
             """How far from the object a method is defined."""
             return next((place for place, members in enumerate(classes) if name in members), len(classes))
 
-        if depth("_walk") == 1 + type(self).__mro__.index(ImageModel):
+        if depth("fill") == 1 + type(self).__mro__.index(ImageModel):
             # Drawn by parallel passes, whatever they compute.
             return
-        engine = min(depth("_walk"), depth("_stepper"))
+        engine = min(depth("fill"), depth("_stepper"))
         for name in self.arithmetic:
             if depth(name) < engine:
                 stepped = type(self).__mro__[engine - 1].__name__
                 raise ModelError(
                     f"{type(self).__name__} overrides {name} and keeps the steps of {stepped}, which compute something "
-                    "else; override _stepper or _walk too"
+                    "else; override _stepper or fill too"
                 )
 
     # Training --------------------------------------------------------------------------------------------------
@@ -367,7 +371,7 @@ class ImageModel(nn.Module, ABC):
         """
         if self.conditioning is not None:
             some = next(iter(condition.values())) if isinstance(condition, dict) else condition
-            self.conditioning.fit(self._values(condition, len(as_tensor(some, "conditions"))))
+            self.conditioning.fit(self.condition_values(condition, len(as_tensor(some, "conditions"))))
 
     @property
     def companion(self) -> nn.Module | None:
@@ -415,7 +419,7 @@ class ImageModel(nn.Module, ABC):
         return inputs.copy_(images).mul_(2 / (self.levels - 1)).sub_(1)
 
     @in_full_float32
-    def _predict(self, images: Tensor, context: Context | None) -> Tensor:
+    def predict(self, images: Tensor, context: Context | None) -> Tensor:
         """The parameters of all sub-pixels of images, as their distribution takes them."""
         return self.parameters_of(self.normalised(images), context)
 
@@ -428,17 +432,22 @@ class ImageModel(nn.Module, ABC):
         """
         return self.distribution.coupled_map(self._network(inputs, context), inputs)
 
-    def _values(self, condition: Any, count: int) -> dict[str, Tensor]:
+    def condition_values(self, condition: Any, count: int) -> dict[str, Tensor]:
         """The values of the conditions by name, on the model's device, if they fit the model and `count` images."""
         values = checked_values(self.condition, condition, count)
         return {name: value.to(self.device) for name, value in values.items()}
 
-    def _given(self, images: Tensor, condition: Values | None) -> dict[str, Tensor]:
+    def conditions_for(self, images: Tensor, condition: Values | None) -> dict[str, Tensor]:
         """The values of the conditions for images whose likelihood is asked for."""
-        return self._values(condition, len(images))
+        return self.condition_values(condition, len(images))
 
     @in_full_float32
-    def _context(self, values: dict[str, Tensor]) -> Context | None:
+    def context_of(self, values: dict[str, Tensor]) -> Context | None:
+        """What the layers see of the values of the conditions; None without conditions.
+
+        Args:
+            values: each condition's by name, `[B, ...]` on the model's device, as `condition_values` returns them.
+        """
         return None if self.conditioning is None else self.conditioning(values, next(self.parameters()).dtype)
 
     @property
@@ -456,7 +465,7 @@ class ImageModel(nn.Module, ABC):
         values = random_values(self.condition, count, generator)
         return {name: value.to(self.device) for name, value in values.items()}
 
-    def _checked(self, images: Tensor) -> Tensor:
+    def checked_images(self, images: Tensor) -> Tensor:
         """The images on the model's device, if they fit the model."""
         images = as_tensor(images, "images")
         self._check_shape(images)

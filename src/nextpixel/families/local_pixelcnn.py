@@ -226,7 +226,8 @@ class LocalPixelCNN(ImageModel):
             )
         return torch.stack(colours, dim=2)
 
-    def _walk(self, canvas: Canvas, context: Context | None) -> None:
+    def fill(self, canvas: Canvas, context: Context | None) -> None:
+        """Draw what is unknown on a canvas, all pixels at once whose windows are known."""
         walk_by_fronts(self, self.window, canvas, context)
 
     def receptive_field(self) -> Tensor:

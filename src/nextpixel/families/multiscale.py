@@ -86,7 +86,7 @@ class Multiscale(ImageModel):
         smaller: Tensor | None = None
         for model, stride, scale in zip(self.models, self.strides, self.scales_of(inputs), strict=True):
             maps = scale.contiguous(memory_format=torch.channels_last)
-            finer = model._network(maps, model._context(self._seen_by(stride, smaller, context)))
+            finer = model._network(maps, model.context_of(self._seen_by(stride, smaller, context)))
             if parameters is not None:
                 finer = finer.clone()
                 finer[..., :: self.factor, :: self.factor] = parameters
@@ -94,7 +94,7 @@ class Multiscale(ImageModel):
         assert parameters is not None
         return parameters
 
-    def _walk(self, canvas: Canvas, context: Context | None) -> None:
+    def fill(self, canvas: Canvas, context: Context | None) -> None:
         """Draw scale by scale; a scale completes the smaller image, which stands on its canvas as known."""
         smaller: Tensor | None = None
         drawn = 0
@@ -106,7 +106,7 @@ class Multiscale(ImageModel):
                 known[..., :: self.factor, :: self.factor] = True
                 own = own.knowing(known)
             own = own.counting(every - drawn, every)
-            model._walk(own, model._context(self._seen_by(stride, smaller, context)))
+            model.fill(own, model.context_of(self._seen_by(stride, smaller, context)))
             drawn = every
             smaller = self.normalised(own.images)
 

@@ -71,13 +71,14 @@ class Oriented(ImageModel):
     def _inner_context(self, context: Context | None) -> Context | None:
         if context is not None and context.places is not None:
             context = context._replace(places=self._turn(context.places))
-        return self.inner._context(inner_values(context, self.context_sizes))
+        return self.inner.context_of(inner_values(context, self.context_sizes))
 
     def _network(self, inputs: Tensor, context: Context | None) -> Tensor:
         turned = self._turn(inputs).contiguous(memory_format=torch.channels_last)
         return self._turn_back(self.inner._network(turned, self._inner_context(context)))
 
-    def _walk(self, canvas: Canvas, context: Context | None) -> None:
+    def fill(self, canvas: Canvas, context: Context | None) -> None:
+        """Draw what is unknown on a canvas, with the model inside on the canvas turned."""
         images, nats = self._turn(canvas.images).contiguous(), self._turn(canvas.nats).contiguous()
 
         def copy_back() -> None:
@@ -96,7 +97,7 @@ class Oriented(ImageModel):
             uniforms=self._turn(canvas.uniforms),
             watch=None if canvas.watch is None else watch,
         )
-        self.inner._walk(turned, self._inner_context(context))
+        self.inner.fill(turned, self._inner_context(context))
         copy_back()
 
     def receptive_field(self) -> Tensor:

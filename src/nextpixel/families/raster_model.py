@@ -34,6 +34,7 @@ class RasterModel(ImageModel):
             width: of the images.
         """
 
-    def _walk(self, canvas: Canvas, context: Context | None) -> None:
+    def fill(self, canvas: Canvas, context: Context | None) -> None:
+        """Draw what is unknown on a canvas in raster order, by steps."""
         self.check_arithmetic()
         walk_by_steps(self._stepper(len(canvas.images), context, canvas.images.shape[3]), self.distribution, canvas)

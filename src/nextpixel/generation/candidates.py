@@ -13,7 +13,6 @@ number, (sum w)^2 / sum w^2, tells how many candidates had a say: near 1 the res
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -25,6 +24,7 @@ from nextpixel.generation.walk import walk
 from nextpixel.nn.distributions import AS_IT_IS, SamplingParams
 from nextpixel.runtime.batching import batches
 from nextpixel.runtime.precision import evaluating
+from nextpixel.runtime.progress import Advance
 from nextpixel.runtime.validation import integer
 
 
@@ -50,7 +50,7 @@ def choose_candidates(
     *,
     sampling: SamplingParams = AS_IT_IS,
     generator: torch.Generator | None = None,
-    advance: Callable[[int], None] | None = None,
+    advance: Advance | None = None,
 ) -> Chosen:
     """Complete images by importance resampling.
 
@@ -84,7 +84,7 @@ class _Draws(NamedTuple):
     candidates: int
     sampling: SamplingParams
     generator: torch.Generator | None
-    advance: Callable[[int], None] | None
+    advance: Advance | None
 
 
 def _choose(
@@ -108,8 +108,8 @@ def _choose(
     weights = []
     with evaluating(model):
         for part in batches(len(drawn), model.images_at_once):
-            context = model._context({name: values[part] for name, values in repeated.items()})
-            nats = model.distribution.log_prob(model._predict(drawn[part], context), drawn[part])
+            context = model.context_of({name: values[part] for name, values in repeated.items()})
+            nats = model.distribution.log_prob(model.predict(drawn[part], context), drawn[part])
             weights.append(nats.where(many[part], 0).flatten(1).sum(dim=1).double())
     shares = torch.cat(weights).view(count, candidates).softmax(dim=1)
     targets = numbers[:, -1:].to(shares.device) * shares.sum(dim=1, keepdim=True)

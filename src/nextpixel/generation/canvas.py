@@ -9,6 +9,7 @@ from torch import Tensor
 
 from nextpixel.nn.distributions import SamplingParams
 from nextpixel.runtime.batching import scaled
+from nextpixel.runtime.progress import Advance
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class Canvas:
     uniforms: Tensor
     sampling: SamplingParams
     levels: int
-    advance: Callable[[int], None] | None
+    advance: Advance | None
     watch: Callable[[], None] | None = None
 
     def part(self, images: slice) -> Canvas:

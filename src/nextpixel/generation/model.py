@@ -42,11 +42,11 @@ class GenerativeModel(Protocol):
     def eval(self) -> Any:
         """Put the model into evaluation mode."""
 
-    def _context(self, values: dict[str, Tensor]) -> Context | None:
+    def context_of(self, values: dict[str, Tensor]) -> Context | None:
         """What the layers see of the values of the conditions."""
 
-    def _predict(self, images: Tensor, context: Context | None) -> Tensor:
+    def predict(self, images: Tensor, context: Context | None) -> Tensor:
         """The parameters of every sub-pixel's distribution, in one parallel pass over integers `[B, C, H, W]`."""
 
-    def _walk(self, canvas: Canvas, context: Context | None) -> None:
+    def fill(self, canvas: Canvas, context: Context | None) -> None:
         """Draw what is unknown on a canvas."""

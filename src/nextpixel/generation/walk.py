@@ -25,6 +25,7 @@ from nextpixel.nn.steps.stepper import Stepper
 from nextpixel.runtime.batching import divided
 from nextpixel.runtime.distributed import ALONE, current
 from nextpixel.runtime.precision import evaluating, in_full_float32
+from nextpixel.runtime.progress import Advance
 
 MOST_AT_ONCE, FLOATS_AT_ONCE = 256, 2**27
 MOST_ON_A_GPU = 4096
@@ -54,7 +55,7 @@ def walk(
     sampling: SamplingParams = AS_IT_IS,
     generator: torch.Generator | None = None,
     uniforms: Tensor | None = None,
-    advance: Callable[[int], None] | None = None,
+    advance: Advance | None = None,
     watch: Callable[[Tensor], None] | None = None,
 ) -> Walk:
     """Draw the unknown sub-pixels of `images`, in evaluation mode.
@@ -83,12 +84,12 @@ def walk(
 
     def draw_part(number: int) -> Walk:
         part, beside = parts[number], processes.beside(parts, number)
-        context = model._context({name: values[part] for name, values in condition.items()})
+        context = model.context_of({name: values[part] for name, values in condition.items()})
         own = canvas.part(part)
         own = own.counting(beside[-1].stop - beside[0].start, part.stop - part.start)
         if watch is not None:
             own = replace(own, watch=partial(watch, own.images))
-        model._walk(own, context)
+        model.fill(own, context)
         return Walk(own.images, own.nats)
 
     # Who watches wants to see all images at once.
@@ -188,7 +189,7 @@ def walk_by_passes(model: GenerativeModel, canvas: Canvas, context: Context | No
         colour, row, column = site // (height * width), site // width % height, site % width
         known = canvas.known[:, colour, row, column]
         if not known.all():
-            logits = model.distribution.logits(model._predict(canvas.images, context))[:, :, colour, row, column]
+            logits = model.distribution.logits(model.predict(canvas.images, context))[:, :, colour, row, column]
             drawn = draw(logits, canvas.uniforms[:, colour, row, column], canvas.sampling)
             values = torch.where(known, canvas.images[:, colour, row, column].long(), drawn)
             canvas.images[:, colour, row, column] = values.to(torch.uint8)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+
+from nextpixel.runtime.progress import Advance
 
 
 def batches(count: int, size: int) -> Iterator[slice]:
@@ -16,7 +18,7 @@ def divided(count: int, size: int, processes: int) -> list[slice]:
     return list(batches(count, max(1, min(size, -(-count // processes)))))
 
 
-def scaled(advance: Callable[[int], None] | None, part: int, whole: int) -> Callable[[int], None] | None:
+def scaled(advance: Advance | None, part: int, whole: int) -> Advance | None:
     """A function that passes on `part / whole` of the counts it is given; in all it is exact."""
     if advance is None or part == whole or not whole:
         return advance

@@ -16,7 +16,7 @@ format is JPEG XL where it is installed, else WebP; its bits contain the header,
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
@@ -31,6 +31,7 @@ from nextpixel.families.base import check_model
 from nextpixel.nn.conditions import Labels, Values
 from nextpixel.runtime.distributed import current
 from nextpixel.runtime.precision import evaluating
+from nextpixel.runtime.progress import Advance
 from nextpixel.scoring.calibration import Calibration
 from nextpixel.scoring.images import Images
 from nextpixel.scoring.likelihood import check_finite
@@ -118,7 +119,7 @@ def score(
     normal: Images | None = None,
     by: str | None = None,
     false_alarms: float | None = None,
-    advance: Callable[[int], None] | None = None,
+    advance: Advance | None = None,
 ) -> Scores:
     """Score images one by one.
 
@@ -162,7 +163,7 @@ def calibrated(
     *,
     by: str | None = None,
     false_alarms: float | None = None,
-    advance: Callable[[int], None] | None = None,
+    advance: Advance | None = None,
 ) -> Scorer:
     """A scorer that knows what is normal, from held-out normal images or from the model's own validation.
 
@@ -214,7 +215,7 @@ def score_batches(
     images: Images,
     condition: Values | None = None,
     *,
-    advance: Callable[[int], None] | None = None,
+    advance: Advance | None = None,
 ) -> Iterator[Columns]:
     """The columns of `score`, for some images at a time, in order; memory does not grow with the number of images.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor
 
@@ -13,12 +11,13 @@ from nextpixel.families.autoencoder import Autoencoder
 from nextpixel.families.base import check_model
 from nextpixel.runtime.batching import batches
 from nextpixel.runtime.precision import evaluating
+from nextpixel.runtime.progress import Advance
 from nextpixel.scoring.images import Images, as_images
 from nextpixel.scoring.likelihood import batch_size_for
 
 
 @torch.no_grad()
-def codes(model: Autoencoder, images: Images, *, advance: Callable[[int], None] | None = None) -> Tensor:
+def codes(model: Autoencoder, images: Images, *, advance: Advance | None = None) -> Tensor:
     """The codes that an autoencoder gives to images, in evaluation mode.
 
     Args:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nextpixel.model_files.likelihood import Likelihood
+from nextpixel.runtime.progress import Advance
 from nextpixel.scoring.images import Images
 from nextpixel.scoring.likelihood import log_probs
 
@@ -53,7 +53,7 @@ def compare(
     second: ImageModel,
     images: Images,
     *,
-    advance: Callable[[int], None] | None = None,
+    advance: Advance | None = None,
 ) -> Comparison:
     """Compare two models on images that neither was trained on.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
@@ -19,6 +18,7 @@ from nextpixel.nn.conditions import Values, checked_values
 from nextpixel.runtime.batching import divided
 from nextpixel.runtime.distributed import current
 from nextpixel.runtime.precision import evaluating
+from nextpixel.runtime.progress import Advance
 from nextpixel.runtime.validation import integer
 from nextpixel.scoring.images import Images, as_images
 
@@ -40,7 +40,7 @@ def log_probs(
     condition: Values | None = None,
     *,
     batch_size: int | None = None,
-    advance: Callable[[int], None] | None = None,
+    advance: Advance | None = None,
 ) -> Tensor:
     """Log-probability of every image in nats, in evaluation mode.
 
@@ -169,7 +169,7 @@ def evaluate(
     condition: Values | None = None,
     *,
     batch_size: int | None = None,
-    advance: Callable[[int], None] | None = None,
+    advance: Advance | None = None,
 ) -> Likelihood:
     """Mean likelihood over all images of a set; that of pictures of different sizes is averaged by sub-pixel.
 

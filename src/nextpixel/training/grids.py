@@ -84,5 +84,5 @@ class SampleGrids:
         if model.condition is None or isinstance(self._valid, Pictures):
             return None
         first = torch.arange(self._settings.grid_images) % len(self._valid)
-        images = model._checked(self._valid.batch(first))
-        return model._given(images, self._valid.condition_of(first))
+        images = model.checked_images(self._valid.batch(first))
+        return model.conditions_for(images, self._valid.condition_of(first))
