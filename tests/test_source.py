@@ -1,6 +1,7 @@
 """Rules of the source that no linter knows."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,9 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 OF_NAMED_TUPLES = {"_replace", "_fields", "_asdict", "_make"}
 
 
-def names(paths):
-    return [str(path.relative_to(PACKAGE)) for path in paths]
+def offenders(rule, paths=MODULES):
+    """What a rule, a function of a syntax tree, says of modules."""
+    return [f"{path.relative_to(PACKAGE)}, {line}" for path in paths for line in rule(ast.parse(path.read_text()))]
 
 
 def private_parts_of_others(tree):
@@ -34,9 +36,66 @@ def test_private_parts_are_seen(source):
     assert len(list(private_parts_of_others(ast.parse(source)))) == 1
 
 
-# A family that has another inside, or that sets what it shares with it, is of the same trade.
-@pytest.mark.parametrize(
-    "path", (paths := [path for path in MODULES if FAMILIES not in path.parents]), ids=names(paths)
+def test_no_module_uses_what_another_keeps_to_itself():
+    # A family that has another inside, or that sets what it shares with it, is of the same trade.
+    assert not offenders(private_parts_of_others, [path for path in MODULES if FAMILIES not in path.parents])
+
+
+def text_of(node):
+    """The end of a text that is put together in the source; None where it ends with a value."""
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else None
+    if isinstance(node, ast.JoinedStr):
+        return text_of(node.values[-1]) if node.values else ""
+    if isinstance(node, ast.BinOp):
+        return text_of(node.right)
+    if isinstance(node, ast.IfExp):
+        return text_of(node.body) or text_of(node.orelse)
+    return None
+
+
+def errors_with_a_full_stop(tree):
+    """Messages of exceptions, and what a `Progress` is told, that end with a full stop."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and node.args:
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            message = text_of(node.args[0])
+            if (called.endswith(("Error", "Unusable")) or called == "note") and message and message.endswith("."):
+                yield f"line {node.lineno}: {message}"
+
+
+@pytest.mark.parametrize("source", ["raise DataError('It is damaged.')", "raise errors.InputError(f'{x} is' f' it.')"])
+def test_full_stops_are_seen(source):
+    assert len(list(errors_with_a_full_stop(ast.parse(source)))) == 1
+
+
+def test_errors_and_notes_end_without_a_full_stop():
+    assert not offenders(errors_with_a_full_stop)
+
+
+def first_words(tree):
+    """The first word of the docstring of each function."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and (docstring := ast.get_docstring(node)):
+            yield f"line {node.lineno}", docstring.split()[0].rstrip(".,:;")
+
+
+# But those of which the third person is a plural as well: sets, maps, stores.
+THIRD_PERSON = re.compile(
+    r"(Add|Allow|Append|Apply|Arrange|Ask|Begin|Binarise|Build|Call|Check|Choose|Close|Collect|Compare|Compute|Convert|"
+    r"Create|Decide|Decode|Divide|Doe|Encode|Ensure|Fetche|Fill|Find|Follow|Get|Give|Hear|Hold|Ignore|Keep|Leave|Load|"
+    r"Make|Measure|Move|Open|Parse|Passe|Prepare|Print|Put|Raise|Read|Refuse|Remember|Remove|Render|Replace|Restore|"
+    r"Return|Run|Save|Say|Send|Skip|Start|Stop|Take|Tell|Train|Turn|Update|Wait|Walk|Warn|Write|Yield)s"
 )
-def test_no_module_uses_what_another_keeps_to_itself(path):
-    assert not list(private_parts_of_others(ast.parse(path.read_text())))
+
+
+def in_third_person(tree):
+    return [f"{line}: {word}" for line, word in first_words(tree) if THIRD_PERSON.fullmatch(word)]
+
+
+def test_the_third_person_is_seen():
+    assert in_third_person(ast.parse('def f():\n    """Reads a file."""')) == ["line 1: Reads"]
+
+
+def test_docstrings_of_functions_are_imperative():
+    assert not offenders(in_third_person)

@@ -125,7 +125,7 @@ def _embedded(contents: Contents) -> ImageModel:
             raise DataError("it has no model in it, nor one that comes with nextpixel: name its run folder before it")
         return model
     if set(contents.model) != set(MODEL_FILES):
-        raise DataError("the model in it is not whole: it is damaged.")
+        raise DataError("the model in it is not whole: it is damaged")
     with tempfile.TemporaryDirectory() as folder:
         for name in MODEL_FILES:
             (Path(folder) / name).write_bytes(contents.model[name])

@@ -234,9 +234,9 @@ def unpack(
     """
     model = _plain(model)
     if contents.fingerprint != _fingerprint(model):
-        raise DataError("the file was compressed with another model: name the run or model folder it was made with.")
+        raise DataError("the file was compressed with another model: name the run or model folder it was made with")
     if contents.levels != model.levels:
-        raise DataError(f"the file has {contents.levels} levels and its model {model.levels}: it is damaged.")
+        raise DataError(f"the file has {contents.levels} levels and its model {model.levels}: it is damaged")
     if (contents.version == PICTURES) != isinstance(model, LocalPixelCNN):
         raise DataError(f"a {model.family} does not make files of version {contents.version}: the file is damaged")
     if isinstance(model, LocalPixelCNN):
@@ -246,23 +246,23 @@ def unpack(
         try:
             labels = _labels(model, labels, len(contents.shapes))
         except InputError as error:
-            raise DataError(f"the labels of the file do not fit the model ({error}): it is damaged.") from error
+            raise DataError(f"the labels of the file do not fit the model ({error}): it is damaged") from error
     try:
         twin = fixed_point(model, contents.ranges)
     except ModelError as error:
-        raise DataError(f"the file does not fit the model ({error}): it is damaged.") from error
+        raise DataError(f"the file does not fit the model ({error}): it is damaged") from error
     coded = [shape for i, shape in enumerate(contents.shapes) if i not in contents.stored]
     if sum(map(partial(_tile_count, model), coded)) > most_sub_pixels // LEAST_COUNTED:
         raise DataError(
             f"the file declares more than {most_sub_pixels} sub-pixels ({LEAST_COUNTED} at least for each tile of the "
-            "model's size), the most that are decoded."
+            "model's size), the most that are decoded"
         )
     tiles, unplaced = _tiles(model, contents.shapes, set(contents.stored))
     groups = _groups(model, tiles)
     if len(groups) != len(contents.blocks) or not unplaced <= set(contents.stored):
-        raise DataError("the file has more or fewer blocks than its images need: it is damaged.")
+        raise DataError("the file has more or fewer blocks than its images need: it is damaged")
     if any(not 1 <= len(lanes) <= len(group) for group, lanes in zip(groups, contents.blocks, strict=True)):
-        raise DataError("a block of the file has more lanes than tiles, or none: it is damaged.")
+        raise DataError("a block of the file has more lanes than tiles, or none: it is damaged")
     pictures = [torch.zeros(shape, dtype=torch.uint8) for shape in contents.shapes]
     for group, lanes in zip(groups, contents.blocks, strict=True):
         needed, streams = _needed(group, lanes, only)
@@ -277,7 +277,7 @@ def unpack(
             continue
         pixels = bytearray(inflate_pixels(stored, contents.shapes[i]))
         if max(pixels) >= model.levels:
-            raise DataError(f"a stored image of the file has values above {model.levels - 1}: it is damaged.")
+            raise DataError(f"a stored image of the file has values above {model.levels - 1}: it is damaged")
         pictures[i] = torch.frombuffer(pixels, dtype=torch.uint8).view(contents.shapes[i])
         if advance is not None:
             advance(pictures[i].numel())
@@ -287,7 +287,7 @@ def unpack(
 def _verified(pictures: list[Tensor], contents: Contents, only: int | None) -> list[Tensor]:
     """The pictures, if they have the checksum of the file."""
     if only is None and _checksum(pictures) != contents.checksum:
-        raise DataError("the decoded pixels do not have the checksum of the file: it is damaged.")
+        raise DataError("the decoded pixels do not have the checksum of the file: it is damaged")
     return pictures
 
 

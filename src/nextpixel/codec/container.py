@@ -139,15 +139,15 @@ def read(data: bytes, most_sub_pixels: int | None = None) -> Contents:
         DataError: it is no such file, is damaged, of a newer version, or declares more than allowed.
     """
     if not data.startswith(MAGIC):
-        raise DataError("the file is not an .npx file: it does not begin as one does.")
+        raise DataError("the file is not an .npx file: it does not begin as one does")
     if len(data) < len(MAGIC) + 6 or zlib.crc32(data[:-4]) != struct.unpack("<I", data[-4:])[0]:
-        raise DataError("the file is damaged or incomplete: its checksum does not fit; fetch it anew.")
+        raise DataError("the file is damaged or incomplete: its checksum does not fit; fetch it anew")
     reader = _Reader(data[:-4], len(MAGIC))
     version, flags = reader.byte(), reader.byte()
     if version not in VERSIONS or flags >= 2 * HAS_MODEL:
         raise DataError(
             f"the file is of format version {version} with flags {flags}, this nextpixel reads versions "
-            f"{' and '.join(map(str, VERSIONS))} with flags below {2 * HAS_MODEL}: upgrade nextpixel."
+            f"{' and '.join(map(str, VERSIONS))} with flags below {2 * HAS_MODEL}: upgrade nextpixel"
         )
     fingerprint, levels = reader.take(FINGERPRINT_BYTES), reader.byte() + 1
     count = reader.count()
@@ -158,7 +158,7 @@ def read(data: bytes, most_sub_pixels: int | None = None) -> Contents:
     shapes = _read_shapes(reader, allowed_sub_pixels(len(data)) if most_sub_pixels is None else most_sub_pixels)
     one_image = bool(flags & ONE_IMAGE)
     if one_image and len(shapes) != 1:
-        raise DataError(f"the file holds {len(shapes)} images and calls them one: it is damaged.")
+        raise DataError(f"the file holds {len(shapes)} images and calls them one: it is damaged")
     names = labels = None
     if flags & HAS_NAMES:
         names = _read_names(_inflate(reader.sized(), (MOST_NAME_BYTES + 1) * len(shapes)), len(shapes))
@@ -170,11 +170,11 @@ def read(data: bytes, most_sub_pixels: int | None = None) -> Contents:
     for _ in range(reader.count()):
         image = reader.number()
         if image >= len(shapes) or image in stored:
-            raise DataError(f"the file stores an image {image} that it does not have: it is damaged.")
+            raise DataError(f"the file stores an image {image} that it does not have: it is damaged")
         if version == PICTURES and (kind := reader.number()) != DEFLATE:
             if kind not in (PNG, WEBP):
                 raise DataError(
-                    f"the file stores an image in a way {kind} that this nextpixel does not know: upgrade it."
+                    f"the file stores an image in a way {kind} that this nextpixel does not know: upgrade it"
                 )
             kinds[image] = kind
         stored[image] = reader.sized()
@@ -189,7 +189,7 @@ def read(data: bytes, most_sub_pixels: int | None = None) -> Contents:
     if most_sub_pixels is None and counted_sub_pixels(shapes) > allowed_sub_pixels(size):
         raise _too_much(allowed_sub_pixels(size))
     if reader.at != len(reader.data):
-        raise DataError("the file is longer than what it holds: it is damaged.")
+        raise DataError("the file is longer than what it holds: it is damaged")
     return Contents(
         fingerprint,
         levels,
@@ -223,7 +223,7 @@ def inflate_pixels(data: bytes, shape: Shape) -> bytes:
     size = shape[0] * shape[1] * shape[2]
     pixels = _inflate(data, size)
     if len(pixels) != size:
-        raise DataError("a stored image of the file is shorter than its size says: it is damaged.")
+        raise DataError("a stored image of the file is shorter than its size says: it is damaged")
     return pixels
 
 
@@ -233,7 +233,7 @@ def _read_shapes(reader: _Reader, most_sub_pixels: int) -> list[Shape]:
     for _ in range(reader.count()):
         count, channels, height, width = (reader.number() for _ in range(4))
         if not (count and 1 <= channels <= 4 and 1 <= height <= MOST_SIDE and 1 <= width <= MOST_SIDE):
-            raise DataError(f"the file declares images of {channels} x {height} x {width}, which cannot be.")
+            raise DataError(f"the file declares images of {channels} x {height} x {width}, which cannot be")
         total += count * max(channels * height * width, LEAST_COUNTED)
         if total > most_sub_pixels:
             raise _too_much(most_sub_pixels)
@@ -245,21 +245,21 @@ def _too_much(most_sub_pixels: int) -> DataError:
     return DataError(
         f"the file declares more than {most_sub_pixels} sub-pixels ({LEAST_COUNTED} at least for each image), the most "
         "that are decoded of so small a file; if you trust it, allow more by --most-megapixels (most_sub_pixels in "
-        "Python)."
+        "Python)"
     )
 
 
 def _read_names(data: bytes, count: int) -> list[str]:
     # Counted before they are divided: a few bytes can inflate to very many empty names.
     if data.count(b"\0") != max(0, count - 1):
-        raise DataError(f"the file has more or fewer names than its {count} images: it is damaged.")
+        raise DataError(f"the file has more or fewer names than its {count} images: it is damaged")
     parts = data.split(b"\0") if count else []
     if any(len(part) > MOST_NAME_BYTES for part in parts):
-        raise DataError(f"the file holds a name of more than {MOST_NAME_BYTES} bytes: it is damaged.")
+        raise DataError(f"the file holds a name of more than {MOST_NAME_BYTES} bytes: it is damaged")
     try:
         return [part.decode() for part in parts]
     except UnicodeDecodeError as error:
-        raise DataError("the names in the file are no text: it is damaged.") from error
+        raise DataError("the names in the file are no text: it is damaged") from error
 
 
 def _inflate(data: bytes, most: int) -> bytes:
@@ -272,9 +272,9 @@ def _inflate(data: bytes, most: int) -> bytes:
     try:
         found = inflater.decompress(data, max(1, most))
     except zlib.error as error:
-        raise DataError(f"a part of the file cannot be inflated ({error}): it is damaged.") from error
+        raise DataError(f"a part of the file cannot be inflated ({error}): it is damaged") from error
     if not inflater.eof or inflater.unused_data or len(found) > most:
-        raise DataError("a part of the file is longer than it may be: it is damaged.")
+        raise DataError("a part of the file is longer than it may be: it is damaged")
     return found
 
 
@@ -299,7 +299,7 @@ class _Reader:
 
     def take(self, size: int) -> bytes:
         if size > len(self.data) - self.at:
-            raise DataError("the file ends within what it declares: it is damaged.")
+            raise DataError("the file ends within what it declares: it is damaged")
         self.at += size
         return self.data[self.at - size : self.at]
 
@@ -315,13 +315,13 @@ class _Reader:
                 return value
             shift += 7
             if shift > 56:
-                raise DataError("the file holds a number that is too large: it is damaged.")
+                raise DataError("the file holds a number that is too large: it is damaged")
 
     def count(self) -> int:
         """A number of things that follow, of which two take a byte at least."""
         value = self.number()
         if value > 2 * (len(self.data) - self.at):
-            raise DataError("the file declares more parts than it has bytes: it is damaged.")
+            raise DataError("the file declares more parts than it has bytes: it is damaged")
         return value
 
     def sized(self) -> bytes:

@@ -89,7 +89,7 @@ class LaneDecoder:
             words = len(each) > STATE_BYTES
             impossible = words and (len(each) % 2 == 1 or state < FIRST)
             if impossible or each[:STATE_BYTES] != _state_bytes(state, words):
-                raise DataError("a stream of the file does not begin as streams do: fetch the file anew.")
+                raise DataError("a stream of the file does not begin as streams do: fetch the file anew")
         self.state = np.array([int.from_bytes(each[:STATE_BYTES], "little") for each in streams], np.uint64)
         pieces = [np.frombuffer(each[STATE_BYTES:], "<u2") for each in streams]
         sizes = np.array([len(each) for each in pieces], np.int64)
@@ -119,4 +119,4 @@ class LaneDecoder:
             DataError: they are not: the file is damaged, or the model is not the one it was encoded with.
         """
         if self.state.any() or (self.next != self.ends).any():
-            raise DataError("a stream of the file does not end where it should: the file or the model is damaged.")
+            raise DataError("a stream of the file does not end where it should: the file or the model is damaged")

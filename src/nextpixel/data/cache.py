@@ -34,7 +34,7 @@ Record = dict[str, Any]
 
 
 def cache_folder(given: str | Path | None) -> Path:
-    """Where caches lie: as given, else ``$NEXTPIXEL_CACHE``, else where the operating system has caches."""
+    """Where caches lie: as given, else `$NEXTPIXEL_CACHE`, else where the operating system has caches."""
     if given is not None:
         return Path(given)
     if own := os.environ.get("NEXTPIXEL_CACHE"):
@@ -49,10 +49,10 @@ def cache_path(folder: Path, key: object) -> Path:
 
 
 def read_cache(path: Path) -> tuple[Pixels, Record] | None:
-    """Maps a cache into memory.
+    """Map a cache into memory.
 
     Returns:
-        uint8 ``[N, C, H, W]`` in the order written and the record, or None if there is no sound cache.
+        uint8 `[N, C, H, W]` in the order written and the record, or None if there is no sound cache.
     """
     try:
         size = path.stat().st_size
@@ -79,12 +79,12 @@ def write_cache(path: Path, fill: Callable[[Callable[[Pixels], object]], Record]
     """Build a cache.
 
     Args:
-        path: Where it goes.
-        fill: Is given a function that appends one image, calls it for each, and returns the record, which
-            must hold under ``shape`` the shape of all of them.
+        path: where it goes.
+        fill: is given a function that appends one image, calls it for each, and returns the record, which
+            must hold under `shape` the shape of all of them.
 
     Raises:
-        DataError: It cannot be written, or whatever `fill` raises.
+        DataError: it cannot be written, or whatever `fill` raises.
     """
     try:
         make_folder(path.parent)
@@ -99,7 +99,7 @@ def write_cache(path: Path, fill: Callable[[Callable[[Pixels], object]], Record]
 
 
 class _Writer:
-    """Appends images and keeps a checksum of each block."""
+    """A cache being written, to which images are appended, with a checksum of each block."""
 
     def __init__(self, write: Callable[[bytes], object]) -> None:
         self._write = write
@@ -138,5 +138,5 @@ def unwritable(folder: Path, error: OSError) -> DataError:
     """The error of a folder of caches that cannot be written."""
     return DataError(
         f"the cache folder {folder} cannot be written ({error.strerror or error}):"
-        " set NEXTPIXEL_CACHE to a folder with room that can."
+        " set NEXTPIXEL_CACHE to a folder with room that can"
     )

@@ -61,16 +61,16 @@ def decode(name: str, data: bytes, *, deep: bool = False, most_pixels: int | Non
     """Decode one image file.
 
     Args:
-        name: Its name, which the picture keeps.
-        data: Its content.
-        deep: Whether files of more than eight bits a channel may be reduced to their highest eight.
-        most_pixels: Refuse a picture of more pixels by its header, before memory is taken for it.
+        name: its name, which the picture keeps.
+        data: its content.
+        deep: whether files of more than eight bits a channel may be reduced to their highest eight.
+        most_pixels: refuse a picture of more pixels by its header, before memory is taken for it.
 
     Returns:
         The picture, upright, with 1 (grey), 2 (grey, alpha), 3 (RGB) or 4 (RGBA) channels.
 
     Raises:
-        Unusable: It is damaged, too large, animated, or of a kind that eight-bit integers cannot hold.
+        Unusable: it is damaged, too large, animated, or of a kind that eight-bit integers cannot hold.
     """
     header = read_header(name, data)
     _check_header(header, deep)
@@ -93,7 +93,7 @@ def from_pillow(image: Image.Image, *, deep: bool = False) -> Picture:
     """Take an image that Pillow has opened already, under the same conditions as a file.
 
     Raises:
-        Unusable: As `decode` does; or the image was loaded already, and its file, which alone could tell whether it
+        Unusable: as `decode` does; or the image was loaded already, and its file, which alone could tell whether it
             had more or fewer than eight bits a channel, cannot be had.
     """
     data = _file_of(image)
@@ -143,14 +143,14 @@ def _pillow_errors() -> Iterator[None]:
 
 
 def to_image(pixels: Pixels) -> Image.Image:
-    """Make a Pillow image of uint8 ``[C, H, W]`` with 1 to 4 channels."""
+    """Make a Pillow image of uint8 `[C, H, W]` with 1 to 4 channels."""
     if len(pixels) == 1:
         return Image.fromarray(np.ascontiguousarray(pixels[0]))
     return Image.fromarray(np.ascontiguousarray(pixels.transpose(1, 2, 0)))
 
 
 def to_pixels(image: Image.Image) -> Pixels:
-    """Make uint8 ``[C, H, W]`` of a Pillow image of mode L, LA, RGB or RGBA."""
+    """Make uint8 `[C, H, W]` of a Pillow image of mode L, LA, RGB or RGBA."""
     values = np.asarray(image, dtype=np.uint8)
     return values[None] if values.ndim == 2 else np.ascontiguousarray(values.transpose(2, 0, 1))
 

@@ -23,9 +23,9 @@ def decode_tiff(name: str, data: bytes, header: PictureHeader) -> Picture:
     """Read the samples of a TIFF file as they are stored.
 
     Args:
-        name: The name of the file.
-        data: Its content.
-        header: What its header says: unsigned integers of 1 to 16 bits, up to 4 bands.
+        name: the name of the file.
+        data: its content.
+        header: what its header says: unsigned integers of 1 to 16 bits, up to 4 bands.
 
     Returns:
         The picture, upright; of more than eight bits the highest eight.
@@ -73,7 +73,7 @@ def _what(header: PictureHeader) -> str:
 
 
 def _channels_first(page: TiffPage) -> NDArray[np.generic]:
-    """The samples of a page, ``[C, H, W]``."""
+    """The samples of a page, `[C, H, W]`."""
     samples = np.asarray(page.asarray())
     if samples.ndim == 2:
         return samples[None]
@@ -83,7 +83,7 @@ def _channels_first(page: TiffPage) -> NDArray[np.generic]:
 
 
 def _upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    """Turn ``[C, H, W]`` as EXIF's orientation 2 to 8 says."""
+    """Turn `[C, H, W]` as EXIF's orientation 2 to 8 says."""
     if orientation >= 5:
         pixels = pixels.transpose(0, 2, 1)
     down = orientation in (3, 4, 7, 8)

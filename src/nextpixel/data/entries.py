@@ -47,8 +47,8 @@ class Entry:
     """A file of a folder or an archive.
 
     Attributes:
-        name: Relative name with forward slashes.
-        read: Return the content, or raises `Unusable`. Valid only until the next entry is asked for, since a
+        name: relative name with forward slashes.
+        read: return the content, or raises `Unusable`. Valid only until the next entry is asked for, since a
             compressed tar can only be read forwards.
     """
 
@@ -112,6 +112,6 @@ def told(counts: Mapping[str, int]) -> str:
 
 
 def check_size(size: int) -> None:
-    """Raises `Unusable` for a file too large to be read into memory at once."""
+    """Raise `Unusable` for a file too large to be read into memory at once."""
     if size > MAX_FILE_BYTES:
         raise Unusable(f"is {size} bytes long, more than the {MAX_FILE_BYTES} that are read at once")

@@ -27,14 +27,14 @@ TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz
 
 
 def find_source(source: Any, folder: Path) -> Source:
-    """Finds out what the user named; a path that exists comes before a set known by that name.
+    """Find out what the user named; a path that exists comes before a set known by that name.
 
     Args:
-        source: What `nextpixel.open_images` takes.
-        folder: Where caches lie.
+        source: what `nextpixel.open_images` takes.
+        folder: where caches lie.
 
     Raises:
-        DataError: If it is nothing that images can come from.
+        DataError: if it is nothing that images can come from.
     """
     if isinstance(source, np.ndarray):
         return open_array(source)
@@ -42,7 +42,7 @@ def find_source(source: Any, folder: Path) -> Source:
         if not is_dataset(source):
             raise DataError(
                 f"images cannot be read from an object of the type {type(source).__name__}: give a path, a name, an "
-                "array, or a data set with a length whose items are images or (image, label)."
+                "array, or a data set with a length whose items are images or (image, label)"
             )
         return open_dataset(source)
     if is_hub(source):
@@ -60,20 +60,20 @@ def known_label_names(source: object) -> tuple[str, ...]:
 
 
 def vectors_for(source: object, vectors: Any, layout: Layout, count: int, where: str) -> Layout:
-    """Adds the vectors that the user named, or those that lie with the source.
+    """Add the vectors that the user named, or those that lie with the source.
 
     Args:
-        source: What the user named.
-        vectors: See `nextpixel.open_images`.
-        layout: How the images are arranged.
-        count: How many there are.
-        where: What to call the source in errors.
+        source: what the user named.
+        vectors: see `nextpixel.open_images`.
+        layout: how the images are arranged.
+        count: how many there are.
+        where: what to call the source in errors.
 
     Returns:
         The layout with the vectors, or with the reason why those that nobody asked for cannot be used.
 
     Raises:
-        DataError: If vectors that were asked for cannot be used.
+        DataError: if vectors that were asked for cannot be used.
     """
     found = vectors
     if found is None and isinstance(source, str | Path) and not _is_known(source) and not is_hub(source):
@@ -95,7 +95,7 @@ def _is_known(source: object) -> bool:
 
 
 def _open_path(path: Path) -> Source:
-    """Finds out what kind of source lies at a path."""
+    """Find out what kind of source lies at a path."""
     try:
         is_folder, is_file = path.is_dir(), path.is_file()
     except (OSError, ValueError):
@@ -109,7 +109,7 @@ def _open_path(path: Path) -> Source:
             return open_cifar(path, cifar_files)
         return open_folder(path)
     if not is_file:
-        raise DataError(f"{path} is neither a file, a folder nor one of the names {', '.join(NAMES)}: check it.")
+        raise DataError(f"{path} is neither a file, a folder nor one of the names {', '.join(NAMES)}: check it")
     name = path.name.lower()
     if name.endswith(".npy"):
         return open_npy(path)
@@ -125,5 +125,5 @@ def _open_path(path: Path) -> Source:
         return open_idx(path)
     raise DataError(
         f"{path} is of no kind that is understood: give a folder of images, .zip, .tar, .npz, .npy, an idx"
-        f" file or one of the names {', '.join(NAMES)}."
+        f" file or one of the names {', '.join(NAMES)}"
     )

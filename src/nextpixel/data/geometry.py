@@ -18,9 +18,9 @@ class Geometry:
     """What to do to every image, in this order.
 
     Attributes:
-        drop_alpha: Discard the alpha channel where there is one.
+        drop_alpha: discard the alpha channel where there is one.
         mode: "grey" for luminance, "rgb" for three channels, None to leave them.
-        resize: ``(height, width)`` to crop and resample to, None to leave the size.
+        resize: `(height, width)` to crop and resample to, None to leave the size.
         depth: 8 to take the highest eight bits of files of more, None to leave such files out.
     """
 
@@ -38,12 +38,12 @@ class Geometry:
             return
         whole = isinstance(self.resize, tuple | list) and all(type(value) is int for value in self.resize)
         if not whole or len(self.resize) != 2 or min(self.resize) < 1:
-            raise DataError(f"resize={self.resize!r} is not a size: give (height, width), both at least 1.")
+            raise DataError(f"resize={self.resize!r} is not a size: give (height, width), both at least 1")
         object.__setattr__(self, "resize", tuple(self.resize))
         if self.resize[0] * self.resize[1] * 4 > MAX_IMAGE_BYTES:
             raise DataError(
                 f"resize={self.resize!r} is more than the {MAX_IMAGE_BYTES // 4} pixels an image may have:"
-                " ask for a smaller size."
+                " ask for a smaller size"
             )
 
     @property
@@ -52,32 +52,32 @@ class Geometry:
         return [self.drop_alpha, self.mode, self.resize]
 
     def leaves(self, shape: tuple[int, ...]) -> bool:
-        """Whether it changes no image of the shape ``(C, H, W)``."""
+        """Whether it changes no image of the shape `(C, H, W)`."""
         channels = shape[0]
         recoloured = {None: False, "grey": channels != 1, "rgb": channels != 3}[self.mode]
         cut = self.drop_alpha and channels in (2, 4)
         return not (cut or recoloured or self.resize not in (None, tuple(shape[1:])))
 
     def check_levels(self, levels: int, where: str) -> None:
-        """Refuses to resample images of fewer levels than 256, whose integers are not brightnesses."""
+        """Refuse to resample images of fewer levels than 256, whose integers are not brightnesses."""
         if self.resize is not None and levels != 256:
             raise DataError(
                 f"{where} has {levels} levels and only images of 256 levels can be resized:"
-                " leave out --resize (resize=None) or start from the original images."
+                " leave out --resize (resize=None) or start from the original images"
             )
 
     def apply(self, pixels: Pixels, where: str) -> tuple[Pixels, tuple[str, ...]]:
-        """Changes one image.
+        """Change one image.
 
         Args:
-            pixels: uint8 ``[C, H, W]``.
-            where: What to call the image in an error.
+            pixels: uint8 `[C, H, W]`.
+            where: what to call the image in an error.
 
         Returns:
             The image as asked for, and the remarks about what was done.
 
         Raises:
-            DataError: If grey or RGB is asked of an image with alpha that was not to be dropped.
+            DataError: if grey or RGB is asked of an image with alpha that was not to be dropped.
         """
         remarks = []
         if self.drop_alpha and len(pixels) in (2, 4):
@@ -87,7 +87,7 @@ class Geometry:
             if len(pixels) in (2, 4):
                 raise DataError(
                     f"{where} has an alpha channel, which mode {self.mode!r} cannot hold:"
-                    " add --drop-alpha (drop_alpha=True)."
+                    " add --drop-alpha (drop_alpha=True)"
                 )
             if self.mode == "grey" and len(pixels) == 3:
                 pixels = to_pixels(to_image(pixels).convert("L"))

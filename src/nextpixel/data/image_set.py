@@ -30,15 +30,15 @@ FINGERPRINT_BYTES = 1 << 26
 class ImageSet:
     """Images of one shape and number of levels; `nextpixel.open_images` makes them.
 
-    A set behaves as a sequence: ``len(s)``; ``s[i]`` is uint8 ``[C, H, W]``; ``s[a:b]`` or ``s[indices]`` is
-    uint8 ``[B, C, H, W]``. Pixels stay on disk until they are asked for.
+    A set behaves as a sequence: `len(s)`; `s[i]` is uint8 `[C, H, W]`; `s[a:b]` or `s[indices]` is
+    uint8 `[B, C, H, W]`. Pixels stay on disk until they are asked for.
 
     Args:
-        table: All images of the source.
-        transform: How stored integers become served ones.
-        rows: int64 ``[N]``: which images of the source the set holds, in order.
-        splits: Names and sizes of the parts that the rows are made of, in order.
-        condition: See `with_condition`.
+        table: all images of the source.
+        transform: how stored integers become served ones.
+        rows: int64 `[N]`: which images of the source the set holds, in order.
+        splits: names and sizes of the parts that the rows are made of, in order.
+        condition: see `with_condition`.
     """
 
     def __init__(
@@ -66,20 +66,20 @@ class ImageSet:
         return self.batch(cast(Indices, index))
 
     def batch(self, indices: Indices, *, draw: int = 0) -> torch.Tensor:
-        """Reads images; everything that reads pixels comes through here.
+        """Read images; everything that reads pixels comes through here.
 
         Args:
-            indices: A slice, or whole numbers -N..N-1 as a sequence, an array ``[B]`` or a tensor ``[B]``.
-            draw: For dynamic binarisation and mutation, which redraw: another number gives other bits. It has no
+            indices: a slice, or whole numbers -N..N-1 as a sequence, an array `[B]` or a tensor `[B]`.
+            draw: for dynamic binarisation and mutation, which redraw: another number gives other bits. It has no
                 effect on other sets.
 
         Returns:
-            uint8 ``[B, C, H, W]``, each value below `levels`.
+            uint8 `[B, C, H, W]`, each value below `levels`.
 
         Raises:
-            IndexError: If an index is outside the set.
-            TypeError: If the indices are not whole numbers.
-            DataError: If `draw` is not a whole number from 0 to 2**64 - 1.
+            IndexError: if an index is outside the set.
+            TypeError: if the indices are not whole numbers.
+            DataError: if `draw` is not a whole number from 0 to 2**64 - 1.
         """
         check_word("draw", draw)
         rows = self._rows[self._positions(indices)]
@@ -89,7 +89,7 @@ class ImageSet:
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """``(C, H, W)`` of every image."""
+        """`(C, H, W)` of every image."""
         _, channels, height, width = self._table.pixels.shape
         return channels, height, width
 
@@ -100,7 +100,7 @@ class ImageSet:
 
     @functools.cached_property
     def labels(self) -> torch.Tensor | None:
-        """int64 ``[N]``, or None where the source, or one of these images, has no labels."""
+        """int64 `[N]`, or None where the source, or one of these images, has no labels."""
         labels = self._table.layout.labels
         rows = None if labels is None else labels[self._rows]
         return None if rows is None or (rows == NO_LABEL).any() else torch.from_numpy(rows)
@@ -117,10 +117,10 @@ class ImageSet:
 
     @functools.cached_property
     def vectors(self) -> torch.Tensor | None:
-        """float32 ``[N, d]``, or None where the source has no vectors.
+        """float32 `[N, d]`, or None where the source has no vectors.
 
         Raises:
-            DataError: If the file beside the images that should hold them does not fit.
+            DataError: if the file beside the images that should hold them does not fit.
         """
         if self._table.layout.vectors_error is not None:
             raise DataError(self._table.layout.vectors_error)
@@ -206,14 +206,14 @@ class ImageSet:
             digest.update(self.labels.numpy().astype("<i8").tobytes())
 
     def split(self, name: str) -> ImageSet:
-        """Returns one split.
+        """Return one split.
 
         Raises:
-            DataError: If there is none of that name; the message lists those there are.
+            DataError: if there is none of that name; the message lists those there are.
         """
         if name not in self._splits:
             there = f"it has {', '.join(self._splits)}" if self._splits else "it has none, so leave --split out"
-            raise DataError(f"{self.name} has no split {name!r}: {there}.")
+            raise DataError(f"{self.name} has no split {name!r}: {there}")
         start = 0
         for other, size in self._splits.items():
             if other == name:
@@ -222,39 +222,39 @@ class ImageSet:
         return self.subset(slice(start, start + self._splits[name]))
 
     def subset(self, indices: Indices) -> ImageSet:
-        """Returns the images at some places as a set; binarised images keep the bits they have here."""
+        """Return the images at some places as a set; binarised images keep the bits they have here."""
         positions = self._positions(indices)
         return ImageSet(self._table, self._transform, self._rows[positions], {}, self.condition_of(positions))
 
     def hold_out(self, fraction: float) -> tuple[ImageSet, ImageSet]:
-        """Divides the set in two, the second for validation; always in the same way, so that runs can be compared.
+        """Divide the set in two, the second for validation; always in the same way, so that runs can be compared.
 
         Args:
-            fraction: The part that is held out, rounded to whole images, of which it is at least one.
+            fraction: the part that is held out, rounded to whole images, of which it is at least one.
 
         Returns:
             The images to train on and those held out, both in the order they have here.
 
         Raises:
-            DataError: If that leaves no image to train on, or the fraction is not between 0 and 1.
+            DataError: if that leaves no image to train on, or the fraction is not between 0 and 1.
         """
         if not 0 < fraction < 1:
-            raise DataError(f"the part of the images to hold out is {fraction} and must be between 0 and 1.")
+            raise DataError(f"the part of the images to hold out is {fraction} and must be between 0 and 1")
         count = max(1, round(fraction * len(self)))
         if count >= len(self):
-            raise DataError(f"{self.name} has {len(self)} image(s), too few to hold out validation images: add more.")
+            raise DataError(f"{self.name} has {len(self)} image(s), too few to hold out validation images: add more")
         order = np.random.default_rng(0).permutation(len(self))
         return self.subset(np.sort(order[count:])), self.subset(np.sort(order[:count]))
 
     def with_condition(self, condition: Values | None) -> ImageSet:
-        """Returns the set with a condition for each image, which training and scoring hand to the model.
+        """Return the set with a condition for each image, which training and scoring hand to the model.
 
         Args:
-            condition: What a conditional model takes for the whole set: a tensor ``[N, ...]``, or a dict of them by
+            condition: what a conditional model takes for the whole set: a tensor `[N, ...]`, or a dict of them by
                 name.
 
         Raises:
-            DataError: If there are more or fewer than images.
+            DataError: if there are more or fewer than images.
         """
         given = {} if condition is None else condition if isinstance(condition, dict) else {"": condition}
         attached = {}
@@ -263,27 +263,27 @@ class ImageSet:
             try:
                 attached[name] = torch.as_tensor(values).detach().cpu()
             except (TypeError, ValueError, RuntimeError) as error:
-                raise DataError(f"{what} must be numbers, not {type(values).__name__}: convert them.") from error
+                raise DataError(f"{what} must be numbers, not {type(values).__name__}: convert them") from error
             count = len(attached[name]) if attached[name].ndim else 1
             if count != len(self) or not attached[name].ndim:
-                raise DataError(f"{count} {what} were given for {len(self)} images: give one for each.")
+                raise DataError(f"{count} {what} were given for {len(self)} images: give one for each")
         together = attached.get("", attached or None)
         return ImageSet(self._table, self._transform, self._rows, self._splits, together)
 
     def mutated(self, rate: float) -> ImageSet:
-        """Returns the set with sub-pixels replaced at random, anew for every `draw` of a batch.
+        """Return the set with sub-pixels replaced at random, anew for every `draw` of a batch.
 
         A model of such images knows what is common to all images and not what these show: it is the background model
         of the likelihood ratio (Ren et al. 2019; see `nextpixel.scoring.anomaly`).
 
         Args:
-            rate: Probability with which a sub-pixel is replaced by one of all levels, 0 to 1.
+            rate: probability with which a sub-pixel is replaced by one of all levels, 0 to 1.
 
         Raises:
-            DataError: If the rate is out of range.
+            DataError: if the rate is out of range.
         """
         if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
-            raise DataError(f"the mutation rate is {rate!r} and must be a number from 0 to 1.")
+            raise DataError(f"the mutation rate is {rate!r} and must be a number from 0 to 1")
         transform = replace(self._transform, mutation=float(rate))
         return ImageSet(self._table, transform, self._rows, self._splits, self.condition)
 
@@ -293,7 +293,7 @@ class ImageSet:
         return self._transform.mutation
 
     def condition_of(self, indices: Indices) -> Values | None:
-        """Returns the conditions of images, in the form they were given."""
+        """Return the conditions of images, in the form they were given."""
         positions = torch.from_numpy(self._positions(indices))
         if self.condition is None or isinstance(self.condition, torch.Tensor):
             return None if self.condition is None else self.condition[positions]
@@ -304,7 +304,7 @@ class ImageSet:
         return f"<ImageSet {self.name}: {len(self)} of {channels}x{height}x{width}, {self.levels} levels>"
 
     def _positions(self, indices: Indices) -> Labels:
-        """Turns any way to choose images into int64 ``[B]`` in 0..N-1."""
+        """Turn any way to choose images into int64 `[B]` in 0..N-1."""
         if isinstance(indices, slice):
             return np.arange(*indices.indices(len(self)), dtype=np.int64)
         given = indices.cpu().numpy() if isinstance(indices, torch.Tensor) else np.asarray(indices)

@@ -28,12 +28,12 @@ class Gathered:
     """What is known once every image has been read.
 
     Attributes:
-        shape: Of every image, ``(C, H, W)``.
-        layout: How they are arranged.
-        skipped: Name and reason of each file left out.
-        notes: What there is to say about the whole.
-        deep: How many files had more than eight bits a channel, used or not.
-        passing: Whether the system was the reason for leaving one out, which may be gone the next time.
+        shape: of every image, `(C, H, W)`.
+        layout: how they are arranged.
+        skipped: name and reason of each file left out.
+        notes: what there is to say about the whole.
+        deep: how many files had more than eight bits a channel, used or not.
+        passing: whether the system was the reason for leaving one out, which may be gone the next time.
     """
 
     shape: Shape
@@ -45,19 +45,19 @@ class Gathered:
 
 
 def ingest(source: Source, geometry: Geometry, keep: Callable[[Pixels], object], *, any_size: bool = False) -> Gathered:
-    """Reads every image of a source and hands those that can be used to a sink.
+    """Read every image of a source and hand those that can be used to a sink.
 
     Args:
-        source: Where the images come from.
-        geometry: What to do to each.
-        keep: Takes uint8 ``[C, H, W]``; called once an image, in the order they are read.
-        any_size: Whether heights and widths may differ; the channels may not.
+        source: where the images come from.
+        geometry: what to do to each.
+        keep: takes uint8 `[C, H, W]`; called once an image, in the order they are read.
+        any_size: whether heights and widths may differ; the channels may not.
 
     Returns:
         Shape, layout and what there is to say about the whole.
 
     Raises:
-        DataError: If no image can be used, shapes differ, or a value is not below the levels of the source.
+        DataError: if no image can be used, shapes differ, or a value is not below the levels of the source.
     """
     geometry.check_levels(source.levels, source.name)
     shapes: Counter[Shape] = Counter()
@@ -90,7 +90,7 @@ def ingest(source: Source, geometry: Geometry, keep: Callable[[Pixels], object],
         if source.levels < 256 and pixels.max() >= source.levels:
             raise DataError(
                 f"{where} holds the value {pixels.max()}, which {source.levels} levels do not have:"
-                " store greater levels or smaller values."
+                " store greater levels or smaller values"
             )
         if dark:
             brightest = max(brightest, int(pixels.max()))
@@ -116,13 +116,13 @@ def _note(remark: str, count: int) -> str:
 
 def _nothing(name: str, skipped: list[tuple[str, str]]) -> str:
     if not skipped:
-        return f"{name} holds no images: give a folder or an archive with files such as .png, .jpg or .webp."
+        return f"{name} holds no images: give a folder or an archive with files such as .png, .jpg or .webp"
     file, reason = min(skipped)
     if len(skipped) == 1:
-        return f"{name} holds no image that can be used: {file} {reason}, so convert or replace it."
+        return f"{name} holds no image that can be used: {file} {reason}, so convert or replace it"
     return (
         f"{name} holds no image that can be used: all {len(skipped)} were skipped,"
-        f" among them {file}, which {reason}, so convert or replace them."
+        f" among them {file}, which {reason}, so convert or replace them"
     )
 
 
@@ -153,5 +153,5 @@ def _mixed(name: str, shapes: Counter[Shape]) -> str:
     total = shapes.total()
     return (
         f"the images of {name} have different {what} ({'; '.join(found)}, among the {total} looked at):"
-        f" add {' and '.join(remedies)}."
+        f" add {' and '.join(remedies)}"
     )

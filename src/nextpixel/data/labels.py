@@ -14,15 +14,15 @@ MAX_LABEL = np.iinfo(np.int64).max
 
 
 def check_labels(values: NDArray[Any], count: int, where: str) -> Labels:
-    """Return labels as int64 ``[count]``.
+    """Return labels as int64 `[count]`.
 
     Args:
-        values: An array of integers (also of Python integers).
-        count: How many images there are.
-        where: What to call the source in errors.
+        values: an array of integers (also of Python integers).
+        count: how many images there are.
+        where: what to call the source in errors.
 
     Raises:
-        DataError: If they are not one whole number from 0 upwards for each image.
+        DataError: if they are not one whole number from 0 upwards for each image.
     """
     if values.ndim != 1 or len(values) != count:
         raise DataError(

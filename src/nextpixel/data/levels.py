@@ -24,12 +24,12 @@ class LevelTransform:
     """How stored integers become served ones.
 
     Attributes:
-        stored: Levels of the stored integers, 2..256.
-        served: Levels of the integers that batches hold, 2..``stored``.
-        binarize: How two levels are made, or None where they are not, or by quantising.
-        seed: Chooses among the stochastic binarisations.
-        notes: Sentences for the user.
-        mutation: Probability with which a served sub-pixel is replaced by any level, anew at every draw.
+        stored: levels of the stored integers, 2..256.
+        served: levels of the integers that batches hold, 2..`stored`.
+        binarize: how two levels are made, or None where they are not, or by quantising.
+        seed: chooses among the stochastic binarisations.
+        notes: sentences for the user.
+        mutation: probability with which a served sub-pixel is replaced by any level, anew at every draw.
     """
 
     stored: int
@@ -40,15 +40,15 @@ class LevelTransform:
     mutation: float = 0.0
 
     def apply(self, pixels: Pixels, indices: NDArray[np.int64], draw: int) -> Pixels:
-        """Turns stored images into served ones.
+        """Turn stored images into served ones.
 
         Args:
-            pixels: uint8 ``[B, C, H, W]`` below ``stored``.
-            indices: int64 ``[B]``: the place of each image in its whole source, which its noise depends on.
-            draw: Which redraw; matters only for dynamic binarisation and mutation.
+            pixels: uint8 `[B, C, H, W]` below `stored`.
+            indices: int64 `[B]`: the place of each image in its whole source, which its noise depends on.
+            draw: which redraw; matters only for dynamic binarisation and mutation.
 
         Returns:
-            uint8 ``[B, C, H, W]`` below ``served``.
+            uint8 `[B, C, H, W]` below `served`.
         """
         found = self._served(pixels, indices, draw)
         return self._mutated(found, indices, draw) if self.mutation else found
@@ -85,9 +85,9 @@ class LevelTransform:
 
 
 def level_table(levels: int) -> NDArray[np.uint8]:
-    """The values by which levels are shown, ``[levels]``.
+    """The values by which levels are shown, `[levels]`.
 
-    They are spread as evenly as can be such that reading the picture with ``levels`` gives the same integers back.
+    They are spread as evenly as can be such that reading the picture with `levels` gives the same integers back.
     """
     level = np.arange(levels)
     # Reading takes p for floor(p * levels / 256).
@@ -97,20 +97,20 @@ def level_table(levels: int) -> NDArray[np.uint8]:
 
 
 def plan(stored: int, levels: int | None, binarize: str | None, seed: int, where: str) -> LevelTransform:
-    """Decides how images of `stored` levels become what was asked for.
+    """Decide how images of `stored` levels become what was asked for.
 
     Args:
-        stored: Levels of the source.
-        levels: Levels asked for, or None for those of the source.
+        stored: levels of the source.
+        levels: levels asked for, or None for those of the source.
         binarize: "threshold", "stochastic", "dynamic" or None.
-        seed: For the two random binarisations, 0..2**64 - 1.
-        where: What to call the source in errors.
+        seed: for the two random binarisations, 0..2**64 - 1.
+        where: what to call the source in errors.
 
     Returns:
         The plan.
 
     Raises:
-        DataError: If the wishes are out of range or contradict each other.
+        DataError: if the wishes are out of range or contradict each other.
     """
     check_word("seed", seed)
     if levels is not None:
@@ -122,7 +122,7 @@ def plan(stored: int, levels: int | None, binarize: str | None, seed: int, where
     if levels > stored:
         raise DataError(
             f"{where} has {stored} levels, fewer than the {levels} asked for:"
-            f" leave out --levels (levels=None) or ask for at most {stored}."
+            f" leave out --levels (levels=None) or ask for at most {stored}"
         )
     return LevelTransform(stored, levels, None, seed, (f"quantised from {stored} to {levels} levels",))
 
@@ -130,10 +130,10 @@ def plan(stored: int, levels: int | None, binarize: str | None, seed: int, where
 def _plan_binary(stored: int, levels: int | None, binarize: str, seed: int) -> LevelTransform:
     kind = KINDS.get(binarize)
     if kind is None:
-        raise DataError(f"binarize={binarize!r} is not known: use 'threshold', 'stochastic' or 'dynamic'.")
+        raise DataError(f"binarize={binarize!r} is not known: use 'threshold', 'stochastic' or 'dynamic'")
     if levels not in (None, 2):
         raise DataError(
-            f"binarize={binarize!r} makes 2 levels and levels={levels} was asked for: leave one of them out."
+            f"binarize={binarize!r} makes 2 levels and levels={levels} was asked for: leave one of them out"
         )
     if stored == 2:
         return LevelTransform(2, 2, None, seed, (f"already of 2 levels, so {binarize} binarisation changed nothing",))
@@ -147,13 +147,13 @@ def _plan_binary(stored: int, levels: int | None, binarize: str, seed: int) -> L
 
 
 def check_levels(levels: object, what: str) -> int:
-    """Returns `levels` if it is an integer from 2 to 256, else raises `DataError` naming `what`."""
+    """Return `levels` if it is an integer from 2 to 256, else raise `DataError` naming `what`."""
     if not isinstance(levels, int) or isinstance(levels, bool) or not 2 <= levels <= 256:
-        raise DataError(f"{what} is {levels!r} and must be a whole number from 2 to 256.")
+        raise DataError(f"{what} is {levels!r} and must be a whole number from 2 to 256")
     return levels
 
 
 def check_word(what: str, value: object) -> None:
-    """Raises `DataError` unless `value` is an integer the random generator can take as it is."""
+    """Raise `DataError` unless `value` is an integer the random generator can take as it is."""
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or not 0 <= value < WORD:
-        raise DataError(f"{what} is {value!r} and must be a whole number from 0 to 2**64 - 1.")
+        raise DataError(f"{what} is {value!r} and must be a whole number from 0 to 2**64 - 1")

@@ -18,12 +18,12 @@ def as_image_set(images: Any, levels: int, name: str = "array") -> ImageSet:
     """Take images as a set.
 
     Args:
-        images: A set, which is returned as it is, or integers `[N, C, H, W]` as a tensor or an array.
-        levels: How many levels the integers of an array have.
-        name: Short name of an array.
+        images: a set, which is returned as it is, or integers `[N, C, H, W]` as a tensor or an array.
+        levels: how many levels the integers of an array have.
+        name: short name of an array.
 
     Raises:
-        InputError: They are neither, there are none, or a value is not below `levels`.
+        InputError: they are neither, there are none, or a value is not below `levels`.
     """
     if isinstance(images, ImageSet):
         return images

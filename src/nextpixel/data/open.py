@@ -34,40 +34,40 @@ def open_images(
     vectors: str | Path | NDArray[Any] | None = None,
     cache: str | Path | None = None,
 ) -> ImageSet:
-    """Opens images, wherever they come from. Nothing is lost unless asked for.
+    """Open images, wherever they come from. Nothing is lost unless asked for.
 
     Args:
-        source: A folder of images (``train``, ``valid`` and ``test`` below it are splits, other folders
-            classes; ``metadata.csv`` or ``.jsonl`` with ``file_name`` and ``label`` may give labels); a .zip
-            or .tar of the same; one image file; an .npz with ``images`` (and ``labels``, ``levels``,
-            ``label_names``); an .npy; an idx file or a folder of them; the folder of CIFAR-10's binary
-            version; a folder that `nextpixel.data.prepare` has written; a name (``digits``, ``mnist``,
-            ``fashion-mnist``, ``cifar10``); ``hf:NAME`` or ``hf:NAME:CONFIG`` for a set of the Hugging Face hub;
-            a uint8 array ``[N, H, W]`` or ``[N, H, W, C]``; or a data set in memory, of PyTorch, of Hugging Face or
+        source: a folder of images (`train`, `valid` and `test` below it are splits, other folders
+            classes; `metadata.csv` or `.jsonl` with `file_name` and `label` may give labels); a .zip
+            or .tar of the same; one image file; an .npz with `images` (and `labels`, `levels`,
+            `label_names`); an .npy; an idx file or a folder of them; the folder of CIFAR-10's binary
+            version; a folder that `nextpixel.data.prepare` has written; a name (`digits`, `mnist`,
+            `fashion-mnist`, `cifar10`); `hf:NAME` or `hf:NAME:CONFIG` for a set of the Hugging Face hub;
+            a uint8 array `[N, H, W]` or `[N, H, W, C]`; or a data set in memory, of PyTorch, of Hugging Face or
             your own, whose items are images or (image, label), or a dict of such data sets by split. Data sets are
             read once, in order, into a file; see `nextpixel.data.sources.dataset_source` for what an image may be.
-        split: Only this split; None for all images, in the order train, valid, test.
-        levels: Quantise to so many levels, ``floor(x * new / old)``.
-        binarize: Make two levels: "threshold" is 1 from half upwards, "stochastic" draws each sub-pixel once
-            with probability ``x / (old - 1)``, "dynamic" draws anew for every ``draw`` that
+        split: only this split; None for all images, in the order train, valid, test.
+        levels: quantise to so many levels, `floor(x * new / old)`.
+        binarize: make two levels: "threshold" is 1 from half upwards, "stochastic" draws each sub-pixel once
+            with probability `x / (old - 1)`, "dynamic" draws anew for every `draw` that
             `ImageSet.batch` is given.
-        seed: Chooses the draws, 0..2**64 - 1.
-        resize: ``(height, width)``: crop the middle to this aspect ratio, then resample.
+        seed: chooses the draws, 0..2**64 - 1.
+        resize: `(height, width)`: crop the middle to this aspect ratio, then resample.
         mode: "grey" for luminance, "rgb" for three channels.
-        drop_alpha: Discard alpha channels.
+        drop_alpha: discard alpha channels.
         depth: 8 to take the highest eight bits of files that have more, such as 12 or 16; they are left out otherwise.
-            ``levels`` implies it.
-        vectors: Numbers that belong to the images, ``[N, d]`` for all of the source: an .npz with ``vectors`` (and
-            perhaps ``names``, by which its rows are then matched), an .npy, or an array. None takes those of the
-            source itself, if there are any: ``vectors`` in an .npz, ``embeddings.npz`` in a folder, or the column
-            ``vector`` of its metadata.
-        cache: Folder for decoded images, instead of ``$NEXTPIXEL_CACHE`` or ``~/.cache/nextpixel``.
+            `levels` implies it.
+        vectors: numbers that belong to the images, `[N, d]` for all of the source: an .npz with `vectors` (and
+            perhaps `names`, by which its rows are then matched), an .npy, or an array. None takes those of the
+            source itself, if there are any: `vectors` in an .npz, `embeddings.npz` in a folder, or the column
+            `vector` of its metadata.
+        cache: folder for decoded images, instead of `$NEXTPIXEL_CACHE` or `~/.cache/nextpixel`.
 
     Returns:
         The images.
 
     Raises:
-        DataError: If the source cannot be read, its images do not fit together, or a wish cannot be met.
+        DataError: if the source cannot be read, its images do not fit together, or a wish cannot be met.
     """
     geometry = Geometry(drop_alpha, mode, resize, depth if levels is None else 8)
     folder = cache_folder(cache)
@@ -100,5 +100,5 @@ def _load(
 
 
 def _reopen(source: Any, geometry: Geometry, vectors: str | Path | NDArray[Any] | None, folder: Path) -> Table:
-    """Opens in a worker process what `open_images` has opened in the first."""
+    """Open in a worker process what `open_images` has opened in the first."""
     return _load(find_source(source, folder), source, geometry, vectors, folder)

@@ -32,14 +32,14 @@ class Stock:
     """All pictures of a source, one after another.
 
     Attributes:
-        name: Short name of the source.
-        pixels: uint8, the sub-pixels of all pictures, each as ``[C, H, W]``; mapped from a file where there is one.
-        channels: Of every picture.
-        sizes: int64 ``[N, 2]``: height and width of each.
-        names: Relative file name of each, or None where they have none.
-        skipped: Name and reason of each file left out.
-        notes: Sentences for the user.
-        wishes: How they were asked for, by the names of the options of `nextpixel.open_images`.
+        name: short name of the source.
+        pixels: uint8, the sub-pixels of all pictures, each as `[C, H, W]`; mapped from a file where there is one.
+        channels: of every picture.
+        sizes: int64 `[N, 2]`: height and width of each.
+        names: relative file name of each, or None where they have none.
+        skipped: name and reason of each file left out.
+        notes: sentences for the user.
+        wishes: how they were asked for, by the names of the options of `nextpixel.open_images`.
     """
 
     name: str
@@ -53,20 +53,20 @@ class Stock:
 
     @functools.cached_property
     def ends(self) -> NDArray[np.int64]:
-        """int64 ``[N + 1]``: where each picture begins in `pixels`, and the last one ends."""
+        """int64 `[N + 1]`: where each picture begins in `pixels`, and the last one ends."""
         return np.concatenate([[0], np.cumsum(self.channels * self.sizes.prod(axis=1))])
 
 
 class Pictures:
     """Pictures of any sizes, with the same channels and levels; `nextpixel.open_pictures` makes them.
 
-    ``len(p)``; ``p[i]`` is uint8 ``[C, H, W]``. Sub-pixels stay on disk until they are asked for.
+    `len(p)`; `p[i]` is uint8 `[C, H, W]`. Sub-pixels stay on disk until they are asked for.
 
     Args:
-        stock: All pictures of the source.
-        transform: How stored integers become served ones.
-        rows: int64 ``[N]``: which pictures of the source the set holds, in order.
-        splits: Names and sizes of the parts that the rows are made of, in order.
+        stock: all pictures of the source.
+        transform: how stored integers become served ones.
+        rows: int64 `[N]`: which pictures of the source the set holds, in order.
+        splits: names and sizes of the parts that the rows are made of, in order.
     """
 
     condition = labels = label_names = None
@@ -92,14 +92,14 @@ class Pictures:
         """Read a part of a picture, and nothing else of it.
 
         Args:
-            index: Which picture, from 0.
-            top: First row.
-            left: First column.
-            height: Number of rows.
-            width: Number of columns.
+            index: which picture, from 0.
+            top: first row.
+            left: first column.
+            height: number of rows.
+            width: number of columns.
 
         Returns:
-            uint8 ``[C, height, width]``, a copy.
+            uint8 `[C, height, width]`, a copy.
         """
         row = int(self._rows[index])
         start, end = self._stock.ends[row : row + 2]
@@ -121,12 +121,12 @@ class Pictures:
 
     @property
     def sizes(self) -> NDArray[np.int64]:
-        """int64 ``[N, 2]``: height and width of each picture."""
+        """int64 `[N, 2]`: height and width of each picture."""
         return self._stock.sizes[self._rows]
 
     @property
     def sub_pixels(self) -> NDArray[np.int64]:
-        """int64 ``[N]``: number of sub-pixels of each picture."""
+        """int64 `[N]`: number of sub-pixels of each picture."""
         sub_pixels: NDArray[np.int64] = self.channels * self.sizes.prod(axis=1)
         return sub_pixels
 
@@ -176,7 +176,7 @@ class Pictures:
         """Return one split.
 
         Raises:
-            DataError: There is none of that name; the message lists those there are.
+            DataError: there is none of that name; the message lists those there are.
         """
         if name not in self._splits:
             there = f"it has {', '.join(self._splits)}" if self._splits else "it has none, so leave --split out"
@@ -189,17 +189,17 @@ class Pictures:
         return self.subset(np.arange(start, start + self._splits[name]))
 
     def subset(self, indices: NDArray[np.int64]) -> Pictures:
-        """Return the pictures at some places, int64 ``[M]`` in 0..N-1, as a set."""
+        """Return the pictures at some places, int64 `[M]` in 0..N-1, as a set."""
         return Pictures(self._stock, self._transform, self._rows[indices], {})
 
     def hold_out(self, fraction: float) -> tuple[Pictures, Pictures]:
         """Divide the set in two, the second for validation; always in the same way, so that runs can be compared.
 
         Args:
-            fraction: The part that is held out, rounded to whole pictures, of which it is at least one.
+            fraction: the part that is held out, rounded to whole pictures, of which it is at least one.
 
         Raises:
-            DataError: That leaves no picture to train on.
+            DataError: that leaves no picture to train on.
         """
         count = max(1, round(fraction * len(self)))
         if count >= len(self):
@@ -228,19 +228,19 @@ def open_pictures(
     They are decoded once, into a file that is mapped into memory, so that a set may be larger than memory.
 
     Args:
-        source: Whatever `nextpixel.open_images` takes; most of all a folder or an archive of pictures.
-        split: Only this split; None for all pictures, in the order train, valid, test.
-        levels: Quantise to this many levels, ``floor(x * new / old)``.
+        source: whatever `nextpixel.open_images` takes; most of all a folder or an archive of pictures.
+        split: only this split; None for all pictures, in the order train, valid, test.
+        levels: quantise to this many levels, `floor(x * new / old)`.
         mode: "grey" for luminance, "rgb" for three channels; needed where a source has both.
-        drop_alpha: Discard alpha channels.
+        drop_alpha: discard alpha channels.
         depth: 8 to take the highest eight bits of files that have more; they are left out otherwise.
-        cache: Folder for the decoded pictures, instead of ``$NEXTPIXEL_CACHE`` or the system's folder for caches.
+        cache: folder for the decoded pictures, instead of `$NEXTPIXEL_CACHE` or the system's folder for caches.
 
     Returns:
         The pictures.
 
     Raises:
-        DataError: The source cannot be read, its pictures have different channels, or a wish cannot be met.
+        DataError: the source cannot be read, its pictures have different channels, or a wish cannot be met.
     """
     geometry = Geometry(drop_alpha, mode, None, depth if levels is None else 8)
     folder = cache_folder(cache)

@@ -62,32 +62,32 @@ def prepare(
     cache: str | Path | None = None,
     progress: Progress = SILENT,
 ) -> ImageSet:
-    """Writes images as a prepared set, which `nextpixel.open_images` opens at once.
+    """Write images as a prepared set, which `nextpixel.open_images` opens at once.
 
     Images are read one after another and never held together, so that a source may be larger than memory; of a source
     of files the names are held. The folder is written whole or not at all.
 
     Args:
-        source: Whatever `nextpixel.open_images` takes; also a data set that can only be iterated over.
-        out: An empty or a new folder, not inside the source.
-        levels: As in `nextpixel.open_images`; here the result is stored.
-        binarize: Likewise; "dynamic" cannot be stored.
-        seed: Likewise.
-        resize: Likewise.
-        mode: Likewise.
-        drop_alpha: Likewise.
-        depth: Likewise.
-        vectors: Likewise.
-        shard_mb: Size of the files of images in units of 10^6 bytes, at least 1; a file holds at least one image.
-        cache: Likewise; sets known by name may lie there.
-        progress: Hears of the progress.
+        source: whatever `nextpixel.open_images` takes; also a data set that can only be iterated over.
+        out: an empty or a new folder, not inside the source.
+        levels: as in `nextpixel.open_images`; here the result is stored.
+        binarize: likewise; "dynamic" cannot be stored.
+        seed: likewise.
+        resize: likewise.
+        mode: likewise.
+        drop_alpha: likewise.
+        depth: likewise.
+        vectors: likewise.
+        shard_mb: size of the files of images in units of 10^6 bytes, at least 1; a file holds at least one image.
+        cache: likewise; sets known by name may lie there.
+        progress: hears of the progress.
 
     Returns:
         The prepared set, opened.
 
     Raises:
-        DataError: If the source cannot be read, its images do not fit together, or a wish cannot be met.
-        InputError: If the folder is not new or cannot be written.
+        DataError: if the source cannot be read, its images do not fit together, or a wish cannot be met.
+        InputError: if the folder is not new or cannot be written.
     """
     out, geometry, folder = (
         Path(out),
@@ -96,13 +96,13 @@ def prepare(
     )
     check_new_folder(out)
     if isinstance(source, str | Path) and out.resolve().is_relative_to(Path(source).resolve()):
-        raise DataError(f"{out} lies inside {source}: its files would become data; choose another folder.")
+        raise DataError(f"{out} lies inside {source}: its files would become data; choose another folder")
     if not isinstance(shard_mb, int) or isinstance(shard_mb, bool) or not 1 <= shard_mb <= 1 << 20:
-        raise DataError(f"the size of a shard is {shard_mb!r} and must be a whole number of megabytes from 1.")
+        raise DataError(f"the size of a shard is {shard_mb!r} and must be a whole number of megabytes from 1")
     if binarize == "dynamic":
         raise DataError(
             "dynamic binarisation draws anew at every use and cannot be stored: prepare the images without it and"
-            " give it when they are used."
+            " give it when they are used"
         )
     found = find_source(source, folder)
     transform = plan(found.levels, levels, binarize, seed, found.name)
@@ -154,12 +154,12 @@ def prepare(
 
 
 class _Writer:
-    """Appends images to shards.
+    """The shards being written, to which images are appended.
 
     Args:
-        folder: Where they go.
-        shard_bytes: About how large they are.
-        transform: What happens to the integers; a stochastic binarisation is left for later, since it depends on the
+        folder: where they go.
+        shard_bytes: about how large they are.
+        transform: what happens to the integers; a stochastic binarisation is left for later, since it depends on the
             final order.
     """
 
@@ -190,7 +190,7 @@ class _Writer:
             self._file.close()
 
     def append(self, image: Pixels) -> None:
-        """Takes one image ``[C, H, W]``, all of one shape."""
+        """Take one image `[C, H, W]`, all of one shape."""
         if not self.shard_images:
             self.shape = image.shape
             self.shard_images = shard_images_for(self._shard_bytes, image.size)
@@ -200,7 +200,7 @@ class _Writer:
             self._flush()
 
     def blocks(self) -> Iterator[tuple[np.memmap[Any, Any], slice]]:
-        """Maps block after block of the finished shards, to be changed; and which images it holds."""
+        """Map block after block of the finished shards, to be changed; and which images it holds."""
         for number in range(-(-self.count // self.shard_images)):
             first = number * self.shard_images
             shape = (min(self.shard_images, self.count - first), *self.shape)
@@ -223,7 +223,7 @@ class _Writer:
             self._end_shard()
 
     def _end_shard(self) -> None:
-        """Writes the header, now that the number of images is known, and closes the file."""
+        """Write the header, now that the number of images is known, and close the file."""
         assert self._file is not None
         with self._file as file:
             self._file = None
@@ -245,7 +245,7 @@ def _header(shape: tuple[int, ...]) -> bytes:
 
 
 def _draw_bits(writer: _Writer, layout: Layout, transform: LevelTransform) -> None:
-    """Binarises the shards by chance: the bits of an image depend on its place in the final order."""
+    """Binarise the shards by chance: the bits of an image depend on its place in the final order."""
     places = np.arange(writer.count)
     if layout.order is not None:
         places[layout.order] = np.arange(writer.count)
@@ -255,7 +255,7 @@ def _draw_bits(writer: _Writer, layout: Layout, transform: LevelTransform) -> No
 
 
 def _write_arrays(folder: Path, layout: Layout) -> None:
-    """Writes what lies beside the images."""
+    """Write what lies beside the images."""
     arrays: dict[str, NDArray[Any]] = {}
     if layout.labels is not None:
         arrays[LABELS] = layout.labels

@@ -17,15 +17,15 @@ class Reading:
     """How images are read. Nothing is resized, recoloured or quantised unless asked for.
 
     Attributes:
-        levels: Quantise to so many levels, floor(x * new / old).
-        binarize: Make two levels. threshold: half and above is 1. stochastic: drawn once with the brightness as
+        levels: quantise to so many levels, floor(x * new / old).
+        binarize: make two levels. threshold: half and above is 1. stochastic: drawn once with the brightness as
             probability. dynamic: drawn anew each time, which is another task.
         resize: HxW: crop the middle to this aspect ratio, then resample.
-        mode: Convert to grey or rgb.
-        drop_alpha: Discard alpha channels.
+        mode: convert to grey or rgb.
+        drop_alpha: discard alpha channels.
         depth: 8: of files of 12 or 16 bits a channel take the highest 8. `levels` implies it; otherwise such files are
             left out.
-        binarize_seed: Seed of the draws of --binarize.
+        binarize_seed: seed of the draws of --binarize.
     """
 
     levels: int | None = None
@@ -57,9 +57,9 @@ class Reading:
         """Tell how images were read, preparation included.
 
         Args:
-            wishes: The options of `nextpixel.open_images`, as `wishes` returns them.
-            prepared: What `nextpixel.prepare` did to the images before; empty if nothing.
-            binarize: Which binarisation is in force.
+            wishes: the options of `nextpixel.open_images`, as `wishes` returns them.
+            prepared: what `nextpixel.prepare` did to the images before; empty if nothing.
+            binarize: which binarisation is in force.
         """
         plain = cls().wishes()
         changed = {name: value for name, value in wishes.items() if value != plain[name]}

@@ -14,15 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 Pixels = NDArray[np.uint8]
-"""uint8, ``[C, H, W]`` for one image and ``[N, C, H, W]`` for many."""
+"""uint8, `[C, H, W]` for one image and `[N, C, H, W]` for many."""
 
 
 class Stored(Protocol):
-    """Images ``[N, C, H, W]`` wherever they lie: an array, a mapped file, or files that are read when asked."""
+    """Images `[N, C, H, W]` wherever they lie: an array, a mapped file, or files that are read when asked."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """``(N, C, H, W)``."""
+        """`(N, C, H, W)`."""
         ...
 
     def __len__(self) -> int:
@@ -30,7 +30,7 @@ class Stored(Protocol):
         ...
 
     def __getitem__(self, rows: NDArray[np.int64], /) -> Any:
-        """The images at some places, uint8 ``[B, C, H, W]``, in the order of the places."""
+        """The images at some places, uint8 `[B, C, H, W]`, in the order of the places."""
         ...
 
 
@@ -49,10 +49,10 @@ class Picture:
     """One image as it was stored.
 
     Attributes:
-        name: Relative file name, or None where images have no names.
-        pixels: uint8 ``[C, H, W]``.
-        remarks: What was done to it, as the end of a sentence that starts "3 images"; may hold ``{their}``.
-        bits: Bits a channel of its file; of more than 8 the pixels are the highest 8.
+        name: relative file name, or None where images have no names.
+        pixels: uint8 `[C, H, W]`.
+        remarks: what was done to it, as the end of a sentence that starts "3 images"; may hold `{their}`.
+        bits: bits a channel of its file; of more than 8 the pixels are the highest 8.
     """
 
     name: str | None
@@ -66,9 +66,9 @@ class Rejected:
     """One image file that cannot be used without loss, or at all, and why.
 
     Attributes:
-        name: Relative file name.
-        reason: Why, as the end of a sentence that starts with the name.
-        passing: Whether the system is the reason, which may be gone the next time.
+        name: relative file name.
+        reason: why, as the end of a sentence that starts with the name.
+        passing: whether the system is the reason, which may be gone the next time.
     """
 
     name: str
@@ -81,15 +81,15 @@ class Layout:
     """How the images that were read are arranged.
 
     Attributes:
-        splits: Name and number of images of each split, in order; empty when there are none.
-        labels: int64 ``[N]`` in final order, -1 where an image of a split without labels has none; or None.
-        label_names: Names of labels 0, 1, ..., or None.
-        vectors: float32 ``[N, d]`` in final order, or None.
-        names: Relative file names in final order, or None.
-        order: int64 ``[N]``: for each image in final order, which of those read it is; None if as read.
-        notes: Sentences for the user.
-        labels_error: Why the labels that lie with the images cannot be used, or None.
-        vectors_error: Likewise of vectors.
+        splits: name and number of images of each split, in order; empty when there are none.
+        labels: int64 `[N]` in final order, -1 where an image of a split without labels has none; or None.
+        label_names: names of labels 0, 1, ..., or None.
+        vectors: float32 `[N, d]` in final order, or None.
+        names: relative file names in final order, or None.
+        order: int64 `[N]`: for each image in final order, which of those read it is; None if as read.
+        notes: sentences for the user.
+        labels_error: why the labels that lie with the images cannot be used, or None.
+        vectors_error: likewise of vectors.
     """
 
     splits: dict[str, int] = field(default_factory=dict)
@@ -107,8 +107,8 @@ class Source(Protocol):
     """A place that images come from.
 
     Attributes:
-        name: Short name for people, never an absolute path.
-        levels: How many levels the integers have, 2..256.
+        name: short name for people, never an absolute path.
+        levels: how many levels the integers have, 2..256.
     """
 
     name: str
@@ -124,13 +124,13 @@ class Source(Protocol):
         ...
 
     def direct(self) -> Stored | None:
-        """All images ``[N, C, H, W]`` where they can be had without reading them, else None."""
+        """All images `[N, C, H, W]` where they can be had without reading them, else None."""
         ...
 
     def stream(self) -> Iterator[Picture | Rejected]:
-        """Yields every image once."""
+        """Yield every image once."""
         ...
 
     def layout(self, kept: Sequence[str | None], rejected: Sequence[str]) -> Layout:
-        """Arranges the images that `stream` yielded, given their names in the order they came."""
+        """Arrange the images that `stream` yielded, given their names in the order they came."""
         ...

@@ -28,17 +28,17 @@ class Table:
     """The images of a whole source.
 
     Attributes:
-        name: Short name of the source.
-        pixels: uint8 ``[N, C, H, W]`` in the order stored; often mapped or read from files.
-        levels: Levels of the stored integers.
-        layout: How the images are arranged.
-        skipped: Name and reason of each file left out.
-        notes: Sentences for the user.
-        reopen: Makes the same table in another process, where mapped pixels cannot be sent.
-        reopen_pixels: Likewise the pixels alone, of what was read once and must not be read anew.
-        prepared: What `nextpixel.data.prepare` did to the images, by the names of its options.
-        wishes: How the images were asked for, by the names of the options of `nextpixel.open_images`.
-        digest: Tells the images and labels from all others where that is known without reading them, else None.
+        name: short name of the source.
+        pixels: uint8 `[N, C, H, W]` in the order stored; often mapped or read from files.
+        levels: levels of the stored integers.
+        layout: how the images are arranged.
+        skipped: name and reason of each file left out.
+        notes: sentences for the user.
+        reopen: makes the same table in another process, where mapped pixels cannot be sent.
+        reopen_pixels: likewise the pixels alone, of what was read once and must not be read anew.
+        prepared: what `nextpixel.data.prepare` did to the images, by the names of its options.
+        wishes: how the images were asked for, by the names of the options of `nextpixel.open_images`.
+        digest: tells the images and labels from all others where that is known without reading them, else None.
     """
 
     name: str
@@ -66,16 +66,16 @@ def load_table(source: Source, geometry: Geometry, folder: Path) -> Table:
     """Make the images of a source available.
 
     Args:
-        source: Where they come from.
-        geometry: What to do to each.
-        folder: Where caches lie.
+        source: where they come from.
+        geometry: what to do to each.
+        folder: where caches lie.
 
     Returns:
         The table: the source's own array where nothing has to be done to it, else from the cache, which is
         built if need be.
 
     Raises:
-        DataError: The images cannot be read or the cache cannot be written.
+        DataError: the images cannot be read or the cache cannot be written.
     """
     direct = source.direct()
     if direct is not None and geometry.leaves(direct.shape[1:]):
@@ -143,10 +143,10 @@ class TemporaryPixels:
     """A file that is removed once nothing in the process that made it needs it; other processes may map it until then.
 
     Args:
-        folder: Where it lies.
+        folder: where it lies.
 
     Raises:
-        DataError: It cannot be made.
+        DataError: it cannot be made.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -177,7 +177,7 @@ def _remove(stack: contextlib.ExitStack, owner: int) -> None:
 
 
 def _mapped(file: TemporaryPixels | _Borrowed, shape: tuple[int, ...]) -> Pixels:
-    """Map images that lie in a temporary file, ``[N, *shape]``."""
+    """Map images that lie in a temporary file, `[N, *shape]`."""
     try:
         return np.asarray(np.memmap(file.path, np.uint8, "r")).reshape(-1, *shape)
     except OSError as error:
@@ -248,7 +248,7 @@ def _from_record(name: str, pixels: Pixels, record: Record, path: Path) -> Table
 
 
 def name_labels(layout: Layout, names: tuple[str, ...]) -> Layout:
-    """Gives names to labels that have none, where there are labels and enough names."""
+    """Give names to labels that have none, where there are labels and enough names."""
     if layout.labels is None or layout.label_names is not None or layout.labels.max() >= len(names):
         return layout
     return replace(layout, label_names=names)

@@ -13,12 +13,12 @@ class Likelihood:
     """Mean negative log-likelihood of a set of images; lower is better.
 
     Attributes:
-        images: Number of images.
-        nats: Mean of `-log_prob`, nats per image.
-        nats_standard_error: Standard error of that mean over the images; 0 for one image, of which none can be told.
+        images: number of images.
+        nats: mean of `-log_prob`, nats per image.
+        nats_standard_error: standard error of that mean over the images; 0 for one image, of which none can be told.
         bits_per_dim: `nats / (C*H*W*ln 2)`.
-        bits_per_dim_standard_error: Its standard error.
-        by_sub_pixel: Whether the images have different sizes; the bits are then those of all images together, divided
+        bits_per_dim_standard_error: its standard error.
+        by_sub_pixel: whether the images have different sizes; the bits are then those of all images together, divided
             by all their sub-pixels, so that a large image counts for more than a small one.
     """
 
@@ -33,7 +33,7 @@ class Likelihood:
         """Refuse figures that no images can have.
 
         Raises:
-            ValueError: There are no images, or an error is negative.
+            ValueError: there are no images, or an error is negative.
         """
         if self.images < 1:
             raise ValueError(f"a likelihood is of at least one image, not of {self.images}")
@@ -46,7 +46,7 @@ class Likelihood:
 
         Args:
             nats: `[N]`, each `-log_prob`.
-            dimensions: Sub-pixels of each image; `[N]` where they differ.
+            dimensions: sub-pixels of each image; `[N]` where they differ.
         """
         if isinstance(dimensions, Tensor):
             return cls._of_sizes(nats.double(), dimensions.double())

@@ -27,8 +27,8 @@ class HeldOut:
     """Which part of a set was held out for validation, so that it can be found again.
 
     Attributes:
-        fraction: The part of the images, between 0 and 1.
-        fingerprint: Of the whole set; see `nextpixel.ImageSet.fingerprint`.
+        fraction: the part of the images, between 0 and 1.
+        fingerprint: of the whole set; see `nextpixel.ImageSet.fingerprint`.
     """
 
     fraction: float
@@ -38,7 +38,7 @@ class HeldOut:
         """Refuse a part that is none.
 
         Raises:
-            ValueError: The fraction is not between 0 and 1.
+            ValueError: the fraction is not between 0 and 1.
         """
         if not 0 < self.fraction < 1:
             raise ValueError(f"the part that was held out must be between 0 and 1, not {self.fraction}")
@@ -49,9 +49,9 @@ class Validation:
     """One validation in the course of a training.
 
     Attributes:
-        step: Steps that were done, from 0.
-        seconds: Seconds that the run had taken.
-        nats: Mean nats per image of the validation images.
+        step: steps that were done, from 0.
+        seconds: seconds that the run had taken.
+        nats: mean nats per image of the validation images.
     """
 
     step: int
@@ -62,7 +62,7 @@ class Validation:
         """Refuse what no run logs.
 
         Raises:
-            ValueError: The step or the seconds are negative.
+            ValueError: the step or the seconds are negative.
         """
         if self.step < 0 or not self.seconds >= 0:
             raise ValueError(f"a validation is at a step and at seconds from 0, not at {self.step} and {self.seconds}")
@@ -73,32 +73,32 @@ class TrainingRecord:
     """What is known of how a model came to be; None or empty where nothing is.
 
     Attributes:
-        name: What the model is called.
-        images: How its images were read; other images of the model are read likewise.
-        data: Name, number and fingerprint of the training images.
-        held_out: Which part of them was held out for validation.
-        binarisation: How two levels were made.
-        mutation: The part of the sub-pixels that was replaced at random, 0 to 1, in a background model.
-        recipe: Name and version of the recipe, and in what it was not followed.
-        command: The command that trained the model.
-        begun: The model whose weights it began with, and how long that was trained.
-        settings: The training settings by name.
-        trained: How long it was trained, in words.
-        hardware: On what.
-        library: Name and version of the library.
-        validation: Name and likelihood of the validation images, in words.
-        likelihood: Of all validation images under these weights.
-        quantiles: Evenly spaced quantiles of the nats of the validation images, in ascending order.
-        validations: The validations in the course of the training.
-        storage: In what type the weights are stored, and what that changes.
-        parameters: How many there are.
-        protocol: What the integers of the images are, which likelihoods depend on.
-        evaluated_by: The command that gives the likelihood again.
-        causality: What `nextpixel check` found.
-        samples: What the picture of samples shows.
-        limits: What the model is no good for.
-        intended_use: What it is for.
-        notes: Entries that this version does not know, of a record from before records had a version.
+        name: what the model is called.
+        images: how its images were read; other images of the model are read likewise.
+        data: name, number and fingerprint of the training images.
+        held_out: which part of them was held out for validation.
+        binarisation: how two levels were made.
+        mutation: the part of the sub-pixels that was replaced at random, 0 to 1, in a background model.
+        recipe: name and version of the recipe, and in what it was not followed.
+        command: the command that trained the model.
+        begun: the model whose weights it began with, and how long that was trained.
+        settings: the training settings by name.
+        trained: how long it was trained, in words.
+        hardware: on what.
+        library: name and version of the library.
+        validation: name and likelihood of the validation images, in words.
+        likelihood: of all validation images under these weights.
+        quantiles: evenly spaced quantiles of the nats of the validation images, in ascending order.
+        validations: the validations in the course of the training.
+        storage: in what type the weights are stored, and what that changes.
+        parameters: how many there are.
+        protocol: what the integers of the images are, which likelihoods depend on.
+        evaluated_by: the command that gives the likelihood again.
+        causality: what `nextpixel check` found.
+        samples: what the picture of samples shows.
+        limits: what the model is no good for.
+        intended_use: what it is for.
+        notes: entries that this version does not know, of a record from before records had a version.
     """
 
     name: str | None = None
@@ -132,7 +132,7 @@ class TrainingRecord:
         """Refuse figures that no training has.
 
         Raises:
-            ValueError: A figure is out of its range.
+            ValueError: a figure is out of its range.
         """
         if self.mutation is not None and not 0 <= self.mutation <= 1:
             raise ValueError(f"mutation must be from 0 to 1, not {self.mutation}")
@@ -153,10 +153,10 @@ class TrainingRecord:
         """Read a record, every entry of which must be of its type and in its range.
 
         Args:
-            entries: What `to_json` returned, or a record from before there were versions.
+            entries: what `to_json` returned, or a record from before there were versions.
 
         Raises:
-            ValueError: An entry is unknown, of another type or out of range, or the version is a newer one. The
+            ValueError: an entry is unknown, of another type or out of range, or the version is a newer one. The
                 message is a phrase that follows the name of the file.
         """
         known = {entry.name for entry in fields(cls)} - {"notes"}

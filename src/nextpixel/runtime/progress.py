@@ -19,12 +19,12 @@ class Status:
     """Where a training run stands.
 
     Attributes:
-        step: Steps done.
-        progress: Part of the run done, 0 to 1.
-        bits_per_dim: Of the last training batches.
-        images_per_second: Over the last seconds.
-        seconds_left: Estimated.
-        valid: Bits per dimension of the last validation; None before the first.
+        step: steps done.
+        progress: part of the run done, 0 to 1.
+        bits_per_dim: of the last training batches.
+        images_per_second: over the last seconds.
+        seconds_left: estimated.
+        valid: bits per dimension of the last validation; None before the first.
     """
 
     step: int
@@ -43,8 +43,8 @@ class Progress:
         """Follow one part of the work, while the block runs.
 
         Args:
-            description: What is done, in a word or two.
-            total: How much there is to do; None where that is not known.
+            description: what is done, in a word or two.
+            total: how much there is to do; None where that is not known.
 
         Yields:
             The function that is called with how much more is done.

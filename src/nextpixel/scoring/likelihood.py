@@ -76,7 +76,7 @@ def check_pictures(model: ImageModel, pictures: Pictures) -> None:
     """Refuse pictures that a model cannot take as they are.
 
     Raises:
-        InputError: With the remedy.
+        InputError: with the remedy.
     """
     if not model.any_size or model.needs_condition:
         raise InputError(

@@ -48,32 +48,32 @@ def train(
     (metrics.jsonl), sample grids, and the checkpoint from which an interrupted run goes on to the same bits.
 
     Args:
-        model: An untrained model of `nextpixel.build`, whose weights are random as PyTorch's seed says, or a trained
+        model: an untrained model of `nextpixel.build`, whose weights are random as PyTorch's seed says, or a trained
             one, whose training then begins anew from its weights. It is trained in place, on the device of the
             settings; its weights are those of the last step, and the best ones are in `out`.
-        images: The training images: a set, or integers `[N, C, H, W]` below the model's levels as an array or a
+        images: the training images: a set, or integers `[N, C, H, W]` below the model's levels as an array or a
             tensor. Of a set with splits those of `train` are taken. A conditional model takes its conditions from the
             labels and vectors of the set, or those of `ImageSet.with_condition`. With a `crop` in the settings,
             pictures of any sizes, of `nextpixel.open_pictures`.
-        out: The run folder: a new or an empty one, or that of the run to resume.
-        valid: Images to validate on. None takes the split `valid` of `images`, or holds out a part of them, always
+        out: the run folder: a new or an empty one, or that of the run to resume.
+        valid: images to validate on. None takes the split `valid` of `images`, or holds out a part of them, always
             the same one.
-        settings: How to train.
-        resume: Go on from the checkpoint in `out`, if there is one.
-        valid_fraction: The part of the images that is held out where there are no validation images, 0 to 1.
-        recipe: What the model card says of the recipe that the settings follow.
-        command: What the model card says of the command that trained the model.
-        progress: Hears of the progress; None shows bars and notes on the standard error, `Progress()` nothing.
+        settings: how to train.
+        resume: go on from the checkpoint in `out`, if there is one.
+        valid_fraction: the part of the images that is held out where there are no validation images, 0 to 1.
+        recipe: what the model card says of the recipe that the settings follow.
+        command: what the model card says of the command that trained the model.
+        progress: hears of the progress; None shows bars and notes on the standard error, `Progress()` nothing.
 
     Returns:
         The likelihood of all validation images under the best weights.
 
     Raises:
-        TrainingError: The run cannot start, is out of memory, or its loss is no longer finite.
-        InputError: The images do not fit the model.
-        DataError: There are too few images to hold out some.
-        ProcessError: Another process of the run is gone.
-        Interrupted: Ctrl-C, SIGTERM or SIGHUP; the checkpoint is written. It is a `TrainingError`.
+        TrainingError: the run cannot start, is out of memory, or its loss is no longer finite.
+        InputError: the images do not fit the model.
+        DataError: there are too few images to hold out some.
+        ProcessError: another process of the run is gone.
+        Interrupted: ctrl-C, SIGTERM or SIGHUP; the checkpoint is written. It is a `TrainingError`.
     """
     check_model(model)
     progress = TerminalProgress() if progress is None else progress
@@ -106,10 +106,10 @@ class _Prepared(NamedTuple):
     """What a run needs of its images.
 
     Attributes:
-        training: The images, or pictures, to train on.
-        drawn: What steps draw from them.
-        valid: What is validated on.
-        held_out: Which part of one set that is.
+        training: the images, or pictures, to train on.
+        drawn: what steps draw from them.
+        valid: what is validated on.
+        held_out: which part of one set that is.
     """
 
     training: ImageSet | Pictures

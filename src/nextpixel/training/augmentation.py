@@ -24,8 +24,8 @@ def downscaling(generator: np.random.Generator, most: float) -> float:
     """Draw by how much a picture is made smaller: not at all for one crop in four, else by a random factor.
 
     Args:
-        generator: Where the draws come from.
-        most: The factor at which the picture is as small as the crop, at least 1.
+        generator: where the draws come from.
+        most: the factor at which the picture is as small as the crop, at least 1.
 
     Returns:
         The factor, from 1 to `most` and `MOST_DOWNSCALING`; its logarithm is uniform.
@@ -38,10 +38,10 @@ def downscale(generator: np.random.Generator, region: Pixels, height: int, width
     """Resample a region by a random kernel: box, bilinear, bicubic or Lanczos.
 
     Args:
-        generator: Where the draw comes from.
+        generator: where the draw comes from.
         region: uint8 `[C, H, W]`, at least as large as the result.
-        height: Of the result.
-        width: Of the result.
+        height: of the result.
+        width: of the result.
 
     Returns:
         uint8 `[C, height, width]`.
@@ -56,7 +56,7 @@ def add_noise(generator: np.random.Generator, pixels: Pixels) -> Pixels:
     """Add noise as a sensor has it: its variance grows with the brightness. One crop in two stays as it is.
 
     Args:
-        generator: Where the draws come from.
+        generator: where the draws come from.
         pixels: uint8 `[C, H, W]` of 256 levels.
 
     Returns:

@@ -25,9 +25,9 @@ class Weights(TypedDict):
     """What moves in every step.
 
     Attributes:
-        model: The state of the model by name.
-        average: The state of the moving average of its weights.
-        optimizer: The state of the optimiser.
+        model: the state of the model by name.
+        average: the state of the moving average of its weights.
+        optimizer: the state of the optimiser.
     """
 
     model: dict[str, Any]
@@ -39,9 +39,9 @@ class State(Weights):
     """All that the next step depends on.
 
     Attributes:
-        step: Steps done, from 0.
-        seconds: Seconds that the run has taken, from 0.
-        best: The least nats per image in a validation; None before the first.
+        step: steps done, from 0.
+        seconds: seconds that the run has taken, from 0.
+        best: the least nats per image in a validation; None before the first.
     """
 
     step: int
@@ -115,7 +115,7 @@ def _checked(state: Any) -> State:
     """Return the state of a run if it is one, each entry of its type and in its range.
 
     Raises:
-        ValueError: It is not.
+        ValueError: it is not.
     """
     if not isinstance(state, dict) or set(state) != set(State.__annotations__):
         raise ValueError("other entries than those of a run")

@@ -26,13 +26,13 @@ class Crops:
     A picture counts as many images as crops cover it, so that all parts of all pictures are drawn equally often.
 
     Args:
-        pictures: The pictures; those smaller than a crop are left out.
-        size: Height and width of a crop.
-        seed: Chooses the draws.
-        augment: What is changed at random: "flips", "downscale", "noise".
+        pictures: the pictures; those smaller than a crop are left out.
+        size: height and width of a crop.
+        seed: chooses the draws.
+        augment: what is changed at random: "flips", "downscale", "noise".
 
     Raises:
-        TrainingError: No picture is as large as a crop, or the changes need 256 levels.
+        TrainingError: no picture is as large as a crop, or the changes need 256 levels.
     """
 
     def __init__(self, pictures: Pictures, size: tuple[int, int], seed: int, augment: Sequence[str]) -> None:
@@ -116,14 +116,14 @@ def pieces_of(pictures: Pictures, size: tuple[int, int]) -> ImageSet:
     """Cut pictures into pieces beside each other, to validate a model on that takes images of one size only.
 
     Args:
-        pictures: The pictures.
-        size: Height and width of a piece; what is left at the edges is dropped.
+        pictures: the pictures.
+        size: height and width of a piece; what is left at the edges is dropped.
 
     Returns:
         The pieces, evenly spaced ones where there are more than `MOST_PIECES`.
 
     Raises:
-        TrainingError: No picture is as large as a piece.
+        TrainingError: no picture is as large as a piece.
     """
     height, width = size
     places = [

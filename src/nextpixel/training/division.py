@@ -21,9 +21,9 @@ class Division(NamedTuple, Generic[Set]):
     """Images to train on and images to validate on.
 
     Attributes:
-        training: The images to train on.
-        valid: The images to validate on.
-        held_out: Which part of one set the latter are; None where they were separate before.
+        training: the images to train on.
+        valid: the images to validate on.
+        held_out: which part of one set the latter are; None where they were separate before.
     """
 
     training: Set
@@ -35,14 +35,14 @@ def divide(images: Set, valid: Set | None = None, *, fraction: float = FRACTION)
     """Choose the images to train on and those to validate on.
 
     Args:
-        images: The training images; of a set with splits, those of `train`.
-        valid: The validation images; of a set with splits, those of `valid`. None takes the split `valid` of `images`,
+        images: the training images; of a set with splits, those of `train`.
+        valid: the validation images; of a set with splits, those of `valid`. None takes the split `valid` of `images`,
             or holds out a part of them, always the same one.
-        fraction: The part that is then held out, between 0 and 1.
+        fraction: the part that is then held out, between 0 and 1.
 
     Raises:
-        TrainingError: The fraction is out of range.
-        DataError: The images have splits but no `train`, are too few, or the two sets differ in shape or levels.
+        TrainingError: the fraction is out of range.
+        DataError: the images have splits but no `train`, are too few, or the two sets differ in shape or levels.
     """
     if not 0 < fraction < 1:
         raise TrainingError(f"--valid-fraction must be between 0 and 1, not {fraction}")

@@ -31,12 +31,12 @@ class SampleGrids:
     """Draws the sample grids of a run into its folder.
 
     Args:
-        folder: The folder of the run.
-        settings: How many images a grid has, and the seed of their draws.
-        valid: The validation images, whose first conditions a conditional model draws from.
+        folder: the folder of the run.
+        settings: how many images a grid has, and the seed of their draws.
+        valid: the validation images, whose first conditions a conditional model draws from.
 
     Attributes:
-        seconds: How long the last grid took.
+        seconds: how long the last grid took.
     """
 
     def __init__(self, folder: RunFolder, settings: TrainingSettings, valid: ImageSet | Pictures) -> None:
@@ -47,9 +47,9 @@ class SampleGrids:
         """Draw a grid, unless that would take a good part of the run.
 
         Args:
-            model: The model to draw from.
-            step: The steps done, after which the grid is called.
-            seconds: How long the run has taken so far.
+            model: the model to draw from.
+            step: the steps done, after which the grid is called.
+            seconds: how long the run has taken so far.
 
         Returns:
             Why there is no grid, or None.

@@ -44,9 +44,9 @@ class TrainingImages(Protocol):
         """Read images.
 
         Args:
-            indices: Whole numbers `[B]` from 0 to `len` - 1.
-            draw: The step that they are for, on which random changes depend.
-            place: The place of the first of them in the batch of that step, likewise.
+            indices: whole numbers `[B]` from 0 to `len` - 1.
+            draw: the step that they are for, on which random changes depend.
+            place: the place of the first of them in the batch of that step, likewise.
 
         Returns:
             uint8 `[B, C, H, W]`, each value below `levels`.
@@ -60,7 +60,7 @@ class WholeImages:
     """The images of a set, as they are.
 
     Args:
-        images: The set, with the conditions of the model, if it has any.
+        images: the set, with the conditions of the model, if it has any.
     """
 
     def __init__(self, images: ImageSet) -> None:

@@ -51,12 +51,12 @@ class Run:
     """A training run and its state.
 
     Args:
-        model: The model with its initial weights, and a record that says how it begins.
-        images: The training images.
-        valid: The validation images.
-        folder: Where the run is kept.
-        settings: How to train; the batch size is a number.
-        progress: Hears of the progress.
+        model: the model with its initial weights, and a record that says how it begins.
+        images: the training images.
+        valid: the validation images.
+        folder: where the run is kept.
+        settings: how to train; the batch size is a number.
+        progress: hears of the progress.
     """
 
     def __init__(
@@ -141,9 +141,9 @@ class Run:
         """Take steps until the end.
 
         Raises:
-            Interrupted: After writing a checkpoint.
-            TrainingError: The loss is not finite.
-            ProcessError: Another process of the run is gone.
+            Interrupted: after writing a checkpoint.
+            TrainingError: the loss is not finite.
+            ProcessError: another process of the run is gone.
         """
         try:
             with self.progress_shown.training() as show:

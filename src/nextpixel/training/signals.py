@@ -23,8 +23,8 @@ class StopRequest:
     """Whether a run was asked to stop.
 
     Args:
-        note: Takes what the user is told when the request arrives.
-        insist: Whether signals after the first are requests too, instead of acting as usual. Launchers of several
+        note: takes what the user is told when the request arrives.
+        insist: whether signals after the first are requests too, instead of acting as usual. Launchers of several
             processes send a signal of their own after that of the terminal.
     """
 

@@ -31,11 +31,11 @@ def settings_like(run: Path, settings: TrainingSettings) -> TrainingSettings:
     """Take the settings of a run wherever others are left at their defaults; the length is one setting.
 
     Args:
-        run: The folder of the run.
-        settings: Those that win where they are not the defaults.
+        run: the folder of the run.
+        settings: those that win where they are not the defaults.
 
     Raises:
-        TrainingError: The settings of the run cannot be read.
+        TrainingError: the settings of the run cannot be read.
     """
     usual = TrainingSettings()
     kept = {
@@ -50,8 +50,8 @@ def name_origin(model: ImageModel, name: str | None = None) -> None:
     """Let the record of a trained model say that its training begins anew, and from what.
 
     Args:
-        model: The model, whose record is replaced.
-        name: What it is called, such as the folder it was loaded from; None takes the name that its record has.
+        model: the model, whose record is replaced.
+        name: what it is called, such as the folder it was loaded from; None takes the name that its record has.
     """
     trained = model.record
     begun = ", ".join(filter(None, (name or trained.name or "a trained model", trained.trained)))
@@ -64,11 +64,11 @@ def describe_training(
     """Write into the record of a model what is known before its training.
 
     Args:
-        model: The model.
-        images: The training images.
-        held_out: Which part of the images was held out.
-        recipe: Name and version of the recipe that is followed, if one is.
-        command: The command that trains, if one does.
+        model: the model.
+        images: the training images.
+        held_out: which part of the images was held out.
+        recipe: name and version of the recipe that is followed, if one is.
+        command: the command that trains, if one does.
     """
     model.record = TrainingRecord(
         begun=model.record.begun,

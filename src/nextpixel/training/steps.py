@@ -27,16 +27,16 @@ class Steps:
     """The weights of a run, and what moves them.
 
     Args:
-        model: The model with its initial weights; it is moved to the device of the run.
-        images: The training images.
-        settings: How to train; the batch size must be a number.
-        processes: Those that share the work.
+        model: the model with its initial weights; it is moved to the device of the run.
+        images: the training images.
+        settings: how to train; the batch size must be a number.
+        processes: those that share the work.
 
     Attributes:
-        model: The model, on the device.
+        model: the model, on the device.
 
     Raises:
-        TrainingError: The device cannot be used, or a batch is too small to be divided.
+        TrainingError: the device cannot be used, or a batch is too small to be divided.
     """
 
     def __init__(
@@ -80,13 +80,13 @@ class Steps:
         """Compute the gradient of a step.
 
         Args:
-            step: Number of the step, from 0.
+            step: number of the step, from 0.
 
         Returns:
             The nats of the images that this process took, in sum, and the norm of the gradient of all.
 
         Raises:
-            TrainingError: There is too little memory for it.
+            TrainingError: there is too little memory for it.
         """
         indices = step_indices(self._settings.seed, step, self._batch_size, len(self._images))
         self.model.train()
@@ -111,7 +111,7 @@ class Steps:
         """Change the weights along the last gradient, and their moving average.
 
         Args:
-            rate: The learning rate.
+            rate: the learning rate.
         """
         for group in self._optimizer.param_groups:
             group["lr"] = rate
@@ -130,7 +130,7 @@ class Steps:
         """Go on from what `state` returned.
 
         Raises:
-            TrainingError: It is of another model or optimiser.
+            TrainingError: it is of another model or optimiser.
         """
         try:
             self.model.load_state_dict(state["model"])
@@ -165,12 +165,12 @@ def memory_faults_told(settings: TrainingSettings, images: int, shape: tuple[int
     """Turn the system's refusal of memory into a sentence with the remedies.
 
     Args:
-        settings: Of the run.
-        images: How many are computed at once.
+        settings: of the run.
+        images: how many are computed at once.
         shape: `(C, H, W)` of each.
 
     Raises:
-        TrainingError: There is too little memory for what is done inside.
+        TrainingError: there is too little memory for what is done inside.
     """
     try:
         yield

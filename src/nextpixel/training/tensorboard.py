@@ -15,9 +15,9 @@ class Board:
     """Writes figures to `RUN/tensorboard`; does nothing where TensorBoard is not installed or cannot be used.
 
     Args:
-        run: The run folder; None writes nothing.
-        step: The step from which the run goes on; what stood at later steps is hidden.
-        note: Takes what the user is told where an installed TensorBoard cannot be used.
+        run: the run folder; None writes nothing.
+        step: the step from which the run goes on; what stood at later steps is hidden.
+        note: takes what the user is told where an installed TensorBoard cannot be used.
     """
 
     def __init__(self, run: Path | None, step: int, note: Callable[[str], None]) -> None:

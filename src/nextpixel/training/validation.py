@@ -23,12 +23,12 @@ class Validation:
     """Evaluates models on the validation images, and knows how long that takes.
 
     Args:
-        images: The validation images, with the conditions of the model, if it has any.
-        some: How many of them are used in the course of the training.
+        images: the validation images, with the conditions of the model, if it has any.
+        some: how many of them are used in the course of the training.
 
     Attributes:
-        best: The least nats per image so far; None before the first validation.
-        last: The last likelihood; None before the first.
+        best: the least nats per image so far; None before the first validation.
+        last: the last likelihood; None before the first.
     """
 
     def __init__(self, images: ImageSet | Pictures, some: int) -> None:
@@ -52,7 +52,7 @@ class Validation:
         """Estimate how long the last validation and the evaluation of all images take together.
 
         Args:
-            otherwise: Seconds per image, as long as no validation has told.
+            otherwise: seconds per image, as long as no validation has told.
         """
         seconds = otherwise if self._seconds_per_image is None else self._seconds_per_image
         return seconds * (len(self._subset) + len(self.images))
@@ -72,11 +72,11 @@ def nothing_learned(likelihood: Likelihood, levels: int, *, steps: int, batch_si
     """Tell that a run learned nothing, and why.
 
     Args:
-        likelihood: Of the validation images at the end.
-        levels: Of the images.
-        steps: How many were done.
-        batch_size: Images of each.
-        images: How many there are to train on.
+        likelihood: of the validation images at the end.
+        levels: of the images.
+        steps: how many were done.
+        batch_size: images of each.
+        images: how many there are to train on.
 
     Returns:
         A sentence, or None where the model is better than one that takes all levels for equally likely.

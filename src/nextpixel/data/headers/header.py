@@ -16,23 +16,23 @@ class PictureHeader:
     """What the header of a picture file says.
 
     Attributes:
-        format: Name of the format, as Pillow calls it.
-        samples: Samples a pixel, alpha and other bands included; 1 where they are places in a palette.
-        bits: Bits of a sample, 1 and up; of a palette those of its colours.
-        levels: Values that a sample can have, 2 and up: 2 to the power of ``bits``, or netpbm's maxval + 1.
-        numbers: What kind of numbers samples are.
-        palette: Whether pixels are places in a palette.
-        alpha: What is said of transparency.
-        transparent: The grey level or the colour that is transparent, in the file's own integers; else None.
-        planar: Whether every sample has a plane of its own.
-        pictures: How many pictures, frames or pages of equal standing the file holds.
-        page: The place of the picture proper among all that the file holds.
-        companions: What else it holds that belongs to the one picture, such as "2 smaller versions".
-        white_is_zero: Whether the largest integer stands for black.
-        extra: Samples beyond grey or RGB that are no alpha.
-        turned: Whether the picture is to be turned upright, as far as this header says; EXIF may say so too.
-        index_bits: Bits of a place in a palette, where that matters.
-        start: Where the pixels begin, in bytes, where that matters.
+        format: name of the format, as Pillow calls it.
+        samples: samples a pixel, alpha and other bands included; 1 where they are places in a palette.
+        bits: bits of a sample, 1 and up; of a palette those of its colours.
+        levels: values that a sample can have, 2 and up: 2 to the power of `bits`, or netpbm's maxval + 1.
+        numbers: what kind of numbers samples are.
+        palette: whether pixels are places in a palette.
+        alpha: what is said of transparency.
+        transparent: the grey level or the colour that is transparent, in the file's own integers; else None.
+        planar: whether every sample has a plane of its own.
+        pictures: how many pictures, frames or pages of equal standing the file holds.
+        page: the place of the picture proper among all that the file holds.
+        companions: what else it holds that belongs to the one picture, such as "2 smaller versions".
+        white_is_zero: whether the largest integer stands for black.
+        extra: samples beyond grey or RGB that are no alpha.
+        turned: whether the picture is to be turned upright, as far as this header says; EXIF may say so too.
+        index_bits: bits of a place in a palette, where that matters.
+        start: where the pixels begin, in bytes, where that matters.
     """
 
     format: str

@@ -36,8 +36,8 @@ def read_jxl_header(data: bytes) -> PictureHeader:
     """Read the header of a JPEG XL file; how many colours it has only the decoder tells.
 
     Raises:
-        Unusable: It is of a kind that the plugin does not hand on whole.
-        ValueError: It is damaged.
+        Unusable: it is of a kind that the plugin does not hand on whole.
+        ValueError: it is damaged.
     """
     bits = _BitReader(_jxl_codestream(data)[2:66])
     _skip_jxl_size(bits)

@@ -36,11 +36,11 @@ def read_header(name: str, data: bytes) -> PictureHeader:
     """Read what a picture file says of itself.
 
     Args:
-        name: Its name; only TGA, which has no signature, is recognised by it.
-        data: Its content.
+        name: its name; only TGA, which has no signature, is recognised by it.
+        data: its content.
 
     Raises:
-        Unusable: It is no picture file that is read, or its header is damaged.
+        Unusable: it is no picture file that is read, or its header is damaged.
     """
     if data.startswith(PNG_SIGNATURE):
         return _checked(_png_header, data)

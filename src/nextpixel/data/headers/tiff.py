@@ -38,13 +38,13 @@ def read_tiff_header(data: bytes) -> PictureHeader:
     """Read the header of the one picture in a TIFF file.
 
     Args:
-        data: The content of the file, which starts as TIFF or BigTIFF do.
+        data: the content of the file, which starts as TIFF or BigTIFF do.
 
     Returns:
         Its header.
 
     Raises:
-        Unusable: The file holds no picture or one of a kind that is never read.
+        Unusable: the file holds no picture or one of a kind that is never read.
     """
     pages = _pages(data)
     pictures = [number for number, tags in enumerate(pages) if not _role(tags) & (SMALLER | MASK)]

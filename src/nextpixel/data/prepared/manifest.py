@@ -27,17 +27,17 @@ class Manifest:
     """What is known about a prepared set without reading an image.
 
     Attributes:
-        name: Short name of the source.
-        count: Number of images.
-        shape: ``(C, H, W)`` of each.
-        levels: Levels of the stored integers.
-        shard_images: How many images a shard holds; the last one may hold fewer.
-        splits: Name and number of images of each split, in order.
-        label_names: Names of labels 0, 1, ..., or None.
-        notes: What was done to the images, a phrase each.
-        skipped: Name and reason of files that were left out.
-        options: The options of `nextpixel.data.prepare` that were not left at their defaults.
-        files: Length in bytes and SHA-256 of every other file.
+        name: short name of the source.
+        count: number of images.
+        shape: `(C, H, W)` of each.
+        levels: levels of the stored integers.
+        shard_images: how many images a shard holds; the last one may hold fewer.
+        splits: name and number of images of each split, in order.
+        label_names: names of labels 0, 1, ..., or None.
+        notes: what was done to the images, a phrase each.
+        skipped: name and reason of files that were left out.
+        options: the options of `nextpixel.data.prepare` that were not left at their defaults.
+        files: length in bytes and SHA-256 of every other file.
     """
 
     name: str
@@ -59,7 +59,7 @@ class Manifest:
 
     @property
     def digest(self) -> str:
-        """Tells the images, labels and vectors from all others."""
+        """Tell the images, labels and vectors from all others."""
         return _digest([self.count, self.shape, self.levels, self.splits, self.label_names, self.files])
 
 
@@ -69,17 +69,17 @@ def shard_name(number: int) -> str:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Writes the manifest, with a checksum of its own."""
+    """Write the manifest, with a checksum of its own."""
     record = {"format": FORMAT, "version": VERSION, **asdict(manifest)}
     text = json.dumps({**record, CHECKSUM: _digest(record)}, indent=1)
     write_atomically(folder / MANIFEST, f"{text}\n".encode())
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Reads the manifest of a folder.
+    """Read the manifest of a folder.
 
     Raises:
-        DataError: If it is missing, damaged, or of another version.
+        DataError: if it is missing, damaged, or of another version.
     """
     path = folder / MANIFEST
     try:
@@ -89,13 +89,13 @@ def read_manifest(folder: Path) -> Manifest:
         if not isinstance(record, dict) or record["format"] != FORMAT:
             raise ValueError
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}): put it back, or prepare the set anew.") from error
+        raise DataError(f"{path} cannot be read ({error.strerror}): put it back, or prepare the set anew") from error
     except (ValueError, LookupError, RecursionError) as error:
         raise _damaged(path) from error
     if record.get("version") != VERSION:
         raise DataError(
             f"{path} is of version {record.get('version')!r} and this nextpixel reads {VERSION}: install the nextpixel"
-            " that wrote it, or prepare the set anew."
+            " that wrote it, or prepare the set anew"
         )
     try:
         checksum = record.pop(CHECKSUM)
@@ -108,7 +108,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def _checked(record: dict[str, Any]) -> Manifest:
-    """Builds a manifest from what JSON held, or raises one of many errors."""
+    """Build a manifest from what JSON held, or raise one of many errors."""
     names = record.pop("label_names")
     manifest = Manifest(
         shape=tuple(map(_positive, record.pop("shape"))),  # type: ignore[arg-type]
@@ -152,4 +152,4 @@ def _digest(record: Any) -> str:
 
 
 def _damaged(path: Path) -> DataError:
-    return DataError(f"{path} is damaged: fetch it anew, or prepare the set anew.")
+    return DataError(f"{path} is damaged: fetch it anew, or prepare the set anew")

@@ -41,8 +41,8 @@ class PreparedSource:
     """A prepared set as a source.
 
     Args:
-        folder: Where it lies.
-        manifest: What its manifest says.
+        folder: where it lies.
+        manifest: what its manifest says.
     """
 
     def __init__(self, folder: Path, manifest: Manifest) -> None:
@@ -67,7 +67,7 @@ class PreparedSource:
         return self._pixels
 
     def stream(self) -> Iterator[Picture | Rejected]:
-        """Yields every image in the order stored, and what was left out when it was prepared."""
+        """Yield every image in the order stored, and what was left out when it was prepared."""
         for name, reason in self.manifest.skipped:
             yield Rejected(name, reason)
         size = max(1, READ_BYTES // int(np.prod(self.manifest.shape)))
@@ -83,13 +83,13 @@ class PreparedSource:
         """The set as a table.
 
         Raises:
-            DataError: If the geometry would change the images, or the files beside them are damaged.
+            DataError: if the geometry would change the images, or the files beside them are damaged.
         """
         channels, height, width = self.manifest.shape
         if not geometry.leaves(self.manifest.shape):
             raise DataError(
                 f"{self._folder} was prepared as images of {channels}x{height}x{width} and stays so: leave out"
-                " --resize, --mode and --drop-alpha, or apply them once with nextpixel prepare."
+                " --resize, --mode and --drop-alpha, or apply them once with nextpixel prepare"
             )
         manifest, layout = self.manifest, self._layout
         return Table(
@@ -113,7 +113,7 @@ class PreparedSource:
         if manifest.label_names is not None:
             check_label_names(manifest.label_names, labels, f"{LABELS} in {where}")
         if order is not None and not 0 <= order.min() <= order.max() < manifest.count:
-            raise DataError(f"{self._folder / ORDER} is damaged: fetch it anew, or prepare the set anew.")
+            raise DataError(f"{self._folder / ORDER} is damaged: fetch it anew, or prepare the set anew")
         text, ends = self._array(NAMES, np.uint8, 1, of_images=False), self._array(NAME_ENDS, np.int64, 1)
         if text is not None and ends is not None:
             names = StoredNames(text, ends, where)
@@ -128,7 +128,7 @@ class PreparedSource:
         )
 
     def _array(self, name: str, dtype: type, dimensions: int, *, of_images: bool = True) -> NDArray[Any] | None:
-        """Maps one of the small files, if the set has it."""
+        """Map one of the small files, if the set has it."""
         if name not in self.manifest.files:
             return None
         path = self._folder / name
@@ -138,7 +138,7 @@ class PreparedSource:
         size = int(np.prod(header.shape)) * np.dtype(dtype).itemsize + header.length
         fits = header.dtype == dtype and len(header.shape) == dimensions and header.shape[0] == count
         if not fits or header.fortran or size != self.manifest.files[name][0] or not all(header.shape):
-            raise DataError(f"{path} is damaged: fetch it anew, or prepare the set anew.")
+            raise DataError(f"{path} is damaged: fetch it anew, or prepare the set anew")
         with _reading(path):
             # Private pages, since PyTorch wants arrays that may be written.
             return np.asarray(np.memmap(path, dtype, "c", header.length, header.shape))
@@ -150,10 +150,10 @@ def is_prepared(folder: Path) -> bool:
 
 
 def open_prepared(folder: Path) -> PreparedSource:
-    """Opens a prepared set; the lengths of its files are compared, their checksums are not.
+    """Open a prepared set; the lengths of its files are compared, their checksums are not.
 
     Raises:
-        DataError: If a file is missing or has another length than the manifest says.
+        DataError: if a file is missing or has another length than the manifest says.
     """
     manifest = read_manifest(folder)
     for name, (size, _) in manifest.files.items():
@@ -161,33 +161,33 @@ def open_prepared(folder: Path) -> PreparedSource:
         with _reading(path):
             found = path.stat().st_size
         if found != size:
-            raise DataError(f"{path} has {found} bytes and should have {size}: fetch it anew, or prepare the set anew.")
+            raise DataError(f"{path} has {found} bytes and should have {size}: fetch it anew, or prepare the set anew")
     _check_shards(folder, manifest)
     return PreparedSource(folder, manifest)
 
 
 def verify_prepared(folder: Path, progress: Progress = SILENT) -> Manifest:
-    """Compares the SHA-256 of every file of a prepared set with its manifest.
+    """Compare the SHA-256 of every file of a prepared set with its manifest.
 
     Args:
-        folder: The prepared set.
-        progress: Hears of the progress.
+        folder: the prepared set.
+        progress: hears of the progress.
 
     Returns:
         The manifest.
 
     Raises:
-        DataError: Naming the first file that is missing or damaged.
+        DataError: naming the first file that is missing or damaged.
     """
     if not folder.is_dir() or not is_prepared(folder):
-        raise DataError(f"{folder} is not a prepared set: name a folder that nextpixel prepare has written.")
+        raise DataError(f"{folder} is not a prepared set: name a folder that nextpixel prepare has written")
     manifest = open_prepared(folder).manifest
     with progress.task("checking files", len(manifest.files)) as advance:
         for name, (_, checksum) in manifest.files.items():
             if file_digest(folder / name) != checksum:
                 raise DataError(
                     f"{folder / name} is damaged, its SHA-256 is not that of the manifest: fetch it anew, or prepare"
-                    " the set anew."
+                    " the set anew"
                 )
             advance(1)
     return manifest
@@ -200,7 +200,7 @@ def file_digest(path: Path) -> str:
 
 
 def _check_shards(folder: Path, manifest: Manifest) -> None:
-    """Compares the headers of the files of images with the manifest."""
+    """Compare the headers of the files of images with the manifest."""
     for number, name in enumerate(manifest.shards):
         path = folder / name
         with _reading(path), path.open("rb") as file:
@@ -210,7 +210,7 @@ def _check_shards(folder: Path, manifest: Manifest) -> None:
         size = HEADER_BYTES + int(np.prod(shape, dtype=object))
         sound = header.shape == shape and header.dtype == np.uint8 and not header.fortran
         if not sound or header.length != HEADER_BYTES or manifest.files[name][0] != size:
-            raise DataError(f"{path} is damaged: fetch it anew, or prepare the set anew.")
+            raise DataError(f"{path} is damaged: fetch it anew, or prepare the set anew")
 
 
 def _says_so(path: Path) -> bool:
@@ -228,4 +228,4 @@ def _reading(path: Path) -> Iterator[None]:
         yield
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{path} cannot be read ({reason}): put it back, or prepare the set anew.") from error
+        raise DataError(f"{path} cannot be read ({reason}): put it back, or prepare the set anew") from error

@@ -23,12 +23,12 @@ HEADER_BYTES = 128
 
 
 class Shards:
-    """uint8 ``[N, C, H, W]`` in .npy files; see `nextpixel.data.source.Stored`.
+    """uint8 `[N, C, H, W]` in .npy files; see `nextpixel.data.source.Stored`.
 
     Args:
-        paths: The files, in order.
-        images: How many images each holds; the last one may hold fewer.
-        shape: ``(N, C, H, W)`` of all.
+        paths: the files, in order.
+        images: how many images each holds; the last one may hold fewer.
+        shape: `(N, C, H, W)` of all.
     """
 
     def __init__(self, paths: Sequence[Path], images: int, shape: tuple[int, int, int, int]) -> None:
@@ -40,10 +40,10 @@ class Shards:
         return self.shape[0]
 
     def __getitem__(self, rows: Labels, /) -> Pixels:
-        """Reads the images at the places ``[B]``, each 0..N-1, from front to back.
+        """Read the images at the places `[B]`, each 0..N-1, from front to back.
 
         Raises:
-            DataError: If a file is gone or shorter than it was.
+            DataError: if a file is gone or shorter than it was.
         """
         if (rows[1:] >= rows[:-1]).all():
             return self._ascending(rows)
@@ -70,7 +70,7 @@ class Shards:
                         _fill(file, flat[start * size : end * size], path)
             except OSError as error:
                 raise DataError(
-                    f"{path} cannot be read ({error.strerror}): put it back, or prepare the set anew."
+                    f"{path} cannot be read ({error.strerror}): put it back, or prepare the set anew"
                 ) from error
         return found
 
@@ -79,5 +79,5 @@ def _fill(file: FileIO, target: Pixels, path: Path) -> None:
     while len(target):
         count = file.readinto(target.data)
         if not count:
-            raise DataError(f"{path} is shorter than it was when it was opened: prepare the set anew.")
+            raise DataError(f"{path} is shorter than it was when it was opened: prepare the set anew")
         target = target[count:]

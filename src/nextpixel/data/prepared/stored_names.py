@@ -16,9 +16,9 @@ class StoredNames(Sequence[str]):
     """Names that are decoded when they are asked for.
 
     Args:
-        text: uint8 ``[bytes]``: all names in UTF-8, one after another.
-        ends: int64 ``[N]``: where each name ends.
-        where: What to call the set in errors.
+        text: uint8 `[bytes]`: all names in UTF-8, one after another.
+        ends: int64 `[N]`: where each name ends.
+        where: what to call the set in errors.
     """
 
     def __init__(self, text: Pixels, ends: Labels, where: str) -> None:
@@ -37,7 +37,7 @@ class StoredNames(Sequence[str]):
         """One name or several.
 
         Raises:
-            DataError: If the files of names are damaged.
+            DataError: if the files of names are damaged.
         """
         if isinstance(index, slice):
             return tuple(self[i] for i in range(*index.indices(len(self))))
@@ -51,7 +51,7 @@ class StoredNames(Sequence[str]):
                 raise ValueError
             return self._text[start:end].tobytes().decode(errors="surrogatepass")
         except ValueError as error:
-            raise DataError(f"the file names of {self._where} are damaged: prepare the set anew.") from error
+            raise DataError(f"the file names of {self._where} are damaged: prepare the set anew") from error
 
 
 def encode_names(names: Iterable[str], count: int) -> tuple[bytearray, Labels]:

@@ -98,7 +98,7 @@ def zip_reader(path: Path) -> Iterator[zipfile.ZipFile]:
     """Open a zip archive.
 
     Raises:
-        DataError: If it is damaged or encrypted.
+        DataError: if it is damaged or encrypted.
     """
     with archive_errors(path):
         archive = zipfile.ZipFile(path)
@@ -176,7 +176,7 @@ def _read_tar(path: Path, archive: tarfile.TarFile, member: tarfile.TarInfo) -> 
 
 
 def _clean(name: str) -> str:
-    """The name of a member with forward slashes and without ``./``, ``../`` or a leading slash."""
+    """The name of a member with forward slashes and without `./`, `../` or a leading slash."""
     return posixpath.normpath("/" + name.replace("\\", "/")).lstrip("/")
 
 

@@ -23,12 +23,12 @@ class Part:
     """A run of images that lie one after another.
 
     Attributes:
-        where: What to call them in errors.
-        count: How many there are.
-        images: Starts a pass over them, each uint8 ``[C, H, W]``.
-        labels: Reads their labels, or None.
-        split: Name of the split they make up, or None.
-        direct: All of them as uint8 ``[N, C, H, W]``, if that is to be had without reading them.
+        where: what to call them in errors.
+        count: how many there are.
+        images: starts a pass over them, each uint8 `[C, H, W]`.
+        labels: reads their labels, or None.
+        split: name of the split they make up, or None.
+        direct: all of them as uint8 `[N, C, H, W]`, if that is to be had without reading them.
     """
 
     where: str
@@ -43,11 +43,11 @@ class ArraySource:
     """Rows of arrays, in one part or in one a split.
 
     Args:
-        name: Short name for people.
-        stamp: See `Source`.
-        parts: The rows, in order.
-        levels: Levels of their integers.
-        label_names: Names of labels 0, 1, ..., or None.
+        name: short name for people.
+        stamp: see `Source`.
+        parts: the rows, in order.
+        levels: levels of their integers.
+        label_names: names of labels 0, 1, ..., or None.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class ArraySource:
         return self._parts[0].direct if len(self._parts) == 1 else None
 
     def stream(self) -> Iterator[Picture | Rejected]:
-        """Yields every row in order."""
+        """Yield every row in order."""
         for part in self._parts:
             for image in part.images():
                 yield Picture(None, image)
@@ -96,13 +96,13 @@ class ArraySource:
 
 
 def open_array(array: NDArray[Any]) -> ArraySource:
-    """Takes an array in memory, which is neither copied nor cached.
+    """Take an array in memory, which is neither copied nor cached.
 
     Args:
-        array: uint8 ``[N, H, W]`` or ``[N, H, W, C]`` with C from 1 to 4.
+        array: uint8 `[N, H, W]` or `[N, H, W, C]` with C from 1 to 4.
 
     Raises:
-        DataError: If it is anything else.
+        DataError: if it is anything else.
     """
     check_images(array.dtype, array.shape, "the array")
     return ArraySource("array", None, [mapped_part("the array", channels_first(array))])
@@ -111,26 +111,26 @@ def open_array(array: NDArray[Any]) -> ArraySource:
 def mapped_part(
     where: str, array: Pixels, labels: Callable[[], NDArray[Any]] | None = None, split: str | None = None
 ) -> Part:
-    """Makes a part of uint8 ``[N, C, H, W]`` that is in memory or mapped into it."""
+    """Make a part of uint8 `[N, C, H, W]` that is in memory or mapped into it."""
     return Part(where, len(array), lambda: iter(array), labels, split, array)
 
 
 def channels_first(array: Pixels) -> Pixels:
-    """Views ``[N, H, W]`` or ``[N, H, W, C]`` as ``[N, C, H, W]``."""
+    """Views `[N, H, W]` or `[N, H, W, C]` as `[N, C, H, W]`."""
     return array[:, None] if array.ndim == 3 else array.transpose(0, 3, 1, 2)
 
 
 def check_images(dtype: np.dtype[Any], shape: tuple[int, ...], where: str) -> None:
-    """Raises `DataError` unless type and shape are those of images, before anything is read or allocated."""
+    """Raise `DataError` unless type and shape are those of images, before anything is read or allocated."""
     if dtype != np.uint8:
         remedy = {
             "f": "scale them to 0..255, round, and convert with .astype(numpy.uint8)",
             "b": "convert with .astype(numpy.uint8) and store levels=2 beside them in an .npz",
         }.get(dtype.kind, "convert whole numbers from 0 to 255 with .astype(numpy.uint8)")
-        raise DataError(f"the images of {where} must be uint8 and are {str(dtype)[:40]}: {remedy}.")
+        raise DataError(f"the images of {where} must be uint8 and are {str(dtype)[:40]}: {remedy}")
     if len(shape) not in (3, 4):
         raise DataError(
-            f"the images of {where} have shape {list(shape)} and need [N, H, W] or [N, H, W, C]: reshape them."
+            f"the images of {where} have shape {list(shape)} and need [N, H, W] or [N, H, W, C]: reshape them"
         )
     if len(shape) == 3 and shape[2] in (3, 4) and min(shape[:2]) >= LEAST_SIDE_OF_A_PICTURE:
         raise DataError(
@@ -138,13 +138,13 @@ def check_images(dtype: np.dtype[Any], shape: tuple[int, ...], where: str) -> No
             f" would be {shape[0]} grey images of width {shape[2]}: give images[None] for the one, or images[..., None]"
         )
     if min(shape) < 1:
-        raise DataError(f"the images of {where} have shape {list(shape)}, which holds none: store at least one.")
+        raise DataError(f"the images of {where} have shape {list(shape)}, which holds none: store at least one")
     if len(shape) == 4 and shape[3] > 4:
         raise DataError(
             f"the images of {where} have shape {list(shape)} with {shape[3]} channels in the last place,"
-            " which must be 1 to 4: move the channels last."
+            " which must be 1 to 4: move the channels last"
         )
     if math.prod(shape[1:]) > MAX_IMAGE_BYTES:
         raise DataError(
-            f"the images of {where} have shape {list(shape)}, more than {MAX_IMAGE_BYTES} bytes each: cut them up."
+            f"the images of {where} have shape {list(shape)}, more than {MAX_IMAGE_BYTES} bytes each: cut them up"
         )

@@ -22,22 +22,22 @@ def find_cifar_files(folder: Path) -> list[Path]:
     """The files of the binary version that lie in a folder, training before test.
 
     Raises:
-        DataError: If the folder holds the Python version, which is made of pickles.
+        DataError: if the folder holds the Python version, which is made of pickles.
     """
     files = [folder / name for name in (*TRAIN_FILES, TEST_FILE) if (folder / name).is_file()]
     if not files and (folder / "data_batch_1").is_file() and (folder / "batches.meta").is_file():
         raise DataError(
             f"{folder} holds the Python version of CIFAR-10, whose pickles are never read:"
-            " put the binary version (cifar-10-binary.tar.gz) there."
+            " put the binary version (cifar-10-binary.tar.gz) there"
         )
     return files
 
 
 def open_cifar(folder: Path, files: list[Path]) -> ArraySource:
-    """Takes the files that `find_cifar_files` found.
+    """Take the files that `find_cifar_files` found.
 
     Raises:
-        DataError: If a file is not made of whole records.
+        DataError: if a file is not made of whole records.
     """
     stamp = ["cifar", *(file_stamp(path) for path in files)]
     return ArraySource(folder.resolve().name, stamp, [_part(path) for path in files], 256, CLASSES)
@@ -46,11 +46,11 @@ def open_cifar(folder: Path, files: list[Path]) -> ArraySource:
 def _part(path: Path) -> Part:
     size = path.stat().st_size
     if size == 0 or size % RECORD:
-        raise DataError(f"{path} is {size} bytes long, not a multiple of {RECORD}: make or fetch it anew.")
+        raise DataError(f"{path} is {size} bytes long, not a multiple of {RECORD}: make or fetch it anew")
     try:
         records = np.asarray(np.memmap(path, np.uint8, "r", 0, (size // RECORD, RECORD)))
     except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}): check that it may be.") from error
+        raise DataError(f"{path} cannot be read ({error.strerror}): check that it may be") from error
     images = records[:, 1:].reshape(-1, 3, 32, 32)
     split = "test" if path.name == TEST_FILE else "train"
     return mapped_part(str(path), images, partial(_labels, records), split)

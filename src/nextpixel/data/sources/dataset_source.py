@@ -1,8 +1,8 @@
 """Data sets in memory as a source: those of PyTorch, of Hugging Face, and anything that behaves like them.
 
 A data set has a length and items by number, or else is iterated over. An item is an image, a pair (image, label), or a
-dict of columns. An image is a Pillow image, or whole numbers 0..255 as uint8 with one shape of ``[H, W]``,
-``[H, W, C]`` and ``[C, H, W]``. Where the last two are both possible, a NumPy array has its channels last and a tensor
+dict of columns. An image is a Pillow image, or whole numbers 0..255 as uint8 with one shape of `[H, W]`,
+`[H, W, C]` and `[C, H, W]`. Where the last two are both possible, a NumPy array has its channels last and a tensor
 its channels first, as is the custom on either side.
 """
 
@@ -34,8 +34,8 @@ class DatasetSource:
     """Data sets, one a split, read in order.
 
     Args:
-        name: Short name for people.
-        parts: Name of each split, or None, and its data set.
+        name: short name for people.
+        parts: name of each split, or None, and its data set.
     """
 
     levels = 256
@@ -63,10 +63,10 @@ class DatasetSource:
         """Items have to be asked for one by one."""
 
     def stream(self) -> Iterator[Picture | Rejected]:
-        """Yields every image in order, and keeps the labels for `layout`.
+        """Yield every image in order, and keep the labels for `layout`.
 
         Raises:
-            DataError: If an item cannot be read or is no image.
+            DataError: if an item cannot be read or is no image.
         """
         self._labels = array("q")
         self._counts = {}
@@ -113,9 +113,7 @@ class DatasetSource:
             except Exception as error:
                 # Whatever the data set of someone else raises: no list of errors could hold it all.
                 reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
-                raise DataError(
-                    f"item {number} of {self.name} cannot be read ({reason}): mend the data set."
-                ) from error
+                raise DataError(f"item {number} of {self.name} cannot be read ({reason}): mend the data set") from error
             yield item
             number += 1
 
@@ -128,14 +126,14 @@ def is_dataset(source: Any) -> bool:
 
 
 def open_dataset(source: Any, name: str | None = None) -> DatasetSource:
-    """Takes a data set, or several by split in a dict; nothing is read yet.
+    """Take a data set, or several by split in a dict; nothing is read yet.
 
     Args:
-        source: The data set.
-        name: Short name for people; None for that of its class.
+        source: the data set.
+        name: short name for people; None for that of its class.
 
     Raises:
-        DataError: If two splits of a dict mean the same.
+        DataError: if two splits of a dict mean the same.
     """
     if not isinstance(source, Mapping):
         return DatasetSource(name or type(source).__name__, [(None, source)])
@@ -143,7 +141,7 @@ def open_dataset(source: Any, name: str | None = None) -> DatasetSource:
     for key, data in source.items():
         split = split_of(str(key)) or str(key)
         if split in parts:
-            raise DataError(f"the data sets have two splits that mean {split}, one of them {key!r}: leave one out.")
+            raise DataError(f"the data sets have two splits that mean {split}, one of them {key!r}: leave one out")
         parts[split] = data
     ordered = sorted(parts, key=lambda split: SPLITS.index(split) if split in SPLITS else len(SPLITS))
     first = next(iter(parts.values()))
@@ -195,7 +193,7 @@ def _image_and_label(item: Any, columns: tuple[str | None, str | None], where: s
         label = columns[1] or next((name for name in LABEL_COLUMNS if name in item), None)
         if image is None or image not in item:
             found = ", ".join(map(str, list(item)[:8])) or "nothing"
-            raise DataError(f"{where} holds {found} but no image: call the column of images image.")
+            raise DataError(f"{where} holds {found} but no image: call the column of images image")
         return item[image], item.get(label) if label else None
     if isinstance(item, tuple | list) and item:
         return item[0], item[1] if len(item) > 1 else None
@@ -208,10 +206,10 @@ def _label(label: Any, where: str) -> int:
     except TypeError:
         raise DataError(
             f"{where} has the label {str(label)[:40]!r}, which must be a whole number: give (image, number) or the"
-            " image alone."
+            " image alone"
         ) from None
     if not NO_LABEL <= number < 2**63:
-        raise DataError(f"{where} has the label {number}, which must be from 0 to 2**63 - 1: number them anew.")
+        raise DataError(f"{where} has the label {number}, which must be from 0 to 2**63 - 1: number them anew")
     return number
 
 
@@ -230,24 +228,24 @@ def _picture(image: Any, where: str) -> Picture:
         try:
             return from_pillow(image, deep=True)
         except Unusable as reason:
-            raise DataError(f"{where} {reason}: convert or leave it out.") from reason
+            raise DataError(f"{where} {reason}: convert or leave it out") from reason
     tensor = hasattr(image, "detach")
     values = image.detach().cpu().numpy() if tensor else image
     if not isinstance(values, np.ndarray):
         raise DataError(
             f"{where} is a {type(image).__name__} and must be a Pillow image or an array of uint8: return (image,"
-            " label) or the image alone."
+            " label) or the image alone"
         )
     if values.dtype != np.uint8:
         raise DataError(
             f"{where} is of {values.dtype} and must be whole numbers 0..255 as uint8, since likelihoods are of whole"
-            " numbers: leave out ToTensor and other scalings (torchvision's PILToTensor keeps them)."
+            " numbers: leave out ToTensor and other scalings (torchvision's PILToTensor keeps them)"
         )
     return Picture(None, _channels_first(values, tensor, where))
 
 
 def _channels_first(values: NDArray[np.uint8], tensor: bool, where: str) -> NDArray[np.uint8]:
-    """uint8 ``[C, H, W]``, by the custom of its side where its shape leaves a choice."""
+    """uint8 `[C, H, W]`, by the custom of its side where its shape leaves a choice."""
     shape = values.shape
     if values.ndim == 2 and min(shape) > 0:
         return values[None]
@@ -257,4 +255,4 @@ def _channels_first(values: NDArray[np.uint8], tensor: bool, where: str) -> NDAr
             return values
         if last:
             return values.transpose(2, 0, 1)
-    raise DataError(f"{where} has the shape {list(shape)} and needs [H, W], [H, W, C] or [C, H, W], C up to 4.")
+    raise DataError(f"{where} has the shape {list(shape)} and needs [H, W], [H, W, C] or [C, H, W], C up to 4")

@@ -90,8 +90,8 @@ def file_names(root: Path, passed: Counter[str]) -> Iterator[str]:
     them.
 
     Args:
-        root: The folder.
-        passed: Counts the files that were passed over; see `nextpixel.data.entries.passed_over`.
+        root: the folder.
+        passed: counts the files that were passed over; see `nextpixel.data.entries.passed_over`.
     """
     pending = [iter(_listed(root, "", frozenset(), passed))]
     while pending:
@@ -145,7 +145,7 @@ def read_file(path: Path) -> bytes:
     """Read a whole file.
 
     Raises:
-        Unusable: It is too large, or the system does not hand it over.
+        Unusable: it is too large, or the system does not hand it over.
     """
     try:
         check_size(path.stat().st_size)

@@ -1,4 +1,4 @@
-"""``hf:NAME``: sets of the Hugging Face hub, and folders that their library has written."""
+"""`hf:NAME`: sets of the Hugging Face hub, and folders that their library has written."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ def is_hub(source: object) -> bool:
 
 
 def open_hub(source: str) -> DatasetSource:
-    """Opens a set with the library `datasets`, which keeps what it downloads in a cache of its own.
+    """Open a set with the library `datasets`, which keeps what it downloads in a cache of its own.
 
     Args:
-        source: ``hf:NAME``, ``hf:NAME:CONFIG``, or ``hf:FOLDER`` for what `save_to_disk` has written.
+        source: `hf:NAME`, `hf:NAME:CONFIG`, or `hf:FOLDER` for what `save_to_disk` has written.
 
     Raises:
-        DataError: If the library is missing, or cannot open the set.
+        DataError: if the library is missing, or cannot open the set.
     """
     try:
         import datasets
     except ImportError:
-        raise DataError(f"{source} needs the library datasets: run pip install 'nextpixel[hub]'.") from None
+        raise DataError(f"{source} needs the library datasets: run pip install 'nextpixel[hub]'") from None
     place = source.removeprefix(PREFIX)
     name, _, config = place.partition(":")
     try:
@@ -42,6 +42,6 @@ def open_hub(source: str) -> DatasetSource:
         # The library reaches into networks, caches and a dozen formats; what it raises is its own affair.
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise DataError(
-            f"{source} cannot be opened ({reason}): check the name, the configuration (hf:NAME:CONFIG) and the network."
+            f"{source} cannot be opened ({reason}): check the name, the configuration (hf:NAME:CONFIG) and the network"
         ) from error
     return open_dataset(found, name)

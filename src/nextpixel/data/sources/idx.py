@@ -40,10 +40,10 @@ def is_idx(path: Path) -> bool:
 
 
 def open_idx(path: Path) -> ArraySource:
-    """Takes an idx file of images, and its labels if they lie beside it under the usual name.
+    """Take an idx file of images, and its labels if they lie beside it under the usual name.
 
     Raises:
-        DataError: If it is damaged or not uint8 ``[N, H, W]``.
+        DataError: if it is damaged or not uint8 `[N, H, W]`.
     """
     part, stamp = _part(path, None)
     return ArraySource(path.name, stamp, [part])
@@ -61,13 +61,13 @@ def find_idx_files(folder: Path) -> dict[str, Path]:
 
 
 def open_idx_folder(folder: Path, files: dict[str, Path]) -> ArraySource:
-    """Takes the splits that `find_idx_files` found as one source."""
+    """Take the splits that `find_idx_files` found as one source."""
     parts, stamps = zip(*(_part(path, split) for split, path in files.items()), strict=True)
     return ArraySource(folder.resolve().name, ["idx folder", *stamps], parts)
 
 
 def _part(path: Path, split: str | None) -> tuple[Part, list[object]]:
-    """Reads the header of a file of images and makes a part of it."""
+    """Read the header of a file of images and make a part of it."""
     where = str(path)
     stamp = ["idx", *file_stamp(path)]
     try:
@@ -87,7 +87,7 @@ def _part(path: Path, split: str | None) -> tuple[Part, list[object]]:
     offset = 4 + 4 * len(shape)
     size = path.stat().st_size - offset
     if size != math.prod(shape):
-        raise DataError(f"{where} declares the shape {list(shape)} but holds {size} bytes: make or fetch it anew.")
+        raise DataError(f"{where} declares the shape {list(shape)} but holds {size} bytes: make or fetch it anew")
     mapped = np.asarray(np.memmap(path, np.uint8, "r", offset, shape))
     return mapped_part(where, mapped[:, None], labels, split), stamp
 
@@ -103,22 +103,22 @@ def _open(path: Path) -> IO[bytes]:
 
 
 def _read_header(file: IO[bytes], where: str, dimensions: int) -> tuple[int, ...]:
-    """Reads magic number and shape."""
+    """Read magic number and shape."""
     magic = file.read(4)
     what = "images" if dimensions == 3 else "labels"
     if magic != bytes([0, 0, UINT8, dimensions]):
         raise DataError(
             f"{where} starts with {magic.hex() or 'nothing'} where an idx file of uint8 {what} starts with"
-            f" 0000080{dimensions}: give a file of {what}."
+            f" 0000080{dimensions}: give a file of {what}"
         )
     sizes = file.read(4 * dimensions)
     if len(sizes) < 4 * dimensions:
-        raise DataError(f"{where} ends within its header: make or fetch it anew.")
+        raise DataError(f"{where} ends within its header: make or fetch it anew")
     return struct.unpack(f">{dimensions}I", sizes)
 
 
 def _unzip(path: Path, shape: tuple[int, ...]) -> Iterator[Pixels]:
-    """Yields image after image, and checks that the file ends with the last."""
+    """Yield image after image, and check that the file ends with the last."""
     count, height, width = shape
     try:
         with _open(path) as file:
@@ -126,7 +126,7 @@ def _unzip(path: Path, shape: tuple[int, ...]) -> Iterator[Pixels]:
             for index in range(count):
                 data = file.read(height * width)
                 if len(data) < height * width:
-                    raise DataError(f"{path} ends within image {index} of {count}: make or fetch it anew.")
+                    raise DataError(f"{path} ends within image {index} of {count}: make or fetch it anew")
                 yield np.frombuffer(data, np.uint8).reshape(1, height, width)
             _check_end(file, path)
     except GZIP_ERRORS as error:
@@ -138,10 +138,10 @@ def _read_labels(path: Path, images: int) -> NDArray[np.uint8]:
         with _open(path) as file:
             (count,) = _read_header(file, str(path), 1)
             if count != images:
-                raise DataError(f"{path} declares {count} labels for {images} images: give those that belong to them.")
+                raise DataError(f"{path} declares {count} labels for {images} images: give those that belong to them")
             data = file.read(count)
             if len(data) < count:
-                raise DataError(f"{path} declares {count} labels but holds {len(data)}: make or fetch it anew.")
+                raise DataError(f"{path} declares {count} labels but holds {len(data)}: make or fetch it anew")
             _check_end(file, path)
     except GZIP_ERRORS as error:
         raise _damaged(path) from error
@@ -159,8 +159,8 @@ def _labels_beside(path: Path) -> Path | None:
 def _check_end(file: IO[bytes], path: Path) -> None:
     # Reading past the end also makes gzip compare its checksum.
     if file.read(1):
-        raise DataError(f"{path} goes on after the number of items it declares: make or fetch it anew.")
+        raise DataError(f"{path} goes on after the number of items it declares: make or fetch it anew")
 
 
 def _damaged(path: Path) -> DataError:
-    return DataError(f"{path} is damaged or cannot be read: make or fetch it anew.")
+    return DataError(f"{path} is damaged or cannot be read: make or fetch it anew")

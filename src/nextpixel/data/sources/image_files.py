@@ -18,11 +18,11 @@ class FileSource:
     """Image files and tables of labels, read one after another.
 
     Args:
-        name: Short name for people.
-        where: The source as the user wrote it, for errors.
-        stamp: Finds the stamp of `Source`, which may take a walk through a folder.
-        entries: Starts a pass over the files that matter.
-        expected: Counts the images, where that is cheap.
+        name: short name for people.
+        where: the source as the user wrote it, for errors.
+        stamp: finds the stamp of `Source`, which may take a walk through a folder.
+        entries: starts a pass over the files that matter.
+        expected: counts the images, where that is cheap.
     """
 
     levels = 256

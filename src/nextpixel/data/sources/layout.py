@@ -21,16 +21,16 @@ def arrange(kept: Sequence[str], rejected: Sequence[str], tables: Mapping[str, b
     """Arrange image files by split and name, and finds their labels.
 
     Args:
-        kept: Relative names of the images that were read, in any order.
-        rejected: Relative names of those left out.
-        tables: Name and content of each metadata file.
-        where: What to call the source in errors.
+        kept: relative names of the images that were read, in any order.
+        rejected: relative names of those left out.
+        tables: name and content of each metadata file.
+        where: what to call the source in errors.
 
     Returns:
         Their layout: train, valid, test, and by relative name within each.
 
     Raises:
-        DataError: Two files have the same name, or a folder is called as a split and others are not.
+        DataError: two files have the same name, or a folder is called as a split and others are not.
     """
     names = [*kept, *rejected]
     ascending = sorted(names)
@@ -167,11 +167,11 @@ def _metadata_labels(
     """The labels of metadata in final order, their names, why they cannot be used, and what to say.
 
     Args:
-        rows: What the tables say, by the name of the file.
-        names: All files, readable or not.
-        ordered: Those that were read, in final order.
-        splits: The split of each of all files.
-        where: What to call the source in errors.
+        rows: what the tables say, by the name of the file.
+        names: all files, readable or not.
+        ordered: those that were read, in final order.
+        splits: the split of each of all files.
+        where: what to call the source in errors.
     """
     bare = {name: split for name, split in zip(names, splits, strict=True) if _label_of(rows, name) is None}
     labelled = {split for name, split in zip(names, splits, strict=True) if name not in bare}

@@ -45,9 +45,9 @@ class Table(NamedTuple):
     """What all tables of a source say.
 
     Attributes:
-        rows: What is said of each file, by its name.
-        error: Why the tables cannot be used, though they are of these images; None if they can.
-        notes: Sentences for the user, of tables that are not of these images.
+        rows: what is said of each file, by its name.
+        error: why the tables cannot be used, though they are of these images; None if they can.
+        notes: sentences for the user, of tables that are not of these images.
     """
 
     rows: dict[str, Row]
@@ -63,9 +63,9 @@ def read_metadata(tables: Mapping[str, bytes], images: Sequence[str], where: str
     """Read all tables of one source.
 
     Args:
-        tables: Relative name and content of each.
-        images: Names of all image files of the source, readable or not.
-        where: What to call the source in errors.
+        tables: relative name and content of each.
+        images: names of all image files of the source, readable or not.
+        where: what to call the source in errors.
 
     Returns:
         What they say. A table that names none of the images is not used, and a table that does but does not fit them
@@ -190,13 +190,13 @@ def _match_rows(rows: Mapping[str, Row], names: Mapping[str, str], images: int, 
     """Check that rows and images belong to each other one to one.
 
     Args:
-        rows: What the tables say, by composed name.
-        names: Names of all image files of the source, by composed name.
-        images: How many there are.
-        where: What to call the source in errors.
+        rows: what the tables say, by composed name.
+        names: names of all image files of the source, by composed name.
+        images: how many there are.
+        where: what to call the source in errors.
 
     Raises:
-        DataError: Naming a row without an image or an image without a row.
+        DataError: naming a row without an image or an image without a row.
     """
     if len(names) < images:
         raise DataError(f"{where} has two files whose names differ in nothing but how accents are written: rename one")

@@ -43,14 +43,14 @@ DIGITS_HELD_OUT = 180
 
 
 def find_named(name: str, cache_folder: Path) -> Path:
-    """Finds the folder of a set on this machine.
+    """Find the folder of a set on this machine.
 
     Args:
-        name: One of ``mnist``, ``fashion-mnist`` and ``cifar10``.
-        cache_folder: Where caches lie; a folder of that name in it will do.
+        name: one of `mnist`, `fashion-mnist` and `cifar10`.
+        cache_folder: where caches lie; a folder of that name in it will do.
 
     Raises:
-        DataError: Saying where it looked and what to put there.
+        DataError: saying where it looked and what to put there.
     """
     data = os.environ.get("NEXTPIXEL_DATA")
     places = [Path(data) / name] if data else []
@@ -64,7 +64,7 @@ def find_named(name: str, cache_folder: Path) -> Path:
         if place.is_dir():
             return place
     hint = "" if data else " (and NEXTPIXEL_DATA, which may name another folder, is not set)"
-    raise DataError(f"{name} is not in {' or in '.join(map(str, places))}{hint}: {REMEDIES[name]}.")
+    raise DataError(f"{name} is not in {' or in '.join(map(str, places))}{hint}: {REMEDIES[name]}")
 
 
 def open_digits() -> ArraySource:

@@ -49,13 +49,13 @@ class Header:
 
 
 def open_npy(path: Path) -> ArraySource:
-    """Maps the images of an .npy file into memory.
+    """Map the images of an .npy file into memory.
 
     Args:
-        path: A file of uint8 ``[N, H, W]`` or ``[N, H, W, C]``.
+        path: a file of uint8 `[N, H, W]` or `[N, H, W, C]`.
 
     Raises:
-        DataError: If it is damaged or holds anything else.
+        DataError: if it is damaged or holds anything else.
     """
     where = str(path)
     stamp = ["npy", *file_stamp(path)]
@@ -67,19 +67,19 @@ def open_npy(path: Path) -> ArraySource:
         order = "F" if header.fortran else "C"
         mapped = np.memmap(path, np.uint8, "r", header.length, header.shape, order)  # type: ignore[call-overload]
     except OSError as error:
-        raise DataError(f"{where} cannot be read ({error.strerror}): check that it is there.") from error
+        raise DataError(f"{where} cannot be read ({error.strerror}): check that it is there") from error
     return ArraySource(path.name, stamp, [mapped_part(where, channels_first(np.asarray(mapped)))])
 
 
 def open_npz(path: Path) -> ArraySource:
-    """Takes the images of an .npz file, with their labels, levels and label names where there are any.
+    """Take the images of an .npz file, with their labels, levels and label names where there are any.
 
     Args:
-        path: A file with uint8 ``images`` ``[N, H, W]`` or ``[N, H, W, C]``, and perhaps whole numbers
-            ``labels`` ``[N]``, a whole number ``levels`` and texts ``label_names``.
+        path: a file with uint8 `images` `[N, H, W]` or `[N, H, W, C]`, and perhaps whole numbers
+            `labels` `[N]`, a whole number `levels` and texts `label_names`.
 
     Raises:
-        DataError: If it is damaged or holds anything else.
+        DataError: if it is damaged or holds anything else.
     """
     where = str(path)
     stamp = ["npz", *file_stamp(path)]
@@ -87,20 +87,20 @@ def open_npz(path: Path) -> ArraySource:
         members = archive.namelist()
         if "images.npy" not in members:
             found = ", ".join(sorted(name.removesuffix(".npy")[:40] for name in members)[:8]) or "nothing"
-            raise DataError(f"{where} holds {found} but no images: store the array under the name images.")
+            raise DataError(f"{where} holds {found} but no images: store the array under the name images")
         with archive.open("images.npy") as file:
             header = read_header(file, where)
         check_images(header.dtype, header.shape, where)
         _check_length(header, archive.getinfo("images.npy").file_size, where)
         if header.fortran:
             raise DataError(
-                f"the images of {where} are stored column by column: pass them through numpy.ascontiguousarray."
+                f"the images of {where} are stored column by column: pass them through numpy.ascontiguousarray"
             )
         levels = 256
         if "levels.npy" in members:
             stored = read_small(archive, "levels", 64, where)
             if stored.size != 1 or stored.dtype.kind not in "iu":
-                raise DataError(f"levels in {where} must be one whole number from 2 to 256: store it as such.")
+                raise DataError(f"levels in {where} must be one whole number from 2 to 256: store it as such")
             levels = check_levels(int(stored.reshape(())), f"levels in {where}")
         names = _read_label_names(archive, where) if "label_names.npy" in members else None
     count = header.shape[0]
@@ -110,14 +110,14 @@ def open_npz(path: Path) -> ArraySource:
 
 
 def _npz_images(path: Path, header: Header) -> Iterator[Pixels]:
-    """Yields image after image; the member is decompressed as it goes."""
+    """Yield image after image; the member is decompressed as it goes."""
     size = math.prod(header.shape[1:])
     with zip_reader(path) as archive, archive_errors(path), archive.open("images.npy") as file:
         file.read(header.length)
         for index in range(header.shape[0]):
             data = file.read(size)
             if len(data) < size:
-                raise DataError(f"{path} ends within image {index} of {header.shape[0]}: make or fetch it anew.")
+                raise DataError(f"{path} ends within image {index} of {header.shape[0]}: make or fetch it anew")
             yield channels_first(np.frombuffer(data, np.uint8).reshape(1, *header.shape[1:]))[0]
 
 
@@ -129,56 +129,56 @@ def _read_labels(path: Path, count: int) -> NDArray[Any]:
 def _read_label_names(archive: ZipFile, where: str) -> tuple[str, ...]:
     names = read_small(archive, "label_names", MAX_LABEL_NAME_BYTES, where)
     if names.ndim != 1 or names.dtype.kind != "U":
-        raise DataError(f"label_names in {where} must be a list of texts: store numpy.array([...], dtype=str).")
+        raise DataError(f"label_names in {where} must be a list of texts: store numpy.array([...], dtype=str)")
     return tuple(str(name) for name in names)
 
 
 def read_small(archive: ZipFile, name: str, limit: int, where: str) -> NDArray[Any]:
-    """Reads a whole member of at most `limit` bytes of content."""
+    """Read a whole member of at most `limit` bytes of content."""
     info = archive.getinfo(f"{name}.npy")
     with archive.open(info) as file:
         header = read_header(file, f"{name} in {where}")
         _check_length(header, info.file_size, f"{name} in {where}")
         if info.file_size - header.length > limit:
-            raise DataError(f"{name} in {where} has the shape {list(header.shape)}, too large to fit the images.")
+            raise DataError(f"{name} in {where} has the shape {list(header.shape)}, too large to fit the images")
         data = file.read(limit + 1)
     order = "F" if header.fortran else "C"
     try:
         return np.frombuffer(data, header.dtype).reshape(header.shape, order=order)  # type: ignore[call-overload, no-any-return]
     except ValueError:
-        raise DataError(f"{name} in {where} is damaged: make or fetch the file anew.") from None
+        raise DataError(f"{name} in {where} is damaged: make or fetch the file anew") from None
 
 
 def read_header(file: IO[bytes], where: str) -> Header:
-    """Reads the header of an .npy stream, leaving the stream behind it."""
+    """Read the header of an .npy stream, leaving the stream behind it."""
     try:
         start = file.read(8)
         version = np.lib.format.read_magic(io.BytesIO(start))
         if version not in ((1, 0), (2, 0)):
-            raise DataError(f"{where} is of .npy version {version}, not 1.0 or 2.0: save it with numpy.save.")
+            raise DataError(f"{where} is of .npy version {version}, not 1.0 or 2.0: save it with numpy.save")
         width = 2 if version == (1, 0) else 4
         size = file.read(width)
         # NumPy would read as many bytes as the header claims to have before it looks at them.
         length = int.from_bytes(size, "little")
         if length > MAX_HEADER_BYTES:
-            raise DataError(f"{where} claims a header of {length} bytes and must be damaged: fetch it anew.")
+            raise DataError(f"{where} claims a header of {length} bytes and must be damaged: fetch it anew")
         rest = io.BytesIO(size + file.read(length))
         read = np.lib.format.read_array_header_1_0 if width == 2 else np.lib.format.read_array_header_2_0
         shape, fortran, dtype = read(rest)
     except HEADER_ERRORS as error:
-        raise DataError(f"{where} is damaged or not a NumPy file: make or fetch it anew.") from error
+        raise DataError(f"{where} is damaged or not a NumPy file: make or fetch it anew") from error
     if dtype.hasobject:
-        raise DataError(f"{where} holds Python objects, which are never unpickled: store plain numbers.")
+        raise DataError(f"{where} holds Python objects, which are never unpickled: store plain numbers")
     if any(size < 0 for size in shape):
-        raise DataError(f"{where} declares the shape {list(shape)} and must be damaged: fetch it anew.")
+        raise DataError(f"{where} declares the shape {list(shape)} and must be damaged: fetch it anew")
     return Header(shape, fortran, dtype, len(start) + width + length)
 
 
 def _check_length(header: Header, size: int, where: str) -> None:
-    """Raises `DataError` unless the declared shape accounts for every byte there is."""
+    """Raise `DataError` unless the declared shape accounts for every byte there is."""
     declared = math.prod(header.shape) * header.dtype.itemsize
     if declared != size - header.length:
         raise DataError(
             f"{where} declares the shape {list(header.shape)} of {header.dtype.itemsize} bytes each but holds"
-            f" {size - header.length} bytes: make or fetch it anew."
+            f" {size - header.length} bytes: make or fetch it anew"
         )

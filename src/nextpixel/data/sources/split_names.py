@@ -31,7 +31,7 @@ def splits_of(names: Sequence[str]) -> dict[str, str | None]:
     """The split that each of several names beside each other means, also behind a beginning that all share.
 
     Args:
-        names: All names, such as ``seg_train`` and ``seg_test``.
+        names: all names, such as `seg_train` and `seg_test`.
     """
     plain = {name: split_of(name) for name in names}
     start = re.match(r".*[-_. ]", commonprefix(list(plain)))  # noqa: RUF071 - letter by letter, as wanted
