@@ -99,3 +99,23 @@ def test_the_third_person_is_seen():
 
 def test_docstrings_of_functions_are_imperative():
     assert not offenders(in_third_person)
+
+
+VAGUE = {"each", "found", "given", "own"}
+
+
+def vague_names(tree):
+    """Variables and arguments whose names say nothing of what they hold."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg) and node.arg in VAGUE:
+            yield f"line {node.lineno}: {node.arg}"
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in VAGUE:
+            yield f"line {node.lineno}: {node.id}"
+
+
+def test_vague_names_are_seen():
+    assert len(list(vague_names(ast.parse("def f(own):\n    return [each for each in own]")))) == 2
+
+
+def test_variables_are_called_by_nouns():
+    assert not offenders(vague_names)

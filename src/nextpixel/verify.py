@@ -148,7 +148,7 @@ def check_causality(
             blind |= promised & ~depends
             seen |= depends
     has_past = past.any(dim=1)
-    parts = [(each & past).sum(1)[has_past] / past.sum(1)[has_past] for each in (seen, promised)]
+    parts = [(pairs & past).sum(1)[has_past] / past.sum(1)[has_past] for pairs in (seen, promised)]
     return CausalityReport(
         leaks=_pairs(leaks, chosen, model.image_shape),
         blind=_pairs(blind, chosen, model.image_shape),
@@ -234,13 +234,13 @@ def _dependence(
     rows = [torch.zeros(0, math.prod(model.image_shape), dtype=torch.bool)]
     # At least two images at once, as statistics over a batch may not exist for one.
     size = max(2, min(64, FLOATS_IN_A_BATCH // math.prod(model.image_shape)))
-    for part in (outputs[each] for each in batches(len(outputs), size)):
+    for part in (outputs[rows_of_part] for rows_of_part in batches(len(outputs), size)):
         inputs, context = _random_inputs(model, max(2, len(part)), generator)
         parameters = model.parameters_of(inputs, context).flatten(2)
         # Image b of the batch stands for output part[b], so that one backward pass serves them all.
-        own = parameters[torch.arange(len(part)), :, part]
-        weights = torch.randn(own.shape, generator=generator).to(own)
-        rows.append(_gradient((own * weights).sum(), inputs).flatten(1)[: len(part)].cpu() != 0)
+        chosen = parameters[torch.arange(len(part)), :, part]
+        weights = torch.randn(chosen.shape, generator=generator).to(chosen)
+        rows.append(_gradient((chosen * weights).sum(), inputs).flatten(1)[: len(part)].cpu() != 0)
         if advance is not None:
             advance(len(part))
     return torch.cat(rows)
@@ -252,10 +252,10 @@ def _mixes_images(model: ImageModel, generator: torch.Generator) -> bool:
     parameters = model.parameters_of(inputs, context)
     weights = torch.randn(parameters.shape, generator=generator).to(parameters)
     gradients = [
-        _gradient((parameters[own] * weights[own]).sum(), inputs, retain_graph=True)[other]
-        for own, other in ((0, 1), (1, 0))
+        _gradient((parameters[half] * weights[half]).sum(), inputs, retain_graph=True)[other]
+        for half, other in ((0, 1), (1, 0))
     ]
-    return any(bool(each.any()) for each in gradients)
+    return any(bool(gradient.any()) for gradient in gradients)
 
 
 def _ignored(model: ImageModel, generator: torch.Generator) -> list[str]:
@@ -264,7 +264,7 @@ def _ignored(model: ImageModel, generator: torch.Generator) -> list[str]:
     if context is None or model.conditioning is None:
         return []
     # Cut from what made it, so that its gradient can be asked for.
-    context = Context(*(each if each is None else each.detach().requires_grad_() for each in context))
+    context = Context(*(part if part is None else part.detach().requires_grad_() for part in context))
     parameters = model.parameters_of(inputs, context)
     weights = torch.randn(parameters.shape, generator=generator).to(parameters)
     ignored = []
@@ -284,12 +284,12 @@ def _gradient(scalar: Tensor, inputs: Tensor, *, retain_graph: bool = False) -> 
     return torch.zeros_like(inputs) if gradient is None else gradient
 
 
-def _pairs(found: Tensor, outputs: Tensor, shape: Sequence[int]) -> list[Pair]:
+def _pairs(pairs: Tensor, outputs: Tensor, shape: Sequence[int]) -> list[Pair]:
     def site(flat: int) -> Site:
         _, height, width = shape
         return Site(flat // (height * width), flat // width % height, flat % width)
 
-    return [(site(int(outputs[row])), site(column)) for row, column in found.nonzero().tolist()]
+    return [(site(int(outputs[row])), site(column)) for row, column in pairs.nonzero().tolist()]
 
 
 def _listed(pairs: list[Pair], what: str, sentence: str) -> list[str]:

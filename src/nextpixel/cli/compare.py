@@ -46,10 +46,10 @@ def compare(
         raise InputError(
             f"{first} is of images of {kinds[0]}, {second} of {kinds[1]}; compare models of the same images"
         )
-    found = open_for(models[0], data, images, None if split == "all" else split, vectors=vectors, own_condition=False)
-    found, split = test_part(found, split, *models)
-    with progress.task("comparing", 2 * len(found)) as advance:
-        result = compute(*models, found, advance=advance)
+    opened = open_for(models[0], data, images, None if split == "all" else split, vectors=vectors, own_condition=False)
+    opened, split = test_part(opened, split, *models)
+    with progress.task("comparing", 2 * len(opened)) as advance:
+        result = compute(*models, opened, advance=advance)
     if json:
         figures = {"first_run": str(first), "second_run": str(second), "data": data, "split": split}
         say(as_json(figures | asdict(result)))

@@ -81,10 +81,10 @@ def complete(
     if count < 1 or limit < 1:
         raise InputError(f"--count and --limit must be at least 1, not {count} and {limit}")
     mask = known_mask(known, *model.image_shape[1:])
-    found = open_for(model, source, images, split, vectors=vectors, own_condition=not condition.are_given)
-    originals = found[: min(limit, len(found))]
+    opened = open_for(model, source, images, split, vectors=vectors, own_condition=not condition.are_given)
+    originals = opened[: min(limit, len(opened))]
     check_outside(out, (source, known))
-    names = [f"{stem}-{which}.png" for stem in _stems(found.names, len(originals)) for which in range(count)]
+    names = [f"{stem}-{which}.png" for stem in _stems(opened.names, len(originals)) for which in range(count)]
     for name in ("completions.png", *names):
         force.check_file(out / name)
     late = known_too_late(mask, model.order)
@@ -93,7 +93,7 @@ def complete(
             f"{late} of {int(mask.sum())} known pixels come after unknown ones: they are kept, but cannot guide them; "
             "draw several --candidates, or train with --order to begin at the known side"
         )
-    values = _condition(model, found, condition, torch.arange(len(originals)).repeat_interleave(count))
+    values = _condition(model, opened, condition, torch.arange(len(originals)).repeat_interleave(count))
     repeated = originals.repeat_interleave(count, dim=0)
     with progress.task("completing", candidates * len(repeated) * math.prod(model.image_shape)) as advance:
         drawn, effective = choose_candidates(
@@ -105,10 +105,10 @@ def complete(
             advance=advance,
         )
     drawn = drawn.cpu()
-    shown, drawn_rows = (spread(each, model.levels) for each in (originals, drawn))
-    given = torch.where(mask, shown, UNKNOWN_GREY)
+    shown, drawn_rows = (spread(images_shown, model.levels) for images_shown in (originals, drawn))
+    masked = torch.where(mask, shown, UNKNOWN_GREY)
     drawn_rows = drawn_rows.view(len(originals), count, *model.image_shape)
-    rows = torch.cat([shown[:, None], given[:, None], drawn_rows], dim=1)
+    rows = torch.cat([shown[:, None], masked[:, None], drawn_rows], dim=1)
     save_picture(grid(rows.flatten(0, 1), 256, columns=count + 2), out / "completions.png", mark=True)
     for name, image in zip(names, drawn, strict=True):
         save_picture(to_pil(image, model.levels), out / name, mark=True)

@@ -74,18 +74,18 @@ def compress(
     model = load_model(run).cpu()
     check_compresses(model)
     values = condition.one(model) if model.condition is not None or condition.are_given else None
-    found = read_pictures(images, model.levels, skip=skip)
-    for note in found.notes:
+    packed = read_pictures(images, model.levels, skip=skip)
+    for note in packed.notes:
         warn(note)
-    total = sum(image.numel() for image in found.images)
+    total = sum(image.numel() for image in packed.images)
     embed = {name: (find_model(run) / name).read_bytes() for name in MODEL_FILES} if embed_model else None
     start = time.monotonic()
     with progress.task("compressing", total) as advance:
         data = squeeze(
             model,
-            found.images,
+            packed.images,
             values or None,
-            names=found.names,
+            names=packed.names,
             embed=embed,
             lanes=lanes,
             effort=effort,
@@ -94,16 +94,16 @@ def compress(
     seconds = time.monotonic() - start
     write_result(out, data)
     model_bytes = sum(map(len, (embed or {}).values()))
-    needed = counted_sub_pixels([(*image.shape,) for image in found.images])
+    needed = counted_sub_pixels([(*image.shape,) for image in packed.images])
     if needed > allowed_sub_pixels(len(data) - model_bytes):
         warn(f"to decompress it, add --most-megapixels {math.ceil(needed / 1e6)}")
     say(
-        f"{counted(len(found.images), 'picture')}, {len(data):,} bytes, {8 * len(data) / total:.4f} bits/dim"
+        f"{counted(len(packed.images), 'picture')}, {len(data):,} bytes, {8 * len(data) / total:.4f} bits/dim"
         + (f" ({8 * (len(data) - model_bytes) / total:.4f} without the model)" if embed else "")
         + f", {total / 1e6 / max(seconds, 1e-9):.3f} MB/s: {out}"
     )
     if compare:
-        say(_compared(found.images, len(data)))
+        say(_compared(packed.images, len(data)))
 
 
 def _divided(paths: Sequence[Path]) -> tuple[Path, Sequence[Path]]:
@@ -131,10 +131,10 @@ def _compared(images: Sequence[Tensor], size: int) -> str:
         if not all(fits(picture, form) for picture in pictures):
             parts.append(f"{form} (cannot hold pictures as large)")
             continue
-        own = f"{form} {sum(lossless_size(picture, form) for picture in pictures) / size:.2f} times as large"
+        ratio = f"{form} {sum(lossless_size(picture, form) for picture in pictures) / size:.2f} times as large"
         together = sheet(torch.stack(list(images))) if alike else None
         if together is not None and fits(together, form):
-            own += f" (one sheet {lossless_size(together, form) / size:.2f})"
-        parts.append(own)
+            ratio += f" (one sheet {lossless_size(together, form) / size:.2f})"
+        parts.append(ratio)
     missing = "" if has_jpeg_xl() else "; JPEG XL is not installed: pip install 'nextpixel[jxl]'"
     return f"the same pixels as {', '.join(parts)}{missing}"

@@ -41,7 +41,7 @@ class ConditionOptions:
             InputError: an option is missing, superfluous, given several times, or does not fit the model.
         """
         values = self.rows(model, 1, several=False)
-        if any(len(each) > 1 for each in values.values()):
+        if any(len(row) > 1 for row in values.values()):
             raise InputError("give one --label, or one vector; all pictures are taken to have it")
         return values
 
@@ -75,11 +75,11 @@ class ConditionOptions:
             elif isinstance(condition, Vector):
                 choices[name] = self._vectors(condition, images)
         # Every choice of labels with every choice of vectors, a row each.
-        numbers = torch.cartesian_prod(*(torch.arange(len(each)) for each in choices.values())) if choices else None
+        numbers = torch.cartesian_prod(*(torch.arange(len(values)) for values in choices.values())) if choices else None
         if numbers is None:
             return {}
         columns = numbers.view(len(numbers), -1).T
-        return {name: each[row].flatten(0, 1) for (name, each), row in zip(choices.items(), columns, strict=True)}
+        return {name: values[row].flatten(0, 1) for (name, values), row in zip(choices.items(), columns, strict=True)}
 
     @property
     def are_given(self) -> bool:

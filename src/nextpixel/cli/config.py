@@ -37,8 +37,8 @@ def config_sources(arguments: Sequence[str]) -> list[Any]:
         layers.append((path, _read(Path(path))))
         recipe = recipe or layers[0][1].get("recipe")
     if recipe is not None:
-        found = read_recipe(recipe)
-        layers.append((f"recipe {recipe}", _as_text({"model": found.family, **found.options})))
+        recipe_named = read_recipe(recipe)
+        layers.append((f"recipe {recipe}", _as_text({"model": recipe_named.family, **recipe_named.options})))
     for source, options in layers:
         kept = {name: value for name, value in options.items() if not (has_length and name in LENGTHS)}
         has_length |= any(name in LENGTHS for name in options)

@@ -77,13 +77,13 @@ def decompress(
             )
     except DataError as error:
         raise DataError(f"{file}: {error}") from error
-    found = list(zip(names, pictures, strict=True))
+    restored = list(zip(names, pictures, strict=True))
     if chosen is not None:
-        found = [found[chosen]]
+        restored = [restored[chosen]]
     with whole_folder(out) as folder:
-        for name, picture in found:
+        for name, picture in restored:
             save_picture(to_pil(picture, model.levels), folder / name)
-    say(f"{counted(len(found), 'picture')}: {out}")
+    say(f"{counted(len(restored), 'picture')}: {out}")
 
 
 def _list(contents: Contents, names: Sequence[str], size: int) -> None:

@@ -43,14 +43,14 @@ def embed(
         raise InputError(f"--out {out} must end with .npz")
     force.check_file(out, (source,))
     model = load_autoencoder(run)
-    found = open_for(model, source, images, split)
-    with progress.task("encoding", len(found)) as advance:
-        entries = {"vectors": codes(model, found, advance=advance).numpy()}
-    if found.labels is not None:
-        entries["labels"] = found.labels.numpy()
-    if found.label_names is not None:
-        entries["label_names"] = np.array(found.label_names)
-    if found.names is not None:
-        entries["names"] = np.array(found.names)
+    opened = open_for(model, source, images, split)
+    with progress.task("encoding", len(opened)) as advance:
+        entries = {"vectors": codes(model, opened, advance=advance).numpy()}
+    if opened.labels is not None:
+        entries["labels"] = opened.labels.numpy()
+    if opened.label_names is not None:
+        entries["label_names"] = np.array(opened.label_names)
+    if opened.names is not None:
+        entries["names"] = np.array(opened.names)
     write_result(out, marked_arrays(entries))
-    say(f"{len(found)} codes of {entries['vectors'].shape[1]} numbers: {out}")
+    say(f"{len(opened)} codes of {entries['vectors'].shape[1]} numbers: {out}")

@@ -52,13 +52,13 @@ def evaluate(
 
     model = load_model(run)
     part = None if split == "all" else split
-    found: ImageSet | Pictures
+    opened: ImageSet | Pictures
     if takes_pictures(model, images):
-        found, split = test_part(open_pictures_for(model, data, images, part), split, model)
+        opened, split = test_part(open_pictures_for(model, data, images, part), split, model)
     else:
-        found, split = test_part(open_for(model, data, images, part, vectors=vectors), split, model)
-    with progress.task("evaluating", len(found)) as advance:
-        likelihood = compute(model, found, advance=advance)
+        opened, split = test_part(open_for(model, data, images, part, vectors=vectors), split, model)
+    with progress.task("evaluating", len(opened)) as advance:
+        likelihood = compute(model, opened, advance=advance)
     if model.condition is not None and not model.needs_condition:
         warn("an autoencoder encodes each image first: this is the likelihood of reconstructions, not a density")
     if json:

@@ -60,8 +60,8 @@ def export(
     check_new_folder(out)
     check_outside(out, (valid,))
     model = load_model(run)
-    found = open_for(model, valid, images, None if split == "all" else split, vectors=vectors)
-    found, split = valid_part(model, found, split)
+    opened = open_for(model, valid, images, None if split == "all" else split, vectors=vectors)
+    opened, split = valid_part(model, opened, split)
     name = name or out.resolve().name
     words = ["nextpixel", "evaluate", name, Path(valid).name if Path(valid).is_absolute() else valid]
     words += ["--split", split]
@@ -71,7 +71,7 @@ def export(
     done = write(
         run,
         out,
-        found,
+        opened,
         name=name,
         evaluated_by=shlex.join(words),
         hardware=hardware,
@@ -81,7 +81,7 @@ def export(
         outputs=outputs,
         progress=progress,
     )
-    say(f"{found.name}: {done.likelihood}; storing in {dtype} changed the nats by {done.change:+.4%}")
+    say(f"{opened.name}: {done.likelihood}; storing in {dtype} changed the nats by {done.change:+.4%}")
     say(done.report)
     say(f"model folder, {done.size:,} bytes: {out}")
 

@@ -42,8 +42,8 @@ def models(*, as_json: Annotated[bool, Parameter(name="--json", negative="")] = 
         config = read_config(name)
         description, record = config["model"], config["record"]
         shape = " x ".join(map(str, description["image_shape"]))
-        given = ", of reconstructions from their codes" if description["family"] == "autoencoder" else ""
-        say(f"  {name:{width}}{description['family']}, {shape}, {record['protocol']}; {record['validation']}{given}")
+        remark = ", of reconstructions from their codes" if description["family"] == "autoencoder" else ""
+        say(f"  {name:{width}}{description['family']}, {shape}, {record['protocol']}; {record['validation']}{remark}")
 
 
 def _as_json(one: Option) -> dict[str, str | int | float | bool | None]:

@@ -48,8 +48,8 @@ def prepare(
         return
     if out is None:
         raise InputError("name the folder to write with --out, or check a prepared one with --verify")
-    found = write(data, out, vectors=vectors, shard_mb=shard_mb, progress=progress, **images.wishes())
-    tell(found)
-    shape = " x ".join(map(str, found.image_shape))
-    splits = "".join(f", {name} {size:,}" for name, size in found.splits.items())
-    say(f"{len(found):,} images of {shape}, {found.levels} levels{splits}: {out}")
+    prepared = write(data, out, vectors=vectors, shard_mb=shard_mb, progress=progress, **images.wishes())
+    tell(prepared)
+    shape = " x ".join(map(str, prepared.image_shape))
+    splits = "".join(f", {name} {size:,}" for name, size in prepared.splits.items())
+    say(f"{len(prepared):,} images of {shape}, {prepared.levels} levels{splits}: {out}")

@@ -25,20 +25,20 @@ def recipes(name: str | None = None) -> None:
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
         for heading in ("name", "model", "data", "expected", "cost"):
             table.add_column(heading, no_wrap=heading in ("name", "model"))
-        for each in map(read_recipe, names()):
-            table.add_row(each.name, each.family, each.data, each.expected, each.cost)
+        for recipe in map(read_recipe, names()):
+            table.add_row(recipe.name, recipe.family, recipe.data, recipe.expected, recipe.cost)
         console.print(table)
         return
-    found = read_recipe(name)
+    recipe = read_recipe(name)
     about = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
     for heading, value in (
-        ("Recipe", found.told),
-        ("Model", found.family),
-        ("Data", found.data),
-        ("Get them", found.source),
-        ("Expected", found.expected),
-        ("Cost", found.cost),
-        ("Options", " ".join(map(_flag, found.options, found.options.values()))),
+        ("Recipe", recipe.told),
+        ("Model", recipe.family),
+        ("Data", recipe.data),
+        ("Get them", recipe.source),
+        ("Expected", recipe.expected),
+        ("Cost", recipe.cost),
+        ("Options", " ".join(map(_flag, recipe.options, recipe.options.values()))),
     ):
         about.add_row(heading, value)
     console.print(about)

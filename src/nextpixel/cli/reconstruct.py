@@ -58,8 +58,8 @@ def reconstruct(
     picture_format(out)
     force.check_file(out, (source,))
     model = load_autoencoder(run)
-    found = open_for(model, source, images, split)
-    originals = found[: min(limit, len(found))]
+    opened = open_for(model, source, images, split)
+    originals = opened[: min(limit, len(opened))]
     with torch.no_grad():
         codes = model.encode(originals)
         plain = None if model.plain is None else model.reconstruct_plainly(originals).cpu()
@@ -84,8 +84,8 @@ def reconstruct(
     save_picture(grid(rows.flatten(0, 1), 256, columns=rows.shape[1]), out, mark=True)
     say(f"{len(originals)} images ({titles}): {out}")
     if energy > 0:
-        for name, own in lines.items():
-            say(f"gradient energy relative to the originals, {name}: {own / energy:.3f}")
+        for name, sharpness in lines.items():
+            say(f"gradient energy relative to the originals, {name}: {sharpness / energy:.3f}")
 
 
 def load_autoencoder(run: Path) -> Autoencoder:

@@ -74,7 +74,7 @@ def sample(
         check_animation(trace)
     model = load_model(run)
     scales = _scales_of(model, out) if show_scales else None
-    alone = condition.to is None and all(len(each) == 1 for each in condition.rows(model, 1).values())
+    alone = condition.to is None and all(len(values) == 1 for values in condition.rows(model, 1).values())
     count = (COUNT if alone else COUNT_IN_A_ROW) if count is None else count
     if count < 1:
         raise InputError(f"--count must be at least 1, not {count}")
@@ -102,7 +102,7 @@ def sample(
     if scales is not None:
         _write_scales(scales(images), model.levels, out, columns, scale)
     else:
-        classes = [name for name, each in named(model.condition).items() if isinstance(each, Labels)]
+        classes = [name for name, kind in named(model.condition).items() if isinstance(kind, Labels)]
         labels = values[classes[0]] if classes else None
         write_images(images, model.levels, out, columns=columns, scale=scale, labels=labels)
     say(f"{counted(total, 'image')}: {out}")

@@ -99,31 +99,31 @@ def score(
     def opened(source: str, part: str | None, file: Path | None) -> ImageSet | Pictures:
         if takes_pictures(model, images):
             return open_pictures_for(model, source, images, part)
-        found = open_for(model, source, images, part, vectors=file, own_condition=own_labels)
-        return conditioned(found, model.condition) if own_labels else found
+        opened_set = open_for(model, source, images, part, vectors=file, own_condition=own_labels)
+        return conditioned(opened_set, model.condition) if own_labels else opened_set
 
-    found = opened(data, split, vectors)
+    scored = opened(data, split, vectors)
     normal_images = None if normal is None else opened(normal, None, None)
-    total = len(found) + (0 if normal_images is None else len(normal_images))
+    total = len(scored) + (0 if normal_images is None else len(normal_images))
     with progress.task("scoring", total) as advance:
         scorer = calibrated(
             scorer, normal_images, by=by if normal is not None else None, false_alarms=threshold, advance=advance
         )
         if by not in scorer.scores:
             raise InputError(f"--by {by} needs {'--background' if by == 'ratio' else '--normal'}")
-        table = _write(out, scorer, found, by, advance, formula_guard)
+        table = _write(out, scorer, scored, by, advance, formula_guard)
     if model.condition is not None and not model.needs_condition:
         warn("an autoencoder encodes each image first: these are likelihoods of reconstructions, not a density")
     say(_told(scorer, table, by, out))
     if summary is not None:
-        if isinstance(found, Pictures):
+        if isinstance(scored, Pictures):
             raise InputError("--summary shows images of one size; leave it out, or bring them to one with --resize")
         shown = panels(table["nats"], table[by], by)
         calibration = scorer.calibration
         drawn = draw_summary(
             table[by],
             by,
-            [(panel.title, found[panel.places]) for panel in shown],
+            [(panel.title, scored[panel.places]) for panel in shown],
             model.levels,
             normal=None if calibration is None else calibration.scores,
             threshold=None if calibration is None or threshold is None else calibration.threshold(threshold),
@@ -131,15 +131,15 @@ def score(
         write_result(summary, drawn)
         say(f"summary: {summary}")
     if maps is not None:
-        _write_maps(maps, model, found)
+        _write_maps(maps, model, scored)
 
 
 def _background(model: ImageModel, folder: Path | None) -> ImageModel | None:
     if folder is None:
         return None
     background = load_model(folder)
-    own, other = ((each.image_shape, each.levels, each.condition) for each in (model, background))
-    if own != other:
+    wanted, other = ((trained.image_shape, trained.levels, trained.condition) for trained in (model, background))
+    if wanted != other:
         raise InputError(
             f"--background {folder} takes other images or conditions than the model; make one with "
             "nextpixel train --background-of"
@@ -169,10 +169,10 @@ def _write(
         for columns in score_batches(scorer, images, advance=advance):
             part = Scores(columns)
             for row in part:
-                own: dict[str, Any] = {"image": names[done] if names else done}
+                entries: dict[str, Any] = {"image": names[done] if names else done}
                 if labels is not None:
-                    own["given_label"] = images.label_names[labels[done]] if images.label_names else labels[done]
-                file.write(_line(own | row, out.suffix.lower(), first=done == 0, formula_guard=formula_guard))
+                    entries["given_label"] = images.label_names[labels[done]] if images.label_names else labels[done]
+                file.write(_line(entries | row, out.suffix.lower(), first=done == 0, formula_guard=formula_guard))
                 done += 1
             for name in {"nats", "bits_per_dim", by, "anomalous"} & set(columns):
                 kept.setdefault(name, []).append(columns[name])
@@ -209,11 +209,11 @@ def _told(scorer: Scorer, table: Scores, by: str, out: Path) -> str:
         f"bits/dim; complexity against {scorer.complexity_format}: {out}"
     ]
     if scorer.calibration is not None and scorer.false_alarms is not None:
-        found = int(table["anomalous"].sum())
+        anomalies = int(table["anomalous"].sum())
         limit = scorer.calibration.threshold(scorer.false_alarms)
         parts.append(
-            f"{found} of {len(table):,} are anomalous: {by} above {limit:.6g}, at most {scorer.false_alarms:.2%} false "
-            f"alarms by {len(scorer.calibration.scores):,} normal images"
+            f"{anomalies} of {len(table):,} are anomalous: {by} above {limit:.6g}, at most {scorer.false_alarms:.2%} "
+            f"false alarms by {len(scorer.calibration.scores):,} normal images"
         )
     return "\n".join(parts)
 
@@ -234,8 +234,8 @@ def _write_maps(folder: Path, model: ImageModel, images: ImageSet | Pictures) ->
         names = _file_names(images)
         with whole_folder(folder) as hidden:
             for batch, bits in bit_maps(model, images):
-                for image, own in zip(batch, bits, strict=True):
-                    save_picture(heat_map(image, model.levels, own, max(top, 1e-9)), hidden / next(names))
+                for image, image_bits in zip(batch, bits, strict=True):
+                    save_picture(heat_map(image, model.levels, image_bits, max(top, 1e-9)), hidden / next(names))
                 advance(len(batch))
     say(f"heat maps: {folder}; the brightest colour is {top:.2f} bits a pixel")
 

@@ -149,9 +149,9 @@ def compress(
     shares: dict[Tile, tuple[NDArray[np.uint32], NDArray[np.uint32]]] = {}
     bits = [0.0] * len(pictures)
     for group in _groups(model, tiles):
-        own = shares_of(twin, _stack(pictures, group), _of_tiles(labels, group), advance=advance)
-        shares |= zip(group, zip(*own, strict=True), strict=True)
-        for tile, cost in zip(group, own.bits.tolist(), strict=True):
+        shares_of_group = shares_of(twin, _stack(pictures, group), _of_tiles(labels, group), advance=advance)
+        shares |= zip(group, zip(*shares_of_group, strict=True), strict=True)
+        for tile, cost in zip(group, shares_of_group.bits.tolist(), strict=True):
             bits[tile.image] += cost
     # Where deflating is shorter, it is taken; the other tiles stay as they were coded.
     deflated = [deflate(picture.numpy().tobytes()) for picture in pictures]
@@ -269,8 +269,8 @@ def unpack(
         if not needed:
             continue
         shape = (len(needed), *needed[0].of(pictures).shape)
-        found = decode(twin, streams, shape, _of_tiles(labels, needed), advance=advance)
-        for tile, pixels in zip(needed, found, strict=True):
+        decoded = decode(twin, streams, shape, _of_tiles(labels, needed), advance=advance)
+        for tile, pixels in zip(needed, decoded, strict=True):
             tile.of(pictures).copy_(pixels)
     for i, stored in contents.stored.items():
         if only not in (None, i):
@@ -339,11 +339,11 @@ def _checked(model: ImageModel, images: list[Tensor]) -> list[Tensor]:
     """The images as uint8 `[C, H, W]` on the CPU."""
     checked = []
     for image in images:
-        given = as_tensor(image, "images")
-        if given.is_floating_point() or given.is_complex() or given.dtype == torch.bool or given.ndim != 3:
-            raise InputError(f"images must be integers [C, H, W] or [B, C, H, W], not {given.dtype} {given.ndim}-d")
+        tensor = as_tensor(image, "images")
+        if tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool or tensor.ndim != 3:
+            raise InputError(f"images must be integers [C, H, W] or [B, C, H, W], not {tensor.dtype} {tensor.ndim}-d")
         # NumPy finds the extremes of every integer type, PyTorch does not.
-        pixels = given.detach().cpu().numpy()
+        pixels = tensor.detach().cpu().numpy()
         channels, height, width = pixels.shape
         if not (1 <= channels <= 4 and 1 <= height <= MOST_SIDE and 1 <= width <= MOST_SIDE):
             raise InputError(
@@ -383,15 +383,15 @@ def _checksum(pictures: Sequence[Tensor]) -> int:
 
 def _tiles(model: ImageModel, shapes: Sequence[Shape], plain: set[int]) -> tuple[list[Tile], set[int]]:
     """The tiles of all images but the plain ones, in order; and which images the model has no place for."""
-    own, high, wide = model.image_shape
+    colours, high, wide = model.image_shape
     tiles, unplaced = [], set()
     for i, (channels, height, width) in enumerate(shapes):
-        if channels != own and own != 1:
+        if channels != colours and colours != 1:
             unplaced.add(i)
         elif i not in plain:
             tiles += [
                 Tile(i, plane, top, left, min(high, height - top), min(wide, width - left))
-                for plane in ([None] if channels == own else range(channels))
+                for plane in ([None] if channels == colours else range(channels))
                 for top in range(0, height, high)
                 for left in range(0, width, wide)
             ]
@@ -400,8 +400,8 @@ def _tiles(model: ImageModel, shapes: Sequence[Shape], plain: set[int]) -> tuple
 
 def _tile_count(model: ImageModel, shape: Shape) -> int:
     """How many tiles an image has."""
-    own, high, wide = model.image_shape
-    planes = 1 if shape[0] == own else shape[0]
+    colours, high, wide = model.image_shape
+    planes = 1 if shape[0] == colours else shape[0]
     return planes * -(-shape[1] // high) * -(-shape[2] // wide)
 
 

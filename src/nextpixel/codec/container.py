@@ -97,7 +97,7 @@ def write(contents: Contents) -> bytes:
             runs.append((shape, 1))
     parts.append(varint(len(runs)))
     for shape, count in runs:
-        parts += [varint(each) for each in (count, *shape)]
+        parts += [varint(number) for number in (count, *shape)]
     if contents.names is not None:
         parts.append(_sized(deflate("\0".join(contents.names).encode())))
     if contents.labels is not None:
@@ -270,21 +270,21 @@ def _inflate(data: bytes, most: int) -> bytes:
     """
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        found = inflater.decompress(data, max(1, most))
+        inflated = inflater.decompress(data, max(1, most))
     except zlib.error as error:
         raise DataError(f"a part of the file cannot be inflated ({error}): it is damaged") from error
-    if not inflater.eof or inflater.unused_data or len(found) > most:
+    if not inflater.eof or inflater.unused_data or len(inflated) > most:
         raise DataError("a part of the file is longer than it may be: it is damaged")
-    return found
+    return inflated
 
 
 def varint(value: int) -> bytes:
     """An integer, seven bits a byte, the lowest first; all bytes but the last have their highest bit set."""
-    found = bytearray()
+    septets = bytearray()
     while value >= 128:
-        found.append(value & 127 | 128)
+        septets.append(value & 127 | 128)
         value >>= 7
-    return bytes([*found, value])
+    return bytes([*septets, value])
 
 
 def _sized(data: bytes) -> bytes:

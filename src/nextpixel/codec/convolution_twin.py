@@ -27,7 +27,7 @@ class ConvolutionTwinStep:
 
     def __init__(
         self,
-        own: Sum,
+        layer: Sum,
         kind: MaskKind,
         inputs: FeatureRow,
         outputs: ChannelGroups,
@@ -36,9 +36,9 @@ class ConvolutionTwinStep:
         like: Tensor,
     ) -> None:
         order, groups = outputs.by_colour, outputs.in_order
-        bias = own.bias_of(labels)[:, order].to(like)
-        self.sums = MaskedConvStep(own.weights[0][order].to(like), kind, inputs, groups, RowOffset(bias))
-        scale = own.scale[order]
+        bias = layer.bias_of(labels)[:, order].to(like)
+        self.sums = MaskedConvStep(layer.weights[0][order].to(like), kind, inputs, groups, RowOffset(bias))
+        scale = layer.scale[order]
         self.round = Rounded(scale, largest, like)
         self.rounds = [Rounded(scale[span], largest, like) for span in groups.spans]
 
@@ -68,16 +68,16 @@ class Product:
     """
 
     def __init__(
-        self, own: Sum, inputs: ChannelGroups | None, outputs: ChannelGroups, largest: int, like: Tensor
+        self, layer: Sum, inputs: ChannelGroups | None, outputs: ChannelGroups, largest: int, like: Tensor
     ) -> None:
-        weight = torch.cat(own.weights, dim=1).T.to(like)
-        self.weight, self.bias = weight.contiguous(), own.bias[0].to(like)
-        self.round = Rounded(own.scale, largest, like)
+        weight = torch.cat(layer.weights, dim=1).T.to(like)
+        self.weight, self.bias = weight.contiguous(), layer.bias[0].to(like)
+        self.round = Rounded(layer.scale, largest, like)
         members = outputs.members
         ends = [len(weight)] * len(members) if inputs is None else inputs.ends
-        self.weights = [weight[:end, each].contiguous() for end, each in zip(ends, members, strict=True)]
-        self.biases = [self.bias[each] for each in members]
-        self.rounds = [Rounded(own.scale[each], largest, like) for each in members]
+        self.weights = [weight[:end, channels].contiguous() for end, channels in zip(ends, members, strict=True)]
+        self.biases = [self.bias[channels] for channels in members]
+        self.rounds = [Rounded(layer.scale[channels], largest, like) for channels in members]
 
     def whole(self, maps: Tensor) -> Tensor:
         """Of all colours at once, `[..., outputs]`."""

@@ -109,10 +109,10 @@ def calibrate(model: ImageModel, images: Tensor, labels: Tensor | None = None) -
     largest = [0.0] * kind.activations(raster)
     with evaluating(model):
         for part in batches(len(images), max(1, PIXELS_AT_ONCE // (images.shape[2] * images.shape[3]))):
-            own = None if context is None else context.part(part)
-            found = kind.measure(raster, model.normalised(images[part].to(model.device)), own)
-            largest = list(map(max, largest, found))
+            part_context = None if context is None else context.part(part)
+            sizes = kind.measure(raster, model.normalised(images[part].to(model.device)), part_context)
+            largest = list(map(max, largest, sizes))
     if not all(map(math.isfinite, largest)):
         raise ModelError("the activations of the model are not finite numbers; it has diverged: train it anew")
-    bits = [math.ceil(math.log2(max(each * 1.25, 1e-9))) for each in largest]
-    return [min(max(each, 0), MOST_RANGE_BITS) for each in bits]
+    bits = [math.ceil(math.log2(max(size * 1.25, 1e-9))) for size in largest]
+    return [min(max(size, 0), MOST_RANGE_BITS) for size in bits]

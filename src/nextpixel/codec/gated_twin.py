@@ -68,17 +68,17 @@ class GatedTwin(Twin[GatedPixelCNN]):
         """See `Twin`."""
         vertical = horizontal = model.image_maps(inputs)
         skips: Tensor | None = None
-        found: list[float] = []
+        largest: list[float] = []
         for layer in model.layers:
             pre = layer.vertical(vertical)
             if layer.vertical_condition is not None and context is not None:
                 pre = layer.vertical_condition(pre, context)
             vertical, horizontal, skip = layer(vertical, horizontal, context)
-            found += [float(pre.abs().max()), float(horizontal.abs().max())]
+            largest += [float(pre.abs().max()), float(horizontal.abs().max())]
             if skip is not None:
                 skips = skip if skips is None else skips + skip
         maps = horizontal if skips is None else skips
-        return [*found, *HeadTwin.measure(model.readout, maps)]
+        return [*largest, *HeadTwin.measure(model.readout, maps)]
 
     def _stepper(self, batch: int, width: int, labels: Tensor, like: Tensor) -> IntegerStepper:
         return _Stepper(self, batch, width, labels, like)

@@ -42,7 +42,7 @@ class HeadTwin:
         self.features, self.groups = readout.features, readout.groups
         self.numbers, self.channels = readout.numbers, readout.channels
         self.largest, self.largest_hidden = largest, largest_hidden
-        first, second = (each.visible_weight[:, :, 0, 0].double() for each in (readout.hidden, readout.output))
+        first, second = (layer.visible_weight[:, :, 0, 0].double() for layer in (readout.hidden, readout.output))
         self.hidden = twin.sum([Part(first, max(largest, ONE))], readout.hidden.bias)
         self.output = twin.sum([Part(second, max(largest_hidden, ONE))], readout.output.bias)
 

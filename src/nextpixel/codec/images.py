@@ -69,14 +69,14 @@ def shares_of(
 
     def shares(number: int) -> Shares:
         part, beside = parts[number], processes.beside(parts, number)
-        own = None if labels is None else labels[part]
+        part_labels = None if labels is None else labels[part]
         told = scaled(advance, beside[-1].stop - beside[0].start, part.stop - part.start)
-        return _shares_of_batch(twin, images[part].long(), own, dtype, told)
+        return _shares_of_batch(twin, images[part].long(), part_labels, dtype, told)
 
     processes = current()
     parts = divided(count, size, processes.count)
-    found = processes.each(range(len(parts)), shares)
-    return Shares(*map(np.concatenate, zip(*found, strict=True)))
+    shares_of_parts = processes.each(range(len(parts)), shares)
+    return Shares(*map(np.concatenate, zip(*shares_of_parts, strict=True)))
 
 
 def _shares_of_batch(
@@ -88,7 +88,7 @@ def _shares_of_batch(
 ) -> Shares:
     """The shares of the values of images that go through the twin together."""
     count, colours, height, width = images.shape
-    found = Shares(*(np.empty((count, height * width * colours), np.uint32) for _ in range(2)))
+    coded = Shares(*(np.empty((count, height * width * colours), np.uint32) for _ in range(2)))
     with exact_products(dtype or twin.carrier) as check:
         stepper = twin.stepper(count, width, labels, dtype)
         for row in range(height):
@@ -100,12 +100,12 @@ def _shares_of_batch(
             lengths = shares.gather(1, chosen)
             starts = shares.cumsum(dim=1).gather(1, chosen) - lengths
             place = slice(row * width * colours, (row + 1) * width * colours)
-            found.starts[:, place] = starts.view(count, -1).numpy()
-            found.frequencies[:, place] = lengths.view(count, -1).numpy()
+            coded.starts[:, place] = starts.view(count, -1).numpy()
+            coded.frequencies[:, place] = lengths.view(count, -1).numpy()
             check()
             if advance is not None:
                 advance(count * width * colours)
-    return found
+    return coded
 
 
 def encode(shares: Shares, lanes: int) -> list[bytes]:
@@ -167,8 +167,8 @@ def decode(
                     continue
                 # Row 0 begins new images, so a stepper serves again unless its images are fewer or of other classes.
                 if stepper is None or labels is not None or len(index) != len(stepper.image.places):
-                    own = None if labels is None else labels[index]
-                    stepper = twin.stepper(len(index), shape[3], own, dtype)
+                    lane_labels = None if labels is None else labels[index]
+                    stepper = twin.stepper(len(index), shape[3], lane_labels, dtype)
                 images[index] = _decode_batch(stepper, decoder, (index % lanes).numpy(), shape, advance)
                 check()
         decoder.finish()

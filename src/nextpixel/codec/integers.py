@@ -206,8 +206,8 @@ def _check_exact(dtype: torch.dtype) -> None:
     numbers = torch.arange(128 * 128, device="cpu").view(128, 128)
     left, right = (numbers * 7919 % 4099 - 2049).to(dtype), (numbers * 104729 % 61 - 30).to(dtype)
     expected = left.double() @ right.double()
-    for found in (left @ right, torch.addmm(torch.zeros_like(left), left, right)):
-        if found.dtype != dtype or not torch.equal(found.double(), expected):
+    for product in (left @ right, torch.addmm(torch.zeros_like(left), left, right)):
+        if product.dtype != dtype or not torch.equal(product.double(), expected):
             raise ModelError(
                 f"products of {dtype} matrices are rounded on this machine, so nothing can be compressed or "
                 "decompressed here; unset ONEDNN_DEFAULT_FPMATH_MODE and the like"

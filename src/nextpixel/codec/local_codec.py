@@ -98,7 +98,9 @@ def pack(
     sheets = [sheets_of(channels, number, _shape(picture)) for number, picture in enumerate(pictures)]
     with evaluating(model):
         suits = [_suits(model, picture, sheets[number]) for number, picture in enumerate(pictures)]
-    source = _Source(model, pictures, [sheet for number, own in enumerate(sheets) if suits[number] for sheet in own])
+    source = _Source(
+        model, pictures, [sheet for number, of_picture in enumerate(sheets) if suits[number] for sheet in of_picture]
+    )
     steps = EFFORTS[effort].steps
     fitting = total // 2 if steps and source.count else 0
     adaptation = fit(model, source.pixels(), effort, advance=scaled(advance, fitting, steps) if fitting else None)

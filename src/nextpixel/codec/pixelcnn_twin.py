@@ -47,8 +47,8 @@ class PixelCNNTwin(Twin[PixelCNN]):
         if blocks[0].skip:
             n = self.maps.channels
             parts = [
-                Part(block.out.visible_weight[-n:, :, 0, 0].double(), own.largest[1])
-                for block, own in zip(blocks, self.blocks, strict=True)
+                Part(block.out.visible_weight[-n:, :, 0, 0].double(), layers.largest[1])
+                for block, layers in zip(blocks, self.blocks, strict=True)
             ]
             # One after the other: a reduction adds in an order of its own on every machine.
             bias = reduce(torch.add, [block.out.bias[-n:].double() for block in blocks])
@@ -70,17 +70,17 @@ class PixelCNNTwin(Twin[PixelCNN]):
     def measure(model: PixelCNN, inputs: Tensor, context: Context | None) -> list[float]:
         """See `Twin`."""
         maps = model.first(model.image_maps(inputs))
-        found = [float(maps.abs().max())]
+        largest = [float(maps.abs().max())]
         skips: Tensor | None = None
         for block in model.blocks:
             core = block.core
             narrow = core.narrow(core.activation(maps))
             hidden = core(maps, context)
             maps, skip = block(maps, context)
-            found += [float(each.abs().max()) for each in (narrow, hidden, maps)]
+            largest += [float(activation.abs().max()) for activation in (narrow, hidden, maps)]
             if skip is not None:
                 skips = skip if skips is None else skips + skip
-        return [*found, *HeadTwin.measure(model.readout, maps if skips is None else skips)]
+        return [*largest, *HeadTwin.measure(model.readout, maps if skips is None else skips)]
 
     def _stepper(self, batch: int, width: int, labels: Tensor, like: Tensor) -> IntegerStepper:
         return _Stepper(self, batch, width, labels, like)

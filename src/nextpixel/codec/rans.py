@@ -84,15 +84,15 @@ class LaneDecoder:
     """
 
     def __init__(self, streams: Sequence[bytes]) -> None:
-        for each in streams:
-            state = int.from_bytes(each[:STATE_BYTES], "little")
-            words = len(each) > STATE_BYTES
-            impossible = words and (len(each) % 2 == 1 or state < FIRST)
-            if impossible or each[:STATE_BYTES] != _state_bytes(state, words):
+        for stream in streams:
+            state = int.from_bytes(stream[:STATE_BYTES], "little")
+            words = len(stream) > STATE_BYTES
+            impossible = words and (len(stream) % 2 == 1 or state < FIRST)
+            if impossible or stream[:STATE_BYTES] != _state_bytes(state, words):
                 raise DataError("a stream of the file does not begin as streams do: fetch the file anew")
-        self.state = np.array([int.from_bytes(each[:STATE_BYTES], "little") for each in streams], np.uint64)
-        pieces = [np.frombuffer(each[STATE_BYTES:], "<u2") for each in streams]
-        sizes = np.array([len(each) for each in pieces], np.int64)
+        self.state = np.array([int.from_bytes(stream[:STATE_BYTES], "little") for stream in streams], np.uint64)
+        pieces = [np.frombuffer(stream[STATE_BYTES:], "<u2") for stream in streams]
+        sizes = np.array([len(piece) for piece in pieces], np.int64)
         self.words = np.concatenate([*pieces, np.zeros(1, np.uint16)]).astype(np.uint64)
         self.ends = sizes.cumsum()
         self.next = self.ends - sizes

@@ -58,9 +58,9 @@ def frequencies(logits: Tensor, fraction_bits: int) -> Tensor:
     shares = table[(top - logits).clamp(max=len(table) - 1)]
     free = TOTAL - logits.shape[1]
     # Integers of 64 bits throughout: at most 2^20 * 2^22 before the division.
-    found = 1 + torch.div(shares * free, shares.sum(dim=1, keepdim=True), rounding_mode="floor")
-    left = TOTAL - found.sum(dim=1)
+    frequencies = 1 + torch.div(shares * free, shares.sum(dim=1, keepdim=True), rounding_mode="floor")
+    left = TOTAL - frequencies.sum(dim=1)
     # The first of the maxima, which argmax does not promise on every device.
     is_top = logits == top
     first = is_top & (is_top.cumsum(dim=1) == 1)
-    return found + first * left[:, None]
+    return frequencies + first * left[:, None]

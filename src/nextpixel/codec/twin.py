@@ -94,9 +94,9 @@ class Twin(ABC, Generic[Model]):
         if condition is not None:
             assert condition.vector is not None
             biases = biases + condition.vector.double().T
-        found = integer_sum(parts, biases, self.limit)
-        self.least_bits = min(self.least_bits, int(found.bits.min()))
-        return found
+        layer = integer_sum(parts, biases, self.limit)
+        self.least_bits = min(self.least_bits, int(layer.bits.min()))
+        return layer
 
     @classmethod
     def check(cls, model: Model) -> None:

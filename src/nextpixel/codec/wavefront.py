@@ -249,10 +249,10 @@ def _decode_front(
         for start, end in zip([0, *rounds[:-1]], rounds, strict=True):
             part = Mixture(*(table[start:end] for table in mixture))
             turn = lanes[start:end]
-            found = search(part, decoder.slots(turn), twin.levels)
-            limits = starts(part, np.stack([found, found + 1], axis=1), twin.levels)
+            levels = search(part, decoder.slots(turn), twin.levels)
+            limits = starts(part, np.stack([levels, levels + 1], axis=1), twin.levels)
             decoder.advance(turn, limits[:, 0], limits[:, 1] - limits[:, 0])
-            values[colour, start:end] = found
+            values[colour, start:end] = levels
     canvas.set(pixels, sheets, values)
 
 
@@ -280,8 +280,8 @@ class Canvas:
         constant = int(self.first[-1])
         sources = []
         for (height, width), start in zip(sizes, self.first.tolist(), strict=False):
-            own = window.sources(height, width).flatten()
-            sources.append(torch.where(own == height * width, constant, own + start))
+            cells = window.sources(height, width).flatten()
+            sources.append(torch.where(cells == height * width, constant, cells + start))
         self.sources = torch.cat([*sources, torch.zeros(0, dtype=torch.int64)])
         self.pixels = torch.full((constant + 1, channels), beyond, dtype=torch.uint8)
         self.widths, self.strides = np.array([width for _, width in sizes]), strides

@@ -33,12 +33,12 @@ MAX_BLOCKS_CHECKED = 64
 Record = dict[str, Any]
 
 
-def cache_folder(given: str | Path | None) -> Path:
+def cache_folder(folder: str | Path | None) -> Path:
     """Where caches lie: as given, else `$NEXTPIXEL_CACHE`, else where the operating system has caches."""
-    if given is not None:
-        return Path(given)
-    if own := os.environ.get("NEXTPIXEL_CACHE"):
-        return Path(own)
+    if folder is not None:
+        return Path(folder)
+    if folder_of_user := os.environ.get("NEXTPIXEL_CACHE"):
+        return Path(folder_of_user)
     return user_cache_path("nextpixel", appauthor=False)
 
 

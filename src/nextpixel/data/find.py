@@ -49,9 +49,9 @@ def find_source(source: Any, folder: Path) -> Source:
         return open_hub(str(source))
     if not _is_known(source):
         return _open_path(Path(source))
-    found = open_digits() if source == "digits" else _open_path(find_named(str(source), folder))
-    found.name = str(source)
-    return found
+    opened = open_digits() if source == "digits" else _open_path(find_named(str(source), folder))
+    opened.name = str(source)
+    return opened
 
 
 def known_label_names(source: object) -> tuple[str, ...]:
@@ -75,13 +75,13 @@ def vectors_for(source: object, vectors: Any, layout: Layout, count: int, where:
     Raises:
         DataError: if vectors that were asked for cannot be used.
     """
-    found = vectors
-    if found is None and isinstance(source, str | Path) and not _is_known(source) and not is_hub(source):
-        found = own_vectors(Path(source))
-    if found is None:
+    origin = vectors
+    if origin is None and isinstance(source, str | Path) and not _is_known(source) and not is_hub(source):
+        origin = own_vectors(Path(source))
+    if origin is None:
         return layout
     try:
-        matched = read_vectors(found, layout.names, count, where)
+        matched = read_vectors(origin, layout.names, count, where)
     except DataError as error:
         if vectors is not None:
             raise

@@ -193,9 +193,9 @@ class ImageSet:
             # The images have a checksum already; reading a part of some millions would delay every start.
             digest.update(self._table.digest.encode() + self._rows.astype("<i8").tobytes())
         if self.condition is not None:
-            given = {"": self.condition} if isinstance(self.condition, torch.Tensor) else self.condition
-            for name in sorted(given):
-                digest.update(f"{name} {given[name].dtype}".encode() + given[name].numpy().tobytes())
+            conditions = {"": self.condition} if isinstance(self.condition, torch.Tensor) else self.condition
+            for name in sorted(conditions):
+                digest.update(f"{name} {conditions[name].dtype}".encode() + conditions[name].numpy().tobytes())
         return digest.hexdigest()
 
     def _digest_content(self, digest: hashlib.blake2b) -> None:
@@ -256,9 +256,9 @@ class ImageSet:
         Raises:
             DataError: if there are more or fewer than images.
         """
-        given = {} if condition is None else condition if isinstance(condition, dict) else {"": condition}
+        conditions = {} if condition is None else condition if isinstance(condition, dict) else {"": condition}
         attached = {}
-        for name, values in given.items():
+        for name, values in conditions.items():
             what = f"conditions {name!r}" if name else "conditions"
             try:
                 attached[name] = torch.as_tensor(values).detach().cpu()
@@ -307,13 +307,13 @@ class ImageSet:
         """Turn any way to choose images into int64 `[B]` in 0..N-1."""
         if isinstance(indices, slice):
             return np.arange(*indices.indices(len(self)), dtype=np.int64)
-        given = indices.cpu().numpy() if isinstance(indices, torch.Tensor) else np.asarray(indices)
-        if given.size == 0 and given.ndim == 1:
+        chosen = indices.cpu().numpy() if isinstance(indices, torch.Tensor) else np.asarray(indices)
+        if chosen.size == 0 and chosen.ndim == 1:
             return np.empty(0, dtype=np.int64)
-        if given.ndim != 1 or given.dtype.kind not in "iu":
-            raise TypeError(f"images are chosen by whole numbers [B], not by {given.dtype} {list(given.shape)}")
-        outside = (given < -len(self)) | (given >= len(self))
+        if chosen.ndim != 1 or chosen.dtype.kind not in "iu":
+            raise TypeError(f"images are chosen by whole numbers [B], not by {chosen.dtype} {list(chosen.shape)}")
+        outside = (chosen < -len(self)) | (chosen >= len(self))
         if outside.any():
-            raise IndexError(f"image {given[outside][0]} asked of a set of {len(self)}")
-        positions: Labels = given.astype(np.int64)
+            raise IndexError(f"image {chosen[outside][0]} asked of a set of {len(self)}")
+        positions: Labels = chosen.astype(np.int64)
         return np.where(positions < 0, positions + len(self), positions)

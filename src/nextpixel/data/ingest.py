@@ -133,9 +133,9 @@ def _mixed(name: str, shapes: Counter[Shape]) -> str:
     for (channels, height, width), count in shapes.items():
         sizes[height, width] += count
         kinds[channels] += count
-    found, remedies = [], []
+    described, remedies = [], []
     if len(kinds) > 1:
-        found.append(", ".join(f"{n} {KINDS[MODE_OF_CHANNELS[c]]}" for c, n in kinds.most_common()))
+        described.append(", ".join(f"{n} {KINDS[MODE_OF_CHANNELS[c]]}" for c, n in kinds.most_common()))
         alpha = any(channels in (2, 4) for channels in kinds)
         if alpha:
             remedies.append("--drop-alpha (drop_alpha=True)")
@@ -144,7 +144,7 @@ def _mixed(name: str, shapes: Counter[Shape]) -> str:
     if len(sizes) > 1:
         shown = ", ".join(f"{n} of {height}x{width}" for (height, width), n in sizes.most_common(6))
         rest = f" and {len(sizes) - 6} more sizes" if len(sizes) > 6 else ""
-        found.append(shown + rest)
+        described.append(shown + rest)
         height, width = sizes.most_common(1)[0][0]
         remedies.append(
             f"--resize {height}x{width} (resize=({height}, {width})), or the size of the model that is to take them"
@@ -152,6 +152,6 @@ def _mixed(name: str, shapes: Counter[Shape]) -> str:
     what = " and ".join((["kinds"] if len(kinds) > 1 else []) + (["sizes"] if len(sizes) > 1 else []))
     total = shapes.total()
     return (
-        f"the images of {name} have different {what} ({'; '.join(found)}, among the {total} looked at):"
+        f"the images of {name} have different {what} ({'; '.join(described)}, among the {total} looked at):"
         f" add {' and '.join(remedies)}"
     )

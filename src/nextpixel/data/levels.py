@@ -50,8 +50,8 @@ class LevelTransform:
         Returns:
             uint8 `[B, C, H, W]` below `served`.
         """
-        found = self._served(pixels, indices, draw)
-        return self._mutated(found, indices, draw) if self.mutation else found
+        served = self._served(pixels, indices, draw)
+        return self._mutated(served, indices, draw) if self.mutation else served
 
     def _served(self, pixels: Pixels, indices: NDArray[np.int64], draw: int) -> Pixels:
         if self.binarize in ("stochastic", "dynamic"):
@@ -71,12 +71,12 @@ class LevelTransform:
         return bits
 
     def _mutated(self, pixels: Pixels, indices: NDArray[np.int64], draw: int) -> Pixels:
-        found = pixels.copy()
-        for image, index in zip(found, indices, strict=True):
+        mutated = pixels.copy()
+        for image, index in zip(mutated, indices, strict=True):
             random = self._random(index, draw, 1)
             replaced = random.random(image.shape) < self.mutation
             image[replaced] = random.integers(0, self.served, image.shape, dtype=np.uint8)[replaced]
-        return found
+        return mutated
 
     def _random(self, index: np.int64, draw: int, purpose: int) -> np.random.Generator:
         """Random numbers of an image at a draw."""

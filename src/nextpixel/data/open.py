@@ -71,11 +71,11 @@ def open_images(
     """
     geometry = Geometry(drop_alpha, mode, resize, depth if levels is None else 8)
     folder = cache_folder(cache)
-    found = find_source(source, folder)
+    opened = find_source(source, folder)
     # Wishes that contradict each other are refused before a long read.
-    transform = plan(found.levels, levels, binarize, seed, found.name)
+    transform = plan(opened.levels, levels, binarize, seed, opened.name)
     table = replace(
-        _load(found, source, geometry, vectors, folder),
+        _load(opened, source, geometry, vectors, folder),
         reopen=partial(_reopen, source, geometry, vectors, folder),
         wishes={
             "levels": levels,
@@ -92,11 +92,11 @@ def open_images(
 
 
 def _load(
-    found: Source, source: Any, geometry: Geometry, vectors: str | Path | NDArray[Any] | None, folder: Path
+    opened: Source, source: Any, geometry: Geometry, vectors: str | Path | NDArray[Any] | None, folder: Path
 ) -> Table:
-    table = found.table(geometry) if isinstance(found, PreparedSource) else load_table(found, geometry, folder)
+    table = opened.table(geometry) if isinstance(opened, PreparedSource) else load_table(opened, geometry, folder)
     layout = name_labels(table.layout, known_label_names(source))
-    return replace(table, layout=vectors_for(source, vectors, layout, len(table.pixels), found.name))
+    return replace(table, layout=vectors_for(source, vectors, layout, len(table.pixels), opened.name))
 
 
 def _reopen(source: Any, geometry: Geometry, vectors: str | Path | NDArray[Any] | None, folder: Path) -> Table:

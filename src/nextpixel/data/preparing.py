@@ -104,8 +104,8 @@ def prepare(
             "dynamic binarisation draws anew at every use and cannot be stored: prepare the images without it and"
             " give it when they are used"
         )
-    found = find_source(source, folder)
-    transform = plan(found.levels, levels, binarize, seed, found.name)
+    opened = find_source(source, folder)
+    transform = plan(opened.levels, levels, binarize, seed, opened.name)
     options = {
         "levels": levels,
         # Images of two levels already are left as they are, whatever was asked.
@@ -116,18 +116,18 @@ def prepare(
         "drop_alpha": drop_alpha or None,
         "depth": depth,
     }
-    earlier = found.manifest.options if isinstance(found, PreparedSource) else {}
+    earlier = opened.manifest.options if isinstance(opened, PreparedSource) else {}
     with whole_folder(out) as new:
         writer = _Writer(new, shard_mb * 10**6, transform)
-        with progress.task("preparing", found.expected()) as advance, writer:
+        with progress.task("preparing", opened.expected()) as advance, writer:
 
             def keep(image: Pixels) -> None:
                 writer.append(image)
                 advance(1)
 
-            gathered = ingest(found, geometry, keep)
+            gathered = ingest(opened, geometry, keep)
         layout = name_labels(gathered.layout, known_label_names(source))
-        layout = vectors_for(source, vectors, layout, writer.count, found.name)
+        layout = vectors_for(source, vectors, layout, writer.count, opened.name)
         if transform.binarize == "stochastic":
             _draw_bits(writer, layout, transform)
         _write_arrays(new, layout)
@@ -137,7 +137,7 @@ def prepare(
         if len(gathered.skipped) > MOST_SKIPPED:
             notes.append(f"{len(gathered.skipped) - MOST_SKIPPED} more files were skipped")
         manifest = Manifest(
-            name=found.name,
+            name=opened.name,
             count=writer.count,
             shape=gathered.shape,
             levels=transform.served,
@@ -207,9 +207,9 @@ class _Writer:
             for part in batches(shape[0], self._block_images):
                 size = int(np.prod(self.shape))
                 offset = HEADER_BYTES + part.start * size
-                own = (part.stop - part.start, *self.shape)
+                block_shape = (part.stop - part.start, *self.shape)
                 path = self.folder / shard_name(number)
-                yield np.memmap(path, np.uint8, "r+", offset, own), slice(first + part.start, first + part.stop)
+                yield np.memmap(path, np.uint8, "r+", offset, block_shape), slice(first + part.start, first + part.stop)
 
     def _flush(self) -> None:
         if self._file is None:

@@ -424,10 +424,10 @@ class CompositeConfig(NetworkConfig):
     def of(cls, options: Mapping[str, object]) -> Self:
         """The config of options by name, its own and those of the models inside."""
         names = {one.name for one in cls.options()}
-        own = super().of({name: value for name, value in options.items() if name in names})
+        config = super().of({name: value for name, value in options.items() if name in names})
         handed_on = {name: value for name, value in options.items() if name not in names}
-        inner_config = INNER[own.inner].of({**{name: getattr(own, name) for name in SHARED}, **handed_on})
-        return replace(own, inner_config=inner_config)
+        inner_config = INNER[config.inner].of({**{name: getattr(config, name) for name in SHARED}, **handed_on})
+        return replace(config, inner_config=inner_config)
 
     def describe(self) -> dict[str, OptionValue]:
         """The options of the models inside, and then its own."""

@@ -55,13 +55,13 @@ class Multiscale(ImageModel):
         self.factor = self.config.factor
         self.strides = [self.factor**step for step in reversed(range(self.config.scales))]
         channels, height, width = self.image_shape
-        given: dict[str, Condition] = {}
+        smaller_condition: dict[str, Condition] = {}
         models: list[ImageModel] = []
         for stride in self.strides:
             size = (-(-height // stride), -(-width // stride))
-            conditions = {**given, **inner_conditions(self.context_sizes, size)}
+            conditions = {**smaller_condition, **inner_conditions(self.context_sizes, size)}
             models.append(build_inner(self.config, (channels, *size), self.levels, conditions))
-            given = {"smaller": Map(channels, size)}
+            smaller_condition = {"smaller": Map(channels, size)}
         self.models = Layers(family_class(self.config.inner), models)
 
     @property
@@ -99,16 +99,16 @@ class Multiscale(ImageModel):
         smaller: Tensor | None = None
         drawn = 0
         for model, stride in zip(self.models, self.strides, strict=True):
-            own = canvas.every(stride)
-            every = own.images[0].numel() if len(own.images) else 0
+            scaled = canvas.every(stride)
+            every = scaled.images[0].numel() if len(scaled.images) else 0
             if smaller is not None:
-                known = torch.zeros(own.images.shape[1:], dtype=torch.bool, device=own.images.device)
+                known = torch.zeros(scaled.images.shape[1:], dtype=torch.bool, device=scaled.images.device)
                 known[..., :: self.factor, :: self.factor] = True
-                own = own.knowing(known)
-            own = own.counting(every - drawn, every)
-            model.fill(own, model.context_of(self._seen_by(stride, smaller, context)))
+                scaled = scaled.knowing(known)
+            scaled = scaled.counting(every - drawn, every)
+            model.fill(scaled, model.context_of(self._seen_by(stride, smaller, context)))
             drawn = every
-            smaller = self.normalised(own.images)
+            smaller = self.normalised(scaled.images)
 
     def _seen_by(self, stride: int, smaller: Tensor | None, context: Context | None) -> dict[str, Tensor]:
         """The values of the conditions of the model at a scale."""
@@ -126,7 +126,7 @@ class Multiscale(ImageModel):
         context = torch.zeros(places.numel(), places.numel(), dtype=torch.bool)
         smaller: Tensor | None = None
         for model, scale in zip(self.models, self.scales_of(places), strict=True):
-            own = model.receptive_field()
+            field = model.receptive_field()
             if smaller is not None:
                 assert model.conditioning is not None
                 upsampling = model.conditioning.upsampling["smaller"]
@@ -134,12 +134,12 @@ class Multiscale(ImageModel):
                 rows, columns = upsampling.reach()
                 seen = (rows[:, None, :, None] & columns[None, :, None, :]).expand(channels, -1, -1, -1, -1)
                 near = seen[:, :, :, None].expand(-1, -1, -1, channels, -1, -1).flatten(3).flatten(0, 2)
-                own[:, self._positions(scale, smaller)] |= near
+                field[:, self._positions(scale, smaller)] |= near
             is_new = torch.ones(scale.shape, dtype=torch.bool)
             if smaller is not None:
                 is_new[:, :: self.factor, :: self.factor] = False
             new = is_new.flatten()
-            context[scale.flatten()[new][:, None], scale.flatten()] = own[new]
+            context[scale.flatten()[new][:, None], scale.flatten()] = field[new]
             smaller = scale
         return context
 

@@ -120,7 +120,7 @@ class _DiagonalStepper(ResidualStepper):
         def core_steps(cores: Sequence[DiagonalBiLSTM], rows: Sequence[FeatureRow]) -> list[CoreStep]:
             self.mirrored = MirroredDirections(cores, rows, context)
             states = self.mirrored.states.unbind(1)
-            return [DiagonalStep(*each) for each in zip(cores, rows, [context] * len(cores), states, strict=True)]
+            return [DiagonalStep(*parts) for parts in zip(cores, rows, [context] * len(cores), states, strict=True)]
 
         super().__init__(model, batch, width, DiagonalBiLSTM, core_steps, beyond=1)
 

@@ -77,7 +77,7 @@ def choose_candidates(
     ]
     if not parts:
         return Chosen(images.to(torch.uint8), torch.ones(0, dtype=torch.float64))
-    return Chosen(*(torch.cat(each) for each in zip(*parts, strict=True)))
+    return Chosen(*(torch.cat(pieces) for pieces in zip(*parts, strict=True)))
 
 
 class _Draws(NamedTuple):

@@ -39,11 +39,11 @@ class Canvas:
 
     def part(self, images: slice) -> Canvas:
         """Some of the images; what is drawn on them is drawn on this canvas."""
-        return self._of(lambda each: each[images])
+        return self._of(lambda values: values[images])
 
     def every(self, stride: int) -> Canvas:
         """Every so many rows and columns; what is drawn on them is drawn on this canvas."""
-        return self._of(lambda each: each[..., ::stride, ::stride])
+        return self._of(lambda values: values[..., ::stride, ::stride])
 
     def knowing(self, places: Tensor) -> Canvas:
         """The canvas, on which sub-pixels `[C, H, W]` that were drawn before count as known."""

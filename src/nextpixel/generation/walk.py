@@ -85,12 +85,12 @@ def walk(
     def draw_part(number: int) -> Walk:
         part, beside = parts[number], processes.beside(parts, number)
         context = model.context_of({name: values[part] for name, values in condition.items()})
-        own = canvas.part(part)
-        own = own.counting(beside[-1].stop - beside[0].start, part.stop - part.start)
+        part_canvas = canvas.part(part)
+        part_canvas = part_canvas.counting(beside[-1].stop - beside[0].start, part.stop - part.start)
         if watch is not None:
-            own = replace(own, watch=partial(watch, own.images))
-        model.fill(own, context)
-        return Walk(own.images, own.nats)
+            part_canvas = replace(part_canvas, watch=partial(watch, part_canvas.images))
+        model.fill(part_canvas, context)
+        return Walk(part_canvas.images, part_canvas.nats)
 
     # Who watches wants to see all images at once.
     processes = ALONE if watch is not None else current()
@@ -115,7 +115,7 @@ def walk_by_steps(stepper: Stepper, distribution: Distribution, canvas: Canvas) 
     if not batch:
         return
     # Looked at once, on the CPU: a step that asked the device would wait for it.
-    by_all, by_some = (each.cpu().tolist() for each in (canvas.known.all(dim=0), canvas.known.any(dim=0)))
+    by_all, by_some = (known.cpu().tolist() for known in (canvas.known.all(dim=0), canvas.known.any(dim=0)))
     rows = [all(all(by_all[colour][row]) for colour in range(colours)) for row in range(height)]
     needed = max((row + 1 for row in range(height) if not rows[row]), default=0)
     for row in range(needed):
@@ -143,9 +143,9 @@ def _walk_row(
     """Fill a row of which some sub-pixels are unknown."""
     colours, _, width = canvas.images.shape[1:]
     # Everything that a step needs of the canvas is taken out, and put back, for the whole row at once.
-    given, known, uniforms = (
-        each[:, :, row].permute(2, 1, 0).flatten(0, 1).contiguous().unbind()
-        for each in (canvas.images.long(), canvas.known, canvas.uniforms)
+    levels, known, uniforms = (
+        values[:, :, row].permute(2, 1, 0).flatten(0, 1).contiguous().unbind()
+        for values in (canvas.images.long(), canvas.known, canvas.uniforms)
     )
     places, drawn, logits = [], [], []
     inputs: list[Tensor] = []
@@ -155,14 +155,14 @@ def _walk_row(
             is_known = by_all[colour][row][column]
             parameters = stepper.predict(column, colour, read=not is_known)
             if parameters is None:
-                values = given[place]
+                values = levels[place]
             else:
                 if distribution.couples:
                     parameters = distribution.coupled(parameters, inputs[column * colours :], colour)
                 logits.append(distribution.logits(parameters))
                 values = draw(logits[-1], uniforms[place], canvas.sampling)
                 if by_some[colour][row][column]:
-                    values = torch.where(known[place], given[place], values)
+                    values = torch.where(known[place], levels[place], values)
                 places.append(place)
                 drawn.append(values)
             inputs.append(canvas.normalised(values))

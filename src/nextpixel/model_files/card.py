@@ -20,7 +20,7 @@ def facts(model: WritableModel) -> list[tuple[str, str]]:
         ("Images", f"{channels} x {height} x {width} (channels, height, width), {model.levels} levels"),
         (
             "Condition",
-            "; ".join(f"{name}: {each.describe()}" for name, each in named(model.condition).items()),
+            "; ".join(f"{name}: {kind.describe()}" for name, kind in named(model.condition).items()),
         ),
         ("Options", ", ".join(f"{name} {value}" for name, value in model.options.items())),
         ("Parameters", f"{sum(parameter.numel() for parameter in model.parameters()):,}"),

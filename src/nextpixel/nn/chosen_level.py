@@ -38,7 +38,7 @@ def log_softmax_at(logits: Tensor, levels: Tensor) -> Tensor:
 
 def _pieces(*tensors: Tensor, size: int) -> Iterator[tuple[Tensor, ...]]:
     """The tensors in step, so many entries of their first axis at a time."""
-    return zip(*(torch.split(each, size) for each in tensors), strict=True)
+    return zip(*(torch.split(tensor, size) for tensor in tensors), strict=True)
 
 
 class _LogSoftmaxAt(torch.autograd.Function):
@@ -47,10 +47,10 @@ class _LogSoftmaxAt(torch.autograd.Function):
         dtype = widened(logits[:0]).dtype
         chosen, total = (torch.empty(levels.shape, dtype=dtype, device=logits.device) for _ in range(2))
         size = max(1, PIECE // max(1, logits[:1].numel()) if logits.device.type == "cpu" else len(logits))
-        for piece, at, own, log_sum in _pieces(logits, levels, chosen, total, size=size):
+        for piece, at, result, log_sum in _pieces(logits, levels, chosen, total, size=size):
             wide = widened(piece)
             torch.logsumexp(wide, -1, out=log_sum)
-            torch.sub(wide.gather(-1, at[..., None])[..., 0], log_sum, out=own)
+            torch.sub(wide.gather(-1, at[..., None])[..., 0], log_sum, out=result)
         ctx.save_for_backward(logits, levels, total)
         ctx.size = size
         return chosen
@@ -61,8 +61,8 @@ class _LogSoftmaxAt(torch.autograd.Function):
             raise RuntimeError("log_softmax_at has no second derivative: do not ask for it by create_graph=True")
         logits, levels, total = ctx.saved_tensors
         d_logits = torch.empty_like(logits)
-        for piece, at, log_sum, given, result in _pieces(logits, levels, total, grad, d_logits, size=ctx.size):
-            given = given[..., None]
-            wide = torch.sub(piece, log_sum[..., None]).exp_().mul_(-given)
-            result.copy_(wide.scatter_add_(-1, at[..., None], given))
+        for piece, at, log_sum, scale, result in _pieces(logits, levels, total, grad, d_logits, size=ctx.size):
+            scale = scale[..., None]
+            wide = torch.sub(piece, log_sum[..., None]).exp_().mul_(-scale)
+            result.copy_(wide.scatter_add_(-1, at[..., None], scale))
         return d_logits, None

@@ -46,7 +46,7 @@ class Context(NamedTuple):
 
     def part(self, images: slice) -> Context:
         """The context of some images of the batch."""
-        return Context(*(each if each is None else each[images] for each in self))
+        return Context(*(part if part is None else part[images] for part in self))
 
 
 class Parts(NamedTuple):
@@ -89,14 +89,14 @@ class Conditioning(nn.Module):
         self.standardise = nn.ModuleDict()
         vector: dict[str, int] = {}
         places: dict[str, int] = {}
-        for name, each in conditions.items():
-            if isinstance(each, Labels):
-                vector[name] = each.count
-            elif isinstance(each, Vector):
-                self.standardise[name] = Standardise(each.size)
-                vector[name] = each.size
-            elif isinstance(each, Map):
-                self.upsampling[name] = Upsampling(each.channels, features, each.size, image_size)
+        for name, kind in conditions.items():
+            if isinstance(kind, Labels):
+                vector[name] = kind.count
+            elif isinstance(kind, Vector):
+                self.standardise[name] = Standardise(kind.size)
+                vector[name] = kind.size
+            elif isinstance(kind, Map):
+                self.upsampling[name] = Upsampling(kind.channels, features, kind.size, image_size)
                 places[name] = features
         self.parts = Parts(vector, places)
         square = sum(1 if isinstance(conditions[name], Labels) else size for name, size in vector.items())
@@ -105,10 +105,10 @@ class Conditioning(nn.Module):
     def forward(self, values: dict[str, Tensor], dtype: torch.dtype) -> Context:
         """Encode the values, by name as `conditions.checked_values` gives them, in the dtype of the layers."""
         vectors, places = [], []
-        for name, each in self.conditions.items():
-            if isinstance(each, Labels):
-                vectors.append(F.one_hot(values[name], each.count).to(dtype))
-            elif isinstance(each, Vector):
+        for name, kind in self.conditions.items():
+            if isinstance(kind, Labels):
+                vectors.append(F.one_hot(values[name], kind.count).to(dtype))
+            elif isinstance(kind, Vector):
                 vectors.append(self.standardise[name](values[name].to(dtype)))
             else:
                 places.append(self.upsampling[name](values[name].to(dtype)))
@@ -230,7 +230,8 @@ class Upsampling(nn.Module):
         factors = [math.ceil(large / small) for large, small in zip(image_size, size, strict=True)]
         self.strides = _stages(*factors)
         self.coarse = nn.ModuleList(
-            nn.Conv2d(each, features, 3, padding=1) for each in (channels, *[features] * (COARSE_LAYERS - 1))
+            nn.Conv2d(channels_in, features, 3, padding=1)
+            for channels_in in (channels, *[features] * (COARSE_LAYERS - 1))
         )
         self.fine = nn.ModuleList(
             nn.ConvTranspose2d(
@@ -284,7 +285,7 @@ def _stages(down: int, across: int) -> Sequence[tuple[int, int]]:
             enlargement += 1
         factors.append(_small_primes(enlargement))
     count = max(1, *map(len, factors))
-    height, width = ([1] * (count - len(each)) + each for each in factors)
+    height, width = ([1] * (count - len(strides)) + strides for strides in factors)
     return list(zip(height, width, strict=True))
 
 

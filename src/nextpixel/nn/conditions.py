@@ -201,9 +201,9 @@ def named(specification: Specification | None) -> dict[str, Condition]:
         return {type(specification).__name__.lower(): specification}
     if not isinstance(specification, Mapping) or not specification:
         raise ModelError(f"condition must be Labels, Vector, Map or a dict of them by name, not {specification!r}")
-    for name, each in specification.items():
-        if not isinstance(name, str) or not name.isidentifier() or not isinstance(each, Condition):
-            raise ModelError(f"condition must name Labels, Vector or Map by words, not {name!r}: {each!r}")
+    for name, kind in specification.items():
+        if not isinstance(name, str) or not name.isidentifier() or not isinstance(kind, Condition):
+            raise ModelError(f"condition must name Labels, Vector or Map by words, not {name!r}: {kind!r}")
         if hasattr(nn.ModuleDict, name) or name == "training":
             raise ModelError(f"a condition cannot be called {name!r}, which means something else; choose another name")
     return dict(specification)
@@ -221,17 +221,17 @@ def checked_values(specification: Specification | None, values: Any, count: int)
             return {}
         if not conditions:
             raise InputError("this model was built without a condition, so it takes none")
-        wanted = "; ".join(each.describe() for each in conditions.values())
+        wanted = "; ".join(kind.describe() for kind in conditions.values())
         raise InputError(f"this model needs a condition: {wanted}")
     if isinstance(specification, Condition) and not isinstance(values, Mapping):
         values = dict.fromkeys(conditions, values)
     if not isinstance(values, Mapping) or set(values) != set(conditions):
-        given = ", ".join(map(str, values)) if isinstance(values, Mapping) else type(values).__name__
-        wanted = "; ".join(f"{name}: {each.describe()}" for name, each in conditions.items())
-        raise InputError(f"this model needs a dict of conditions ({wanted}), not {given or 'an empty one'}")
+        names = ", ".join(map(str, values)) if isinstance(values, Mapping) else type(values).__name__
+        wanted = "; ".join(f"{name}: {kind.describe()}" for name, kind in conditions.items())
+        raise InputError(f"this model needs a dict of conditions ({wanted}), not {names or 'an empty one'}")
     checked = {}
-    for name, each in conditions.items():
-        value = each.checked(values[name])
+    for name, kind in conditions.items():
+        value = kind.checked(values[name])
         if len(value) not in (1, count):
             raise InputError(
                 f"{len(value)} conditions {name!r} were given for {count} images; give one, or one for each"
@@ -242,7 +242,7 @@ def checked_values(specification: Specification | None, values: Any, count: int)
 
 def random_values(specification: Specification | None, count: int, generator: torch.Generator) -> dict[str, Tensor]:
     """Any values that fit, by name."""
-    return {name: each.random(count, generator) for name, each in named(specification).items()}
+    return {name: kind.random(count, generator) for name, kind in named(specification).items()}
 
 
 def to_json(specification: Specification | None) -> Any:
@@ -250,9 +250,12 @@ def to_json(specification: Specification | None) -> Any:
     if specification is None:
         return None
     if isinstance(specification, Mapping):
-        return {"several": {name: to_json(each) for name, each in specification.items()}}
+        return {"several": {name: to_json(kind) for name, kind in specification.items()}}
     # Lists, as JSON would make of tuples: a description that was stored and read is equal to a new one.
-    arguments = {name: list(each) if isinstance(each, tuple) else each for name, each in vars(specification).items()}
+    arguments = {
+        name: list(argument) if isinstance(argument, tuple) else argument
+        for name, argument in vars(specification).items()
+    }
     return {"kind": type(specification).__name__, **arguments}
 
 
@@ -267,8 +270,8 @@ def from_json(description: Any) -> Specification | None:
         return None
     try:
         if "several" in description:
-            several = {name: from_json(each) for name, each in description["several"].items()}
-            return {name: each for name, each in several.items() if isinstance(each, Condition)}
+            several = {name: from_json(kind) for name, kind in description["several"].items()}
+            return {name: kind for name, kind in several.items() if isinstance(kind, Condition)}
         arguments = dict(description)
         return kinds[arguments.pop("kind")](**arguments)
     except (KeyError, TypeError, AttributeError, ValueError) as error:

@@ -56,7 +56,7 @@ class DiagonalBiLSTM(nn.Module):
         bias = self.input_to_state.bias[:, None]
         if self.condition is not None and context is not None:
             maps, weight, bias = self.condition.join(maps, weight, bias, context)
-        forward, mirrored = self.recurrence(maps, *(each.view(2, -1, each.shape[1]) for each in (weight, bias)))
+        forward, mirrored = self.recurrence(maps, *(tensor.view(2, -1, tensor.shape[1]) for tensor in (weight, bias)))
         result: Tensor = forward + shift_down(mirrored)
         return result
 
@@ -86,7 +86,9 @@ def diagonals_of(height: int, width: int, device: torch.device) -> Fronts:
             )
         )
     outside = torch.cat([states[0], states[1:, 0]])
-    cells, inside = (torch.stack([each.flatten(), each.flip(1).flatten()]) for each in (places, states[1:, 1:]))
+    cells, inside = (
+        torch.stack([numbers.flatten(), numbers.flip(1).flatten()]) for numbers in (places, states[1:, 1:])
+    )
     return Fronts(
         fronts,
         memory=0,

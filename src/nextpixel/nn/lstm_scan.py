@@ -74,8 +74,8 @@ class Fronts:
         if self.cells is None:
             return cells[0]
         total = cells[0].index_select(0, self.cells[0])
-        for each, at in zip(cells[1:], self.cells[1:], strict=True):
-            total += each.index_select(0, at)
+        for direction, at in zip(cells[1:], self.cells[1:], strict=True):
+            total += direction.index_select(0, at)
         return total
 
 
@@ -133,10 +133,10 @@ class Recurrence(nn.Module):
             # `model.to(memory_format=torch.channels_last)` takes any weight of four axes for a convolution's.
             state_weight = self.weight.contiguous()
             tensors = (places, weight, bias, state_weight, self.hidden, self.memory)
-            keep = torch.is_grad_enabled() and any(each.requires_grad for each in tensors)
+            keep = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
             states: Tensor = _Scan.apply(*tensors, fronts, keep)  # type: ignore[no-untyped-call]
         results = states.view(*self.hidden.shape, height, width, batch).permute(0, 4, 1, 2, 3)
-        return [each.contiguous(memory_format=torch.channels_last) for each in results]
+        return [tensor.contiguous(memory_format=torch.channels_last) for tensor in results]
 
 
 def forget_slowly(bias: Tensor, hidden: int) -> None:
@@ -184,8 +184,8 @@ class _Scan(torch.autograd.Function):
         ctx.save_for_backward(inputs, weight, state_weight, gates, tanh_c, states, memories)
         ctx.fronts, ctx.bias_shape = fronts, bias.shape
         result = inputs.new_empty(*hidden.shape, cells, batch)
-        for each, at, own in zip(states, fronts.states, result, strict=True):
-            torch.index_select(each, 1, at, out=own)
+        for state, at, front in zip(states, fronts.states, result, strict=True):
+            torch.index_select(state, 1, at, out=front)
         return result
 
     @staticmethod
@@ -198,8 +198,8 @@ class _Scan(torch.autograd.Function):
         d_inputs, d_states, d_memories = torch.empty_like(inputs), torch.zeros_like(states), torch.zeros_like(memories)
         d_weight, d_state_weight = torch.zeros_like(weight), torch.zeros_like(state_weight)
         d_bias = weight.new_zeros(*weight.shape[:2], inputs.shape[2])
-        for each, at, d_h in zip(d_states, fronts.states, grad, strict=True):
-            each.index_copy_(1, at, d_h)
+        for d_state, at, d_h in zip(d_states, fronts.states, grad, strict=True):
+            d_state.index_copy_(1, at, d_h)
         views = _views(fronts, inputs, gates, tanh_c, states, memories)
         d_views = _views(fronts, d_inputs, gates, tanh_c, d_states, d_memories)
         for now, d_now in zip(reversed(views), reversed(d_views), strict=True):
@@ -213,7 +213,7 @@ class _Scan(torch.autograd.Function):
             torch.mul(d_c, g, out=d_i)
             torch.mul(d_c, i, out=d_g)
             torch.mul(d_c, f, out=d_c_before)
-            d_sigmoids, sigmoids = (each.narrow(1, 0, 3 * o.shape[1]) for each in (d_act, act))
+            d_sigmoids, sigmoids = (gates.narrow(1, 0, 3 * o.shape[1]) for gates in (d_act, act))
             torch.ops.aten.sigmoid_backward(d_sigmoids, sigmoids, grad_input=d_sigmoids)
             torch.ops.aten.tanh_backward(d_g, g, grad_input=d_g)
             torch.bmm(d_act.transpose(1, 2), weight, out=d_x)
@@ -222,7 +222,9 @@ class _Scan(torch.autograd.Function):
             for tap, d_tap, state, d_state in zip(back, d_state_weight, seen, d_seen, strict=True):
                 d_state.baddbmm_(tap, d_act)
                 d_tap.baddbmm_(d_act, state.transpose(1, 2))
-        d_hidden, d_memory = (each.index_select(2, fronts.outside).sum(dim=(2, 3)) for each in (d_states, d_memories))
+        d_hidden, d_memory = (
+            tensor.index_select(2, fronts.outside).sum(dim=(2, 3)) for tensor in (d_states, d_memories)
+        )
         return (
             fronts.in_raster_order(d_inputs),
             d_weight,

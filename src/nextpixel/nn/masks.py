@@ -68,13 +68,14 @@ class ChannelGroups:
     def members(self) -> tuple[list[int], ...]:
         """For each colour its channels, wherever they stand."""
         return tuple(
-            [channel for channel, each in enumerate(self.colours) if each == colour] for colour in range(len(self.ends))
+            [channel for channel, owner in enumerate(self.colours) if owner == colour]
+            for colour in range(len(self.ends))
         )
 
     @property
     def by_colour(self) -> list[int]:
         """All channels, those of the first colour first."""
-        return [channel for own in self.members for channel in own]
+        return [channel for channels in self.members for channel in channels]
 
     @property
     def in_order(self) -> ChannelGroups:

@@ -96,14 +96,14 @@ def parse(name: str, entries: dict[str, Any]) -> Recipe:
     Raises:
         TrainingError: an entry is unknown, missing, or of another kind; or the options hold another model or data.
     """
-    kinds = {each.name: str(each.type) for each in fields(Recipe) if each.name != "name"}
+    kinds = {entry.name: str(entry.type) for entry in fields(Recipe) if entry.name != "name"}
     types = {"str": str, "int": int, "bool": bool, "list[int]": list, "dict[str, Option]": dict}
     unknown = sorted(set(entries) - set(kinds))
     missing = sorted(set(kinds) - set(entries) - {"paper_size", "options"})
     wrong = sorted(key for key in set(kinds) & set(entries) if type(entries[key]) is not types[kinds[key]])
-    for what, found in (("the unknown entry", unknown), ("no entry", missing), ("a wrong kind of", wrong)):
-        if found:
-            raise TrainingError(f"the recipe {name} has {what} {found[0]!r}; its entries are {', '.join(kinds)}")
+    for what, keys in (("the unknown entry", unknown), ("no entry", missing), ("a wrong kind of", wrong)):
+        if keys:
+            raise TrainingError(f"the recipe {name} has {what} {keys[0]!r}; its entries are {', '.join(kinds)}")
     for option, value in entries.get("options", {}).items():
         if not isinstance(value, Option):
             raise TrainingError(f"the recipe {name} has a list or a table as option {option!r}; give one value")

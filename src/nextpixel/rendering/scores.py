@@ -31,13 +31,13 @@ class Panel(NamedTuple):
 def panels(nats: NDArray[np.float64], scores: NDArray[np.float64], by: str) -> list[Panel]:
     """The images to show: the most and the least likely ones, and the strangest by a score other than the nats."""
     order = np.argsort(nats, kind="stable")
-    found = [
+    panels = [
         Panel("the most likely images", order[:SHOWN].tolist()),
         Panel("the least likely images", order[::-1][:SHOWN].tolist()),
     ]
     if by != "nats":
-        found.append(Panel(f"the strangest by {by}", np.argsort(-scores, kind="stable")[:SHOWN].tolist()))
-    return found
+        panels.append(Panel(f"the strangest by {by}", np.argsort(-scores, kind="stable")[:SHOWN].tolist()))
+    return panels
 
 
 def summary(

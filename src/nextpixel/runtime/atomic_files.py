@@ -120,10 +120,10 @@ def sync_folder(folder: Path) -> None:
 
 def make_folder(folder: Path) -> None:
     """Create a folder, and those above it, so that they outlast a power failure."""
-    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
     folder.mkdir(parents=True, exist_ok=True)
-    for each in reversed(missing):
-        sync_folder(each.parent)
+    for place in reversed(missing):
+        sync_folder(place.parent)
 
 
 def _sync_tree(folder: Path) -> None:

@@ -130,10 +130,10 @@ class Launched(Processes):
     def each(self, tasks: Sequence[T], act: Callable[[T], R]) -> Iterator[R]:
         """See `Processes`."""
         for start in range(0, len(tasks), self.count):
-            own = tasks[start + self.rank : start + self.rank + 1]
+            tasks_here = tasks[start + self.rank : start + self.rank + 1]
             with _apart():
-                outcomes = [Outcome.of(lambda task=task: act(task)) for task in own]  # type: ignore[misc]
-            yield from self._values(outcomes[0] if own else Outcome())[: len(tasks) - start]
+                outcomes = [Outcome.of(lambda task=task: act(task)) for task in tasks_here]  # type: ignore[misc]
+            yield from self._values(outcomes[0] if tasks_here else Outcome())[: len(tasks) - start]
 
     def together(self, act: Callable[[], T]) -> T:
         """See `Processes`."""
@@ -176,10 +176,10 @@ class Launched(Processes):
         box: list[Any] = [None] * self.count
         with self.noticing_losses():
             self._dist.all_gather_object(box, outcome, group=group)
-        for each in box:
-            if each.error is not None:
-                raise everywhere(each.error)
-        return [each.value for each in box]
+        for outcome in box:
+            if outcome.error is not None:
+                raise everywhere(outcome.error)
+        return [outcome.value for outcome in box]
 
     @contextmanager
     def noticing_losses(self) -> Iterator[None]:

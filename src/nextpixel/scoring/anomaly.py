@@ -146,7 +146,7 @@ def score(
     check_model(model)
     if background is not None:
         check_model(background)
-    knows = [each is not None for each in (condition, getattr(images, "condition", None))]
+    knows = [value is not None for value in (condition, getattr(images, "condition", None))]
     if normal is not None and isinstance(model.condition, Labels):
         of_normal = _for_all(model, condition) is not None or getattr(normal, "condition", None) is not None
         if any(knows) != of_normal:
@@ -172,18 +172,18 @@ def calibrated(
     """
     # A model of labels was validated with the classes given, which is another likelihood than that whatever the class.
     stored = None if isinstance(scorer.model.condition, Labels) else scorer.model.record.likelihood
-    own = scorer._replace(typical=None if stored is None else stored.nats)
+    prepared = scorer._replace(typical=None if stored is None else stored.nats)
     if by is not None and by not in SCORES:
         raise InputError(f"there is no score {by!r}; the scores are {', '.join(SCORES)}")
     if normal is None:
         if false_alarms is not None or by is not None:
             raise InputError("p-values and thresholds need held-out normal images; give some")
-        return own
+        return prepared
     by = by or DEFAULT_SCORE
     if by == "ratio" and scorer.background is None:
         raise InputError("the ratio needs a background model; train one with nextpixel train --background-of")
     values = _for_all(scorer.model, condition)
-    parts = list(score_batches(own._replace(typical=0.0), normal, values, advance=advance))
+    parts = list(score_batches(prepared._replace(typical=0.0), normal, values, advance=advance))
     nats = np.concatenate([part["nats"] for part in parts])
     if by == "typicality":
         # What is typical is learned from one half, so that the other half is as new to it as the images are.
@@ -195,7 +195,7 @@ def calibrated(
     calibration = Calibration(by, scores)
     if false_alarms is not None:
         calibration.check_rate(false_alarms)
-    return own._replace(typical=typical, calibration=calibration, false_alarms=false_alarms)
+    return prepared._replace(typical=typical, calibration=calibration, false_alarms=false_alarms)
 
 
 def _for_all(model: ImageModel, condition: Values | None) -> Values | None:
@@ -203,7 +203,7 @@ def _for_all(model: ImageModel, condition: Values | None) -> Values | None:
     if condition is None:
         return None
     several = condition if isinstance(condition, dict) else {"": condition}
-    alone = all(np.ndim(each) == 0 or len(each) == 1 for each in several.values())
+    alone = all(np.ndim(value) == 0 or len(value) == 1 for value in several.values())
     if isinstance(model.condition, Labels) and not alone:
         return None
     return condition if alone else None
@@ -228,43 +228,43 @@ def score_batches(
         scorer = scorer._replace(typical=None)
     for model in filter(None, (scorer.model, scorer.background)):
         check_finite(model)
-    found = batches_to_score(scorer.model, images, condition)
+    unread = batches_to_score(scorer.model, images, condition)
     with evaluating(scorer.model):
-        for columns in current().each(found, lambda batch: _scores(scorer, *batch.read())):
+        for columns in current().each(unread, lambda batch: _scores(scorer, *batch.read())):
             yield columns
             if advance is not None:
                 advance(len(columns["nats"]))
 
 
-def _likelihood(model: ImageModel, batch: Tensor, own: Values | None) -> tuple[Columns, NDArray[np.float64]]:
+def _likelihood(model: ImageModel, batch: Tensor, condition: Values | None) -> tuple[Columns, NDArray[np.float64]]:
     """The nats of images, and what is known of their classes."""
-    if own is not None or not isinstance(model.condition, Labels):
-        return {}, -model.log_prob(batch, own).double().cpu().numpy()
-    found = posterior(model, batch)
+    if condition is not None or not isinstance(model.condition, Labels):
+        return {}, -model.log_prob(batch, condition).double().cpu().numpy()
+    by_class = posterior(model, batch)
     names = model.condition.names or tuple(map(str, range(model.condition.count)))
-    probabilities = found.log_probs.exp().numpy()
+    probabilities = by_class.log_probs.exp().numpy()
     best = probabilities.argmax(axis=1)
     columns = {"label": np.array(names)[best], "label_probability": probabilities.max(axis=1)}
     columns |= {f"p({name})": probabilities[:, number] for number, name in enumerate(names)}
-    return columns, -found.map.flatten(1).sum(dim=1).numpy()
+    return columns, -by_class.map.flatten(1).sum(dim=1).numpy()
 
 
-def _scores(scorer: Scorer, batch: Tensor, own: Values | None) -> Columns:
+def _scores(scorer: Scorer, batch: Tensor, condition: Values | None) -> Columns:
     """The columns of some images."""
-    classes, nats = _likelihood(scorer.model, batch, own)
+    classes, nats = _likelihood(scorer.model, batch, condition)
     dimensions = math.prod(batch.shape[1:])
     bits = nats / (dimensions * math.log(2))
-    found: Columns = {"nats": nats, "bits_per_dim": bits}
+    columns: Columns = {"nats": nats, "bits_per_dim": bits}
     if scorer.typical is not None:
-        found["typicality"] = np.abs(nats - scorer.typical)
+        columns["typicality"] = np.abs(nats - scorer.typical)
     sizes = [quick_size(to_image(image.numpy()), scorer.complexity_format) for image in batch.cpu().byte()]
-    found["complexity"] = bits - 8 * np.array(sizes) / dimensions
+    columns["complexity"] = bits - 8 * np.array(sizes) / dimensions
     if scorer.background is not None:
         with evaluating(scorer.background):
-            found["ratio"] = nats - _likelihood(scorer.background, batch, own)[1]
+            columns["ratio"] = nats - _likelihood(scorer.background, batch, condition)[1]
     if scorer.calibration is not None:
-        p_values = scorer.calibration.p_values(found[scorer.calibration.by])
-        found["p_value"] = p_values
+        p_values = scorer.calibration.p_values(columns[scorer.calibration.by])
+        columns["p_value"] = p_values
         if scorer.false_alarms is not None:
-            found["anomalous"] = p_values <= scorer.false_alarms
-    return found | classes
+            columns["anomalous"] = p_values <= scorer.false_alarms
+    return columns | classes

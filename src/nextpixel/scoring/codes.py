@@ -40,10 +40,10 @@ def codes(model: Autoencoder, images: Images, *, advance: Advance | None = None)
         raise InputError("codes are of images of one size; open them with nextpixel.open_images")
     if not isinstance(images, Tensor):
         model.check_set(images)
-    found = []
+    parts = []
     with evaluating(model):
         for part in batches(len(images), batch_size_for(model)):
-            found.append(model.encode(images[part]).float().cpu())
+            parts.append(model.encode(images[part]).float().cpu())
             if advance is not None:
                 advance(part.stop - part.start)
-    return torch.cat(found)
+    return torch.cat(parts)

@@ -36,15 +36,16 @@ class Comparison:
 
     def told(self, first: str, second: str) -> str:
         """The result in words."""
-        own = self.difference
-        size = abs(own.nats) / own.nats_standard_error if own.nats_standard_error else 0.0
-        better = (first if own.nats < 0 else second) if size > CERTAIN else None
+        difference = self.difference
+        size = abs(difference.nats) / difference.nats_standard_error if difference.nats_standard_error else 0.0
+        better = (first if difference.nats < 0 else second) if size > CERTAIN else None
         return (
             f"{first}: {self.first}\n{second}: {self.second}\n"
-            f"difference, image by image: {own.nats:+.3f} ± {own.nats_standard_error:.3f} nats, "
-            f"{own.bits_per_dim:+.4f} ± {own.bits_per_dim_standard_error:.4f} bits/dim\n"
+            f"difference, image by image: {difference.nats:+.3f} ± {difference.nats_standard_error:.3f} nats, "
+            f"{difference.bits_per_dim:+.4f} ± {difference.bits_per_dim_standard_error:.4f} bits/dim\n"
             + (f"{better} is better" if better else "neither is better beyond chance")
-            + f" ({size:.1f} standard errors); the first is better on {self.first_better:,} of {own.images:,} images"
+            + f" ({size:.1f} standard errors); "
+            f"the first is better on {self.first_better:,} of {difference.images:,} images"
         )
 
 
@@ -68,5 +69,5 @@ def compare(
     """
     one, two = (-log_probs(model, images, advance=advance) for model in (first, second))
     dimensions = math.prod(first.image_shape)
-    of_first, of_second, of_difference = (Likelihood.of(each, dimensions) for each in (one, two, one - two))
+    of_first, of_second, of_difference = (Likelihood.of(nats, dimensions) for nats in (one, two, one - two))
     return Comparison(of_first, of_second, of_difference, int((one < two).sum()))

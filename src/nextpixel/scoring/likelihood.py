@@ -62,10 +62,10 @@ def log_probs(
     images = as_images(images)
     if condition is None and isinstance(images, ImageSet):
         images = conditioned(images, model.condition if model.needs_condition else None)
-    found = batches_of(model, images, condition, batch_size=batch_size)
+    unread = batches_of(model, images, condition, batch_size=batch_size)
     results = []
     with evaluating(model):
-        for nats in current().each(found, lambda batch: model.log_prob(*batch.read()).double().cpu()):
+        for nats in current().each(unread, lambda batch: model.log_prob(*batch.read()).double().cpu()):
             results.append(nats)
             if advance is not None:
                 advance(len(nats))
@@ -119,7 +119,7 @@ class Batch(NamedTuple):
         """The images `[B, C, H, W]`, and their conditions."""
         if isinstance(self.images, Pictures):
             return self.images[self.part.start][None], None
-        values = None if self.values is None else {name: each[self.part] for name, each in self.values.items()}
+        values = None if self.values is None else {name: values[self.part] for name, values in self.values.items()}
         return self.images[self.part], values
 
 

@@ -38,9 +38,9 @@ def bit_maps(model: ImageModel, images: Images, condition: Values | None = None)
     """
 
     def bits(batch: Batch) -> tuple[Tensor, Tensor]:
-        some, own = batch.read()
-        unknown = own is None and isinstance(model.condition, Labels)
-        logs = posterior(model, some).map if unknown else model.log_prob_map(some, own).double().cpu()
+        some, values = batch.read()
+        unknown = values is None and isinstance(model.condition, Labels)
+        logs = posterior(model, some).map if unknown else model.log_prob_map(some, values).double().cpu()
         return some, logs.sum(dim=1) / -math.log(2)
 
     with evaluating(model):

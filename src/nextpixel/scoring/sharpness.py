@@ -14,5 +14,5 @@ def gradient_energy(images: Tensor, levels: int) -> float:
     """
     scaled = images.double() / (levels - 1)
     differences = [scaled.diff(dim=axis).flatten() for axis in (2, 3)]
-    count = sum(each.numel() for each in differences)
-    return sum(float((each**2).sum()) for each in differences) / max(1, count)
+    count = sum(difference.numel() for difference in differences)
+    return sum(float((difference**2).sum()) for difference in differences) / max(1, count)

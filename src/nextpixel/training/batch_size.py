@@ -41,8 +41,8 @@ def with_batch_size(
     kept = {} if resumed is None else read_settings(resumed)
     if isinstance(kept.get("batch_size"), int):
         return dataclasses.replace(settings, batch_size=kept["batch_size"])
-    own = current().from_first(lambda: _best(settings, model, images))
-    return dataclasses.replace(settings, batch_size=own * current().count * settings.accumulate)
+    size_here = current().from_first(lambda: _best(settings, model, images))
+    return dataclasses.replace(settings, batch_size=size_here * current().count * settings.accumulate)
 
 
 def _best(settings: TrainingSettings, model: ImageModel, images: TrainingImages) -> int:

@@ -42,4 +42,4 @@ def use_bfloat16(settings: TrainingSettings, device: torch.device) -> bool:
     if device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return False
     able = torch.cpu.get_capabilities()
-    return any(able.get(each) for each in ("amx_bf16", "avx512_bf16"))
+    return any(able.get(name) for name in ("amx_bf16", "avx512_bf16"))

@@ -90,9 +90,11 @@ class TrainingSettings:
         if self.augmentations and size is None:
             raise TrainingError(f"augment {self.augment} changes crops; add crop, such as --crop 64x64")
         lengths = {"steps": self.steps, "epochs": self.epochs, "minutes": self.minutes}
-        given = [name for name, value in lengths.items() if value is not None]
-        if len(given) > 1:
-            raise TrainingError(f"{given[0]} and {given[1]} both set the length of the run; give one of them")
+        lengths_given = [name for name, value in lengths.items() if value is not None]
+        if len(lengths_given) > 1:
+            raise TrainingError(
+                f"{lengths_given[0]} and {lengths_given[1]} both set the length of the run; give one of them"
+            )
         positive = {
             **{name: value for name, value in lengths.items() if value is not None},
             "batch_size": self.images_a_step if self.batch_size != "auto" else 1,

@@ -138,16 +138,16 @@ class Guard:
         headers = dict(scope["headers"])
         answer: ASGIApp = self.app
         if self.token is not None and scope["path"].startswith("/api/"):
-            given = headers.get(b"authorization", b"")
-            if not hmac.compare_digest(given, f"Bearer {self.token}".encode()):
+            credentials = headers.get(b"authorization", b"")
+            if not hmac.compare_digest(credentials, f"Bearer {self.token}".encode()):
                 answer = JSONResponse(
                     {"error": "open the page by the address with the token that the server printed"}, 401
                 )
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                own = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
-                message = {**message, "headers": [*message.get("headers", []), *own]}
+                added = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+                message = {**message, "headers": [*message.get("headers", []), *added]}
             await send(message)
 
         await answer(scope, receive, send_guarded)

@@ -27,37 +27,37 @@ class Fields:
 
     def __init__(self, body: bytes) -> None:
         try:
-            found = json.loads(body)
+            entries = json.loads(body)
         except (ValueError, RecursionError):
-            found = None
-        if not isinstance(found, dict):
+            entries = None
+        if not isinstance(entries, dict):
             raise InputError("the request must be a JSON object")
-        self.found: dict[str, Any] = found
+        self.entries: dict[str, Any] = entries
 
     def integer(self, name: str, least: int, most: int, default: int | None = None) -> int:
         """A whole number in range."""
-        value = self.found.get(name, default)
+        value = self.entries.get(name, default)
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
             raise InputError(f"{name} must be a whole number from {least} to {most}")
         return value
 
     def number(self, name: str, least: float, most: float, default: float) -> float:
         """A number in range."""
-        value = self.found.get(name, default)
+        value = self.entries.get(name, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
             raise InputError(f"{name} must be a number from {least:g} to {most:g}")
         return float(value)
 
     def text(self, name: str) -> str | None:
         """A short text, or None where it is left out."""
-        value = self.found.get(name)
+        value = self.entries.get(name)
         if value is not None and (not isinstance(value, str) or len(value) > 1000):
             raise InputError(f"{name} must be a short text")
         return value
 
     def bytes_of(self, name: str, shape: tuple[int, ...], most: int) -> Tensor:
         """Bytes in base64, as a tensor of a shape; each is `most` at most."""
-        value = self.found.get(name)
+        value = self.entries.get(name)
         try:
             data = base64.b64decode(value, validate=True) if isinstance(value, str) else b""
         except (binascii.Error, ValueError):

@@ -77,7 +77,7 @@ class Served:
         count = fields.integer("count", 1, MOST_IMAGES, 16)
         blank = torch.zeros(count, *self.model.image_shape, dtype=torch.uint8)
         known = torch.zeros(self.model.image_shape[1:], dtype=torch.bool)
-        if self.labels is not None and fields.found.get("every_class") is True:
+        if self.labels is not None and fields.entries.get("every_class") is True:
             condition: Tensor | None = torch.arange(count) % self.labels.count
         else:
             condition = self._condition(fields, count)
@@ -106,7 +106,7 @@ class Served:
         classes = None
         if self.labels is not None and condition is None:
             names = self.description["labels"]
-            classes = sorted(((name, row[f"p({name})"]) for name in names), key=lambda each: -each[1])
+            classes = sorted(((name, row[f"p({name})"]) for name in names), key=lambda entry: -entry[1])
         figures: dict[str, Any] = {
             name: row[name] for name in ("nats", "bits_per_dim", "complexity", "typicality") if name in row
         }
@@ -209,8 +209,8 @@ class Served:
         for start in range(0, len(images), at_once):
             part = slice(start, start + at_once)
 
-            def watch(found: Tensor, part: slice = part) -> None:
-                drawn[part] = found.cpu()
+            def watch(images: Tensor, part: slice = part) -> None:
+                drawn[part] = images.cpu()
 
             drawn[part] = self.model.complete(
                 images[part],

@@ -159,9 +159,9 @@ def open_prepared(folder: Path) -> PreparedSource:
     for name, (size, _) in manifest.files.items():
         path = folder / name
         with _reading(path):
-            found = path.stat().st_size
-        if found != size:
-            raise DataError(f"{path} has {found} bytes and should have {size}: fetch it anew, or prepare the set anew")
+            actual = path.stat().st_size
+        if actual != size:
+            raise DataError(f"{path} has {actual} bytes and should have {size}: fetch it anew, or prepare the set anew")
     _check_shards(folder, manifest)
     return PreparedSource(folder, manifest)
 

@@ -48,31 +48,31 @@ class Shards:
         if (rows[1:] >= rows[:-1]).all():
             return self._ascending(rows)
         order = np.argsort(rows, kind="stable")
-        found = np.empty((len(rows), *self.shape[1:]), np.uint8)
-        found[order] = self._ascending(rows[order])
-        return found
+        images = np.empty((len(rows), *self.shape[1:]), np.uint8)
+        images[order] = self._ascending(rows[order])
+        return images
 
     def _ascending(self, rows: Labels) -> Pixels:
-        found = np.empty((len(rows), *self.shape[1:]), np.uint8)
+        images = np.empty((len(rows), *self.shape[1:]), np.uint8)
         if not len(rows):
-            return found
-        flat, size = found.reshape(-1), math.prod(self.shape[1:])
+            return images
+        flat, size = images.reshape(-1), math.prod(self.shape[1:])
         shards, places = np.divmod(rows, self._images)
         # Images that lie one after another in a shard are read at once.
         breaks = (np.flatnonzero((np.diff(rows) != 1) | (np.diff(shards) != 0)) + 1).tolist()
         runs = itertools.pairwise([0, *breaks, len(rows)])
-        for shard, own in itertools.groupby(runs, key=lambda run: int(shards[run[0]])):
+        for shard, runs_of_shard in itertools.groupby(runs, key=lambda run: int(shards[run[0]])):
             path = self._paths[shard]
             try:
                 with FileIO(path) as file:
-                    for start, end in own:
+                    for start, end in runs_of_shard:
                         file.seek(HEADER_BYTES + int(places[start]) * size)
                         _fill(file, flat[start * size : end * size], path)
             except OSError as error:
                 raise DataError(
                     f"{path} cannot be read ({error.strerror}): put it back, or prepare the set anew"
                 ) from error
-        return found
+        return images
 
 
 def _fill(file: FileIO, target: Pixels, path: Path) -> None:

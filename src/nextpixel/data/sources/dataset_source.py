@@ -50,9 +50,9 @@ class DatasetSource:
     def stamp(self) -> Any:
         """What Hugging Face tells its data sets apart by; nothing else does."""
         prints = [getattr(data, "_fingerprint", None) for _, data in self._parts]
-        if not all(isinstance(each, str) for each in prints):
+        if not all(isinstance(fingerprint, str) for fingerprint in prints):
             return None
-        return ["dataset", [[split, each] for (split, _), each in zip(self._parts, prints, strict=True)]]
+        return ["dataset", [[split, fingerprint] for (split, _), fingerprint in zip(self._parts, prints, strict=True)]]
 
     def expected(self) -> int | None:
         """The length of all, where they have one."""
@@ -192,8 +192,8 @@ def _image_and_label(item: Any, columns: tuple[str | None, str | None], where: s
         image = columns[0] or next((name for name in IMAGE_COLUMNS if name in item), None)
         label = columns[1] or next((name for name in LABEL_COLUMNS if name in item), None)
         if image is None or image not in item:
-            found = ", ".join(map(str, list(item)[:8])) or "nothing"
-            raise DataError(f"{where} holds {found} but no image: call the column of images image")
+            columns_found = ", ".join(map(str, list(item)[:8])) or "nothing"
+            raise DataError(f"{where} holds {columns_found} but no image: call the column of images image")
         return item[image], item.get(label) if label else None
     if isinstance(item, tuple | list) and item:
         return item[0], item[1] if len(item) > 1 else None

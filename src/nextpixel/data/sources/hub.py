@@ -33,15 +33,15 @@ def open_hub(source: str) -> DatasetSource:
     place = source.removeprefix(PREFIX)
     name, _, config = place.partition(":")
     try:
-        found: Any
-        if any((Path(place) / each).is_file() for each in SAVED):
-            found, name = datasets.load_from_disk(place), Path(place).resolve().name
+        data: Any
+        if any((Path(place) / name_of_file).is_file() for name_of_file in SAVED):
+            data, name = datasets.load_from_disk(place), Path(place).resolve().name
         else:
-            found = datasets.load_dataset(name, config or None)
+            data = datasets.load_dataset(name, config or None)
     except Exception as error:
         # The library reaches into networks, caches and a dozen formats; what it raises is its own affair.
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise DataError(
             f"{source} cannot be opened ({reason}): check the name, the configuration (hf:NAME:CONFIG) and the network"
         ) from error
-    return open_dataset(found, name)
+    return open_dataset(data, name)

@@ -51,13 +51,13 @@ def open_idx(path: Path) -> ArraySource:
 
 def find_idx_files(folder: Path) -> dict[str, Path]:
     """The idx files of images in a folder that are named as MNIST's are, by split."""
-    found = {}
+    files = {}
     for prefix, split in FOLDER_SPLITS.items():
         names = [f"{prefix}-images{mark}idx3-ubyte{suffix}" for mark in "-." for suffix in ("", ".gz")]
         path = next((folder / name for name in names if (folder / name).is_file()), None)
         if path is not None:
-            found[split] = path
-    return found
+            files[split] = path
+    return files
 
 
 def open_idx_folder(folder: Path, files: dict[str, Path]) -> ArraySource:

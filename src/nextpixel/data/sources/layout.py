@@ -90,8 +90,8 @@ def _folders(names: Sequence[str]) -> tuple[Labels, list[Folders]]:
 
 def _vectors(metadata: Mapping[str, Row], ordered: Sequence[str], where: str) -> Vectors | None:
     """The vectors of the images that were read, if the metadata have any."""
-    given = {name: metadata[name].vector() for name in ordered if name in metadata}
-    known = {name: vector for name, vector in given.items() if vector is not None}
+    columns = {name: metadata[name].vector() for name in ordered if name in metadata}
+    known = {name: vector for name, vector in columns.items() if vector is not None}
     if not known:
         return None
     first = next(iter(known))

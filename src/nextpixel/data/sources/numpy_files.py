@@ -86,8 +86,8 @@ def open_npz(path: Path) -> ArraySource:
     with zip_reader(path) as archive, archive_errors(path):
         members = archive.namelist()
         if "images.npy" not in members:
-            found = ", ".join(sorted(name.removesuffix(".npy")[:40] for name in members)[:8]) or "nothing"
-            raise DataError(f"{where} holds {found} but no images: store the array under the name images")
+            members_found = ", ".join(sorted(name.removesuffix(".npy")[:40] for name in members)[:8]) or "nothing"
+            raise DataError(f"{where} holds {members_found} but no images: store the array under the name images")
         with archive.open("images.npy") as file:
             header = read_header(file, where)
         check_images(header.dtype, header.shape, where)

@@ -30,11 +30,11 @@ def own_vectors(source: Path) -> Path | None:
     return None
 
 
-def read_vectors(given: str | Path | NDArray[Any], names: Sequence[str] | None, count: int, where: str) -> Vectors:
+def read_vectors(source: str | Path | NDArray[Any], names: Sequence[str] | None, count: int, where: str) -> Vectors:
     """Read vectors and put them into the order of the images.
 
     Args:
-        given: an .npz with `vectors` and perhaps `names`, an .npy, or an array `[N, d]`.
+        source: an .npz with `vectors` and perhaps `names`, an .npy, or an array `[N, d]`.
         names: relative file names of the images, or None.
         count: how many images there are.
         where: what to call their source in errors.
@@ -45,9 +45,9 @@ def read_vectors(given: str | Path | NDArray[Any], names: Sequence[str] | None, 
     Raises:
         DataError: if they cannot be read, are not finite numbers, or do not fit the images.
     """
-    if not isinstance(given, str | Path):
-        return _fitting(np.asarray(given), count, "the vectors", where)
-    path = Path(given)
+    if not isinstance(source, str | Path):
+        return _fitting(np.asarray(source), count, "the vectors", where)
+    path = Path(source)
     vectors, own_names = _read(path)
     if own_names is None or names is None:
         return _fitting(vectors, count, f"the vectors of {path}", where)

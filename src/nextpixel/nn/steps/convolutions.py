@@ -30,7 +30,7 @@ class MaskedConvStep:
     ) -> None:
         self.inputs, self.offset = inputs, offset
         batch, width = inputs.places.shape[:2]
-        self.now = products(weight, inputs.groups, outputs, own=kind == "B")
+        self.now = products(weight, inputs.groups, outputs, includes_itself=kind == "B")
         self.seen = inputs.seen if kind == "B" else inputs.before
         self.above = RowsAbove(weight[:, :, :-1], batch, width) if weight.shape[2] > 1 else None
         self.base = weight.new_zeros(width, batch, outputs.channels)

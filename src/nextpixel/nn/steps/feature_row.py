@@ -63,7 +63,7 @@ class FeatureRow:
         return [[self.flat[:, at - left : at + span.start] for span in self.groups.spans] for at in self.here]
 
 
-def products(weight: Tensor, inputs: ChannelGroups, outputs: ChannelGroups, *, own: bool) -> list[Tensor]:
+def products(weight: Tensor, inputs: ChannelGroups, outputs: ChannelGroups, *, includes_itself: bool) -> list[Tensor]:
     """The matrices by which a masked convolution takes its centre row, one a colour.
 
     Args:
@@ -71,7 +71,7 @@ def products(weight: Tensor, inputs: ChannelGroups, outputs: ChannelGroups, *, o
             its last visible tap the centre.
         inputs: colour groups of the inputs, contiguous and in order.
         outputs: colour groups of the outputs, in any order.
-        own: whether a colour's inputs at the centre are used (mask B) or not (mask A).
+        includes_itself: whether a colour's inputs at the centre are used (mask B) or not (mask A).
 
     Returns:
         For each colour the matrix from `FeatureRow.seen` (or `before`) to its outputs, in their order.
@@ -80,7 +80,7 @@ def products(weight: Tensor, inputs: ChannelGroups, outputs: ChannelGroups, *, o
     centre = weight[:, :, -1, : reach + 1].permute(2, 1, 0).flatten(0, 1)
     left = reach * inputs.channels
     return [
-        centre[: left + (span.stop if own else span.start), members].contiguous()
+        centre[: left + (span.stop if includes_itself else span.start), members].contiguous()
         for span, members in zip(inputs.spans, outputs.members, strict=True)
     ]
 

@@ -56,8 +56,8 @@ class GatedStep:
         self.vertical = RowsAbove(layer.vertical.weight, batch, width)
         self.vertical_offset = RowOffset(layer.vertical.bias, layer.vertical_condition, context)
         self.vertical_maps = horizontal.new_zeros(width, batch, pair.channels)
-        self.activations = [horizontal.new_empty(batch, len(own)) for own in pair.members]
-        self.halves = [each.chunk(2, dim=1) for each in self.activations]
+        self.activations = [horizontal.new_empty(batch, len(members)) for members in pair.members]
+        self.halves = [activation.chunk(2, dim=1) for activation in self.activations]
         self.own = features.pieces(gated[None, :, 1:])[0]
         self.so_far = [gated[:, : 1 + end] for end in features.ends]
         weight, bias = layer.out.visible_weight[: features.channels], layer.out.bias[: features.channels]
@@ -89,8 +89,8 @@ class GatedStep:
         features, gates = self.halves[colour]
         torch.addcmul(gates, features, gates, value=-2, out=self.own[colour])
         if self.outputs is not None:
-            own = self.outputs.own[column][colour]
+            out = self.outputs.own[column][colour]
             if self.layer.first:
-                torch.mm(self.so_far[colour], self.out[colour], out=own)
+                torch.mm(self.so_far[colour], self.out[colour], out=out)
             else:
-                torch.addmm(self.inputs.own[column][colour], self.so_far[colour], self.out[colour], out=own)
+                torch.addmm(self.inputs.own[column][colour], self.so_far[colour], self.out[colour], out=out)

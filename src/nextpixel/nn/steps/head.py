@@ -23,7 +23,9 @@ class HeadStep:
     def __init__(self, readout: Head, batch: int) -> None:
         self.activation = readout.activation
         like = readout.hidden.weight
-        self.maps, self.hidden = (FeatureRow(like, batch, 1, each, 0) for each in (readout.features, readout.groups))
+        self.maps, self.hidden = (
+            FeatureRow(like, batch, 1, groups, 0) for groups in (readout.features, readout.groups)
+        )
         outputs = ChannelGroups.split(readout.channels * readout.numbers, readout.channels)
         self.first = _at_one_pixel(readout.hidden, self.maps, readout.groups)
         self.second = _at_one_pixel(readout.output, self.hidden, outputs)

@@ -26,10 +26,10 @@ class Cell:
         gates = hidden.repeat(4)
         self.order, self.groups = gates.by_colour, gates.in_order
         self.back = torch.tensor(self.order, device=like.device).argsort()
-        sizes = [len(own) for own in gates.members]
+        sizes = [len(members) for members in gates.members]
         self.gates = [like.new_empty(batch, size) for size in sizes]
-        self.parts = [each.chunk(4, dim=1) for each in self.gates]
-        self.sigmoids = [each[:, : size // 4 * 3] for each, size in zip(self.gates, sizes, strict=True)]
+        self.parts = [gate.chunk(4, dim=1) for gate in self.gates]
+        self.sigmoids = [gate[:, : size // 4 * 3] for gate, size in zip(self.gates, sizes, strict=True)]
 
     def step(self, colour: int, memory: Tensor, new_memory: Tensor, state: Tensor) -> Tensor:
         """From the gates of a colour before their nonlinearity to the new memory and state, which are put in place."""

@@ -55,7 +55,7 @@ class ResidualStep:
         self.whole = weight[:, : maps.channels], bias[: maps.channels]
         pieces = torch.split_with_sizes(block.out.visible_weight, [maps.channels] * (len(bias) // maps.channels))
         biases = torch.split_with_sizes(bias, [maps.channels] * len(pieces))
-        both = [with_bias_row(each, own, hidden, maps) for each, own in zip(pieces, biases, strict=True)]
+        both = [with_bias_row(piece, bias, hidden, maps) for piece, bias in zip(pieces, biases, strict=True)]
         self.out, self.skip = both[0], both[-1]
 
     def start_row(self, row: int) -> None:
@@ -67,11 +67,11 @@ class ResidualStep:
         self.core.step(column, colour, self.own[colour])
         features = self.so_far[colour]
         if self.outputs is not None:
-            own = self.outputs.own[column][colour]
+            out = self.outputs.own[column][colour]
             if self.residual:
-                torch.addmm(self.inputs.own[column][colour], features, self.out[colour], out=own)
+                torch.addmm(self.inputs.own[column][colour], features, self.out[colour], out=out)
             else:
-                torch.mm(features, self.out[colour], out=own)
+                torch.mm(features, self.out[colour], out=out)
         if self.skips is not None:
             self.skips[colour].addmm_(features, self.skip[colour])
 
