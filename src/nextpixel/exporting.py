@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
+from nextpixel.codec.codec import check_compresses
+from nextpixel.codec.outlook import MOST_TWIN_COST, PICTURES_LOOKED_AT, outlook
 from nextpixel.data.memory import as_image_set
 from nextpixel.errors import ModelError
 from nextpixel.families.set_condition import conditioned
@@ -24,7 +26,7 @@ from nextpixel.model_files.loading import load
 from nextpixel.model_files.record import Validation
 from nextpixel.model_files.saving import save
 from nextpixel.model_files.shipped import find_model
-from nextpixel.nn.conditions import Labels
+from nextpixel.nn.conditions import Labels, checked_values
 from nextpixel.rendering.curve import learning_curve
 from nextpixel.rendering.figure import check_charts
 from nextpixel.rendering.grid import grid, save_picture
@@ -58,6 +60,8 @@ class Exported:
         likelihood: of the stored weights.
         change: by which part storing changed the nats; positive where they are more.
         report: what `check_causality` found.
+        twin_cost: by which part the model's integer twin, which compresses, needs more bits than the model; None where
+            it has none.
         size: bytes of the folder.
     """
 
@@ -65,6 +69,7 @@ class Exported:
     change: float
     report: CausalityReport
     size: int
+    twin_cost: float | None
 
 
 def export(
@@ -130,6 +135,7 @@ def export(
             difference = stepwise_difference(model, advance=advance)
         if not (report.ok and difference < MOST_DIFFERENCE):
             raise ModelError(f"{run} fails `nextpixel check`, so it is not exported; run that to see why")
+        twin_cost = _twin_cost(model, valid)
         condition, told = _conditions(model, valid)
         count = ROWS * COLUMNS if condition is None else len(next(iter(condition.values())))
         generator = torch.Generator().manual_seed(SEED)
@@ -167,7 +173,7 @@ def export(
         record.quantiles = nats.quantile(torch.linspace(0, 1, QUANTILES, dtype=nats.dtype)).tolist()
         record.causality = "; ".join(f"{report}\nstepwise equals parallel to {difference:.0e} nats".splitlines())
         record.samples = f"{told}, drawn with seed {SEED} at temperature 1, not chosen."
-        record.limits = _limits(model, limits)
+        record.limits = _limits(model, limits, twin_cost)
         record.intended_use = intended_use or (
             "Examples, teaching, and comparison of likelihoods under the protocol above; scoring, completing and "
             "compressing images like those it was trained on."
@@ -182,7 +188,7 @@ def export(
             record.begun = _without_folders(folder_begun) + comma + trained
         save(model, folder, storage=storage)
         size = sum(path.stat().st_size for path in folder.iterdir())
-    return Exported(after, change, report, size)
+    return Exported(after, change, report, size, twin_cost)
 
 
 def without_folders(command: str) -> str:
@@ -228,7 +234,18 @@ def _conditions(model: ImageModel, valid: ImageSet) -> tuple[dict[str, Tensor] |
     return values, f"{COLUMNS} samples for each condition of the first {ROWS} validation images, a row each"
 
 
-def _limits(model: ImageModel, more: str | None) -> str:
+def _twin_cost(model: ImageModel, valid: ImageSet) -> float | None:
+    """What `Exported` says, by a few of the images."""
+    try:
+        check_compresses(model)
+    except ModelError:
+        return None
+    some = torch.arange(0, len(valid), -(-len(valid) // PICTURES_LOOKED_AT))
+    values = checked_values(model.condition, valid.condition_of(some), len(some))
+    return outlook(model, list(valid.batch(some)), next(iter(values.values()), None)).twin_cost
+
+
+def _limits(model: ImageModel, more: str | None, twin_cost: float | None) -> str:
     lines = [
         "It knows images of this kind, size and number of levels; what it says of others means little. Its likelihood "
         "alone is no anomaly score between kinds of images.",
@@ -240,4 +257,6 @@ def _limits(model: ImageModel, more: str | None) -> str:
             "An autoencoder encodes each image first: its figure is the likelihood of reconstructions, not a density "
             "of images, and not comparable with other models'."
         )
+    if twin_cost is not None and twin_cost > MOST_TWIN_COST:
+        lines.append(f"Files that it compresses are {twin_cost:.1%} larger than its likelihood says.")
     return " ".join([*lines, *([more] if more else [])])

@@ -15,6 +15,8 @@ from nextpixel.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from nextpixel.families.base import ImageModel
+
 MODEL_FILES = ("config.json", "model.safetensors")
 DEFAULT_MODEL = "nextpixel/photographs"
 
@@ -78,6 +80,7 @@ def compress(
     for note in packed.notes:
         warn(note)
     total = sum(image.numel() for image in packed.images)
+    _warn_beforehand(model, packed.images, values, run)
     embed = {name: (find_model(run) / name).read_bytes() for name in MODEL_FILES} if embed_model else None
     start = time.monotonic()
     with progress.task("compressing", total) as advance:
@@ -104,6 +107,26 @@ def compress(
     )
     if compare:
         say(_compared(packed.images, len(data)))
+
+
+def _warn_beforehand(model: ImageModel, images: Sequence[Tensor], values: dict[str, Tensor] | None, run: Path) -> None:
+    """Say if the model does not suit the pictures, or its integers not the model."""
+    from nextpixel.cli.output import warn
+    from nextpixel.codec.outlook import MOST_TWIN_COST, outlook
+
+    labels = next(iter(values.values())) if values else None
+    first = outlook(model, images, None if labels is None else labels.expand(len(images)))
+    if 2 * first.unsuited > first.looked_at:
+        warn(
+            f"{run} does not suit these pictures: {first.unsuited} of {first.looked_at} that were looked at take less "
+            "space as PNG or WebP, and such pictures are stored so; name a model that was trained on pictures like "
+            f"them{'' if run == Path(DEFAULT_MODEL) else ', or none for photographs'}"
+        )
+    if first.twin_cost > MOST_TWIN_COST:
+        warn(
+            f"the integers of {run} that code the pictures need {first.twin_cost:.1%} more bits than the model says; "
+            "`nextpixel evaluate` tells what it would be without that"
+        )
 
 
 def _divided(paths: Sequence[Path]) -> tuple[Path, Sequence[Path]]:

@@ -53,7 +53,8 @@ def export(
 
     from nextpixel.cli.destinations import check_outside
     from nextpixel.cli.options import load_model, open_for, stored_options, valid_part
-    from nextpixel.cli.output import progress, say
+    from nextpixel.cli.output import progress, say, warn
+    from nextpixel.codec.outlook import MOST_TWIN_COST
     from nextpixel.exporting import export as write
     from nextpixel.runtime.atomic_files import check_new_folder
 
@@ -83,6 +84,9 @@ def export(
     )
     say(f"{opened.name}: {done.likelihood}; storing in {dtype} changed the nats by {done.change:+.4%}")
     say(done.report)
+    if done.twin_cost is not None:
+        tell = warn if done.twin_cost > MOST_TWIN_COST else say
+        tell(f"its integer twin, which compresses, changes the bits by {done.twin_cost:+.2%}")
     say(f"model folder, {done.size:,} bytes: {out}")
 
 

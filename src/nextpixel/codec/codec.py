@@ -2,7 +2,8 @@
 
 Images of any size are cut into tiles of the size of the model's images; tiles at the edges are smaller. Tiles of one
 size are coded beside each other. A model of one channel takes the channels of an image one by one. Where the model
-costs more than deflating the pixels, and where it has no place for an image, the pixels are deflated.
+costs more than a PNG or a WebP, or than deflating the pixels, and where it has no place for an image, the shortest of
+these is stored.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import copy
 import zlib
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,22 +21,25 @@ from torch import Tensor
 
 from nextpixel.codec import local_codec
 from nextpixel.codec.container import (
+    DEFLATE,
     FINGERPRINT_BYTES,
+    FIRST_TILES,
     LEAST_COUNTED,
     MOST_NAME_BYTES,
     MOST_SUB_PIXELS,
     PICTURES,
+    TILES,
     Contents,
     Shape,
-    deflate,
-    inflate_pixels,
     read,
     write,
 )
 from nextpixel.codec.fitting import DEFAULT_EFFORT, MOST_EFFORT
-from nextpixel.codec.fixed_point import calibrate, fixed_point, twin_class
+from nextpixel.codec.fixed_point import fixed_point, twin_class
 from nextpixel.codec.images import Shares, decode, encode, shares_of
 from nextpixel.codec.local_twin import check_local
+from nextpixel.codec.stored_pictures import restored, shorter, stored
+from nextpixel.codec.tiles import Tile, groups_of, labels_of, ranges_of, stacked, tile_count, tiles_of
 from nextpixel.data import ImageSet
 from nextpixel.errors import DataError, InputError, ModelError
 from nextpixel.families.base import ImageModel, check_model
@@ -47,36 +51,8 @@ from nextpixel.nn.tensors import as_tensor
 from nextpixel.runtime.progress import Advance
 from nextpixel.runtime.validation import MOST_SIDE, integer
 
-SUB_PIXELS_IN_A_BLOCK = 2**22
-CALIBRATION_TILES, CALIBRATION_SIDE = 64, 256
 BYTES_A_LANE, FREE_LANES = 5120, 4
 """A lane costs some 5 bytes; so a file has a few, and one more for every so many bytes."""
-
-
-class Tile(NamedTuple):
-    """A rectangle of an image, in all channels or in one of them.
-
-    Attributes:
-        image: number of the image.
-        plane: the channel; None for all.
-        top: its first row.
-        left: its first column.
-        height: of the rectangle.
-        width: of the rectangle.
-    """
-
-    image: int
-    plane: int | None
-    top: int
-    left: int
-    height: int
-    width: int
-
-    def of(self, images: Sequence[Tensor]) -> Tensor:
-        """Its pixels, `[C, h, w]`."""
-        image = images[self.image]
-        planes = image if self.plane is None else image[self.plane, None]
-        return planes[:, self.top : self.top + self.height, self.left : self.left + self.width]
 
 
 def compress(
@@ -143,22 +119,25 @@ def compress(
     if effort is not None:
         raise InputError(f"effort is for a local-pixelcnn, and this model is a {model.family}; leave it out")
     labels = _labels(model, condition, len(pictures))
-    tiles, unplaced = _tiles(model, shapes, plain=set())
-    ranges = _ranges(model, pictures, tiles, labels)
+    tiles, unplaced = tiles_of(model, shapes, plain=set())
+    ranges = ranges_of(model, pictures, tiles, labels)
     twin = fixed_point(model, ranges)
     shares: dict[Tile, tuple[NDArray[np.uint32], NDArray[np.uint32]]] = {}
     bits = [0.0] * len(pictures)
-    for group in _groups(model, tiles):
-        shares_of_group = shares_of(twin, _stack(pictures, group), _of_tiles(labels, group), advance=advance)
+    for group in groups_of(model, tiles):
+        shares_of_group = shares_of(twin, stacked(pictures, group), labels_of(labels, group), advance=advance)
         shares |= zip(group, zip(*shares_of_group, strict=True), strict=True)
         for tile, cost in zip(group, shares_of_group.bits.tolist(), strict=True):
             bits[tile.image] += cost
-    # Where deflating is shorter, it is taken; the other tiles stay as they were coded.
-    deflated = [deflate(picture.numpy().tobytes()) for picture in pictures]
-    plain = {i for i, data in enumerate(deflated) if i in unplaced or 8 * len(data) + 16 < bits[i]}
+    # Where another way is shorter, it is taken; the other tiles stay as they were coded.
+    ways = {
+        i: stored(picture, model.levels) if i in unplaced else shorter(picture, model.levels, bits[i] / 8)
+        for i, picture in enumerate(pictures)
+    }
+    plain = {i: way for i, way in ways.items() if way is not None}
     if advance is not None:
         advance(sum(pictures[i].numel() for i in unplaced))
-    kept = _groups(model, [tile for tile in tiles if tile.image not in plain])
+    kept = groups_of(model, [tile for tile in tiles if tile.image not in plain])
     contents = Contents(
         _fingerprint(model),
         model.levels,
@@ -166,11 +145,13 @@ def compress(
         _checksum(pictures),
         shapes,
         [_encode(Shares(*map(np.stack, zip(*map(shares.get, group), strict=True))), lanes) for group in kept],
-        {i: deflated[i] for i in plain},
+        {i: data for i, (_, data) in plain.items()},
         None if names is None else list(names),
         None if labels is None else labels.tolist(),
         one_image,
         embed or {},
+        TILES,
+        {i: kind for i, (kind, _) in plain.items() if kind != DEFLATE},
     )
     return write(contents)
 
@@ -240,7 +221,30 @@ def unpack(
     if (contents.version == PICTURES) != isinstance(model, LocalPixelCNN):
         raise DataError(f"a {model.family} does not make files of version {contents.version}: the file is damaged")
     if isinstance(model, LocalPixelCNN):
-        return _verified(local_codec.unpack(model, contents, only=only, advance=advance), contents, only)
+        pictures = local_codec.unpack(model, contents, only=only, advance=advance)
+    else:
+        pictures = _unpack_tiles(model, contents, only, most_sub_pixels, advance)
+    for i, data in contents.stored.items():
+        if only not in (None, i):
+            continue
+        pictures[i] = restored(contents.kinds.get(i, DEFLATE), data, contents.shapes[i])
+        if int(pictures[i].max()) >= model.levels:
+            raise DataError(f"a stored image of the file has values above {model.levels - 1}: it is damaged")
+        if advance is not None:
+            advance(pictures[i].numel())
+    if only is None and _checksum(pictures) != contents.checksum:
+        raise DataError("the decoded pixels do not have the checksum of the file: it is damaged")
+    return pictures
+
+
+def _unpack_tiles(
+    model: ImageModel,
+    contents: Contents,
+    only: int | None,
+    most_sub_pixels: int,
+    advance: Advance | None,
+) -> list[Tensor]:
+    """The coded images of a file of tiles; those that are stored, or not asked for, are blank."""
     labels = None if contents.labels is None else torch.tensor(contents.labels, dtype=torch.int64)
     if labels is not None or model.condition is not None:
         try:
@@ -248,17 +252,17 @@ def unpack(
         except InputError as error:
             raise DataError(f"the labels of the file do not fit the model ({error}): it is damaged") from error
     try:
-        twin = fixed_point(model, contents.ranges)
+        twin = fixed_point(model, contents.ranges, wide_head=contents.version != FIRST_TILES)
     except ModelError as error:
         raise DataError(f"the file does not fit the model ({error}): it is damaged") from error
     coded = [shape for i, shape in enumerate(contents.shapes) if i not in contents.stored]
-    if sum(map(partial(_tile_count, model), coded)) > most_sub_pixels // LEAST_COUNTED:
+    if sum(map(partial(tile_count, model), coded)) > most_sub_pixels // LEAST_COUNTED:
         raise DataError(
             f"the file declares more than {most_sub_pixels} sub-pixels ({LEAST_COUNTED} at least for each tile of the "
             "model's size), the most that are decoded"
         )
-    tiles, unplaced = _tiles(model, contents.shapes, set(contents.stored))
-    groups = _groups(model, tiles)
+    tiles, unplaced = tiles_of(model, contents.shapes, set(contents.stored))
+    groups = groups_of(model, tiles)
     if len(groups) != len(contents.blocks) or not unplaced <= set(contents.stored):
         raise DataError("the file has more or fewer blocks than its images need: it is damaged")
     if any(not 1 <= len(lanes) <= len(group) for group, lanes in zip(groups, contents.blocks, strict=True)):
@@ -269,25 +273,9 @@ def unpack(
         if not needed:
             continue
         shape = (len(needed), *needed[0].of(pictures).shape)
-        decoded = decode(twin, streams, shape, _of_tiles(labels, needed), advance=advance)
+        decoded = decode(twin, streams, shape, labels_of(labels, needed), advance=advance)
         for tile, pixels in zip(needed, decoded, strict=True):
             tile.of(pictures).copy_(pixels)
-    for i, stored in contents.stored.items():
-        if only not in (None, i):
-            continue
-        pixels = bytearray(inflate_pixels(stored, contents.shapes[i]))
-        if max(pixels) >= model.levels:
-            raise DataError(f"a stored image of the file has values above {model.levels - 1}: it is damaged")
-        pictures[i] = torch.frombuffer(pixels, dtype=torch.uint8).view(contents.shapes[i])
-        if advance is not None:
-            advance(pictures[i].numel())
-    return _verified(pictures, contents, only)
-
-
-def _verified(pictures: list[Tensor], contents: Contents, only: int | None) -> list[Tensor]:
-    """The pictures, if they have the checksum of the file."""
-    if only is None and _checksum(pictures) != contents.checksum:
-        raise DataError("the decoded pixels do not have the checksum of the file: it is damaged")
     return pictures
 
 
@@ -366,10 +354,6 @@ def _labels(model: ImageModel, condition: Values | None, count: int) -> Tensor |
     return next(iter(values.values())).cpu() if values else None
 
 
-def _of_tiles(labels: Tensor | None, tiles: Sequence[Tile]) -> Tensor | None:
-    return None if labels is None else labels[[tile.image for tile in tiles]]
-
-
 def _fingerprint(model: ImageModel) -> bytes:
     return bytes.fromhex(fingerprint(describe(model), model.state_dict()))[:FINGERPRINT_BYTES]
 
@@ -379,61 +363,6 @@ def _checksum(pictures: Sequence[Tensor]) -> int:
     for picture in pictures:
         checksum = zlib.crc32(picture.numpy().tobytes(), checksum)
     return checksum
-
-
-def _tiles(model: ImageModel, shapes: Sequence[Shape], plain: set[int]) -> tuple[list[Tile], set[int]]:
-    """The tiles of all images but the plain ones, in order; and which images the model has no place for."""
-    colours, high, wide = model.image_shape
-    tiles, unplaced = [], set()
-    for i, (channels, height, width) in enumerate(shapes):
-        if channels != colours and colours != 1:
-            unplaced.add(i)
-        elif i not in plain:
-            tiles += [
-                Tile(i, plane, top, left, min(high, height - top), min(wide, width - left))
-                for plane in ([None] if channels == colours else range(channels))
-                for top in range(0, height, high)
-                for left in range(0, width, wide)
-            ]
-    return tiles, unplaced
-
-
-def _tile_count(model: ImageModel, shape: Shape) -> int:
-    """How many tiles an image has."""
-    colours, high, wide = model.image_shape
-    planes = 1 if shape[0] == colours else shape[0]
-    return planes * -(-shape[1] // high) * -(-shape[2] // wide)
-
-
-def _groups(model: ImageModel, tiles: Sequence[Tile]) -> list[list[Tile]]:
-    """Tiles of one size, in blocks that are coded together, the largest tiles first."""
-    by_size: dict[tuple[int, int], list[Tile]] = {}
-    for tile in tiles:
-        by_size.setdefault((tile.height, tile.width), []).append(tile)
-    groups = []
-    for (height, width), same in sorted(by_size.items(), reverse=True):
-        most = max(1, SUB_PIXELS_IN_A_BLOCK // (height * width * model.image_shape[0]))
-        groups += [same[start : start + most] for start in range(0, len(same), most)]
-    return groups
-
-
-def _stack(pictures: Sequence[Tensor], tiles: Sequence[Tile]) -> Tensor:
-    return torch.stack([tile.of(pictures) for tile in tiles])
-
-
-def _ranges(model: ImageModel, pictures: Sequence[Tensor], tiles: Sequence[Tile], labels: Tensor | None) -> list[int]:
-    """The ranges of the twin's activations, measured on some of the largest tiles, evenly spaced."""
-    if not tiles:
-        return calibrate(
-            model,
-            torch.zeros(1, model.image_shape[0], 1, 1, dtype=torch.uint8),
-            None if labels is None else torch.zeros(1, dtype=torch.int64),
-        )
-    size = max((tile.height, tile.width) for tile in tiles)
-    largest = [tile for tile in tiles if (tile.height, tile.width) == size]
-    some = largest[:: -(-len(largest) // CALIBRATION_TILES)]
-    corners = _stack(pictures, some)[:, :, :CALIBRATION_SIDE, :CALIBRATION_SIDE]
-    return calibrate(model, corners, _of_tiles(labels, some))
 
 
 def _encode(shares: Shares, lanes: int | None) -> list[bytes]:

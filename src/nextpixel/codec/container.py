@@ -16,8 +16,8 @@ from nextpixel.errors import DataError
 from nextpixel.runtime.validation import MOST_SIDE
 
 MAGIC = b"\x89NPX\r\n\x1a\n"
-VERSIONS = TILES, PICTURES = 1, 2
-"""Files of tiles, of families whose images have one size; and of whole pictures."""
+VERSIONS = FIRST_TILES, PICTURES, TILES = 1, 2, 3
+"""Files of tiles, of families whose images have one size, by the first arithmetic; of whole pictures; and of tiles."""
 
 DEFLATE, PNG, WEBP = range(3)
 """How a stored image is stored: deflated, or as the bytes of such a file."""
@@ -55,7 +55,7 @@ class Contents:
         one_image: whether it is a single image rather than a batch of one.
         model: files of the model, by name, where they come along.
         version: of the format, one of `VERSIONS`.
-        kinds: how an image is stored, by number of the image, where it is not deflated. Version 2.
+        kinds: how an image is stored, by number of the image, where it is not deflated. Not in version 1.
         adaptation: what changes the model's weights; see `nextpixel.codec.adaptation`. Version 2.
     """
 
@@ -104,7 +104,7 @@ def write(contents: Contents) -> bytes:
         parts.append(_sized(deflate(b"".join(map(varint, contents.labels)))))
     parts.append(varint(len(contents.stored)))
     for image, data in sorted(contents.stored.items()):
-        kind = [varint(contents.kinds.get(image, DEFLATE))] if contents.version == PICTURES else []
+        kind = [varint(contents.kinds.get(image, DEFLATE))] if contents.version != FIRST_TILES else []
         parts += [varint(image), *kind, _sized(data)]
     parts.append(varint(len(contents.blocks)))
     for lanes in contents.blocks:
@@ -147,7 +147,7 @@ def read(data: bytes, most_sub_pixels: int | None = None) -> Contents:
     if version not in VERSIONS or flags >= 2 * HAS_MODEL:
         raise DataError(
             f"the file is of format version {version} with flags {flags}, this nextpixel reads versions "
-            f"{' and '.join(map(str, VERSIONS))} with flags below {2 * HAS_MODEL}: upgrade nextpixel"
+            f"{', '.join(map(str, VERSIONS))} with flags below {2 * HAS_MODEL}: upgrade nextpixel"
         )
     fingerprint, levels = reader.take(FINGERPRINT_BYTES), reader.byte() + 1
     count = reader.count()
@@ -171,7 +171,7 @@ def read(data: bytes, most_sub_pixels: int | None = None) -> Contents:
         image = reader.number()
         if image >= len(shapes) or image in stored:
             raise DataError(f"the file stores an image {image} that it does not have: it is damaged")
-        if version == PICTURES and (kind := reader.number()) != DEFLATE:
+        if version != FIRST_TILES and (kind := reader.number()) != DEFLATE:
             if kind not in (PNG, WEBP):
                 raise DataError(
                     f"the file stores an image in a way {kind} that this nextpixel does not know: upgrade it"

@@ -30,8 +30,8 @@ class GatedTwin(Twin[GatedPixelCNN]):
 
     family = GatedPixelCNN
 
-    def __init__(self, model: GatedPixelCNN, ranges: Sequence[int], limit: float) -> None:
-        super().__init__(model, ranges, limit)
+    def __init__(self, model: GatedPixelCNN, ranges: Sequence[int], limit: float, head_limit: float) -> None:
+        super().__init__(model, ranges, limit, head_limit)
         layers = list(model.layers)
         # The first layer sees the image, in both stacks, the others what the one before has made of it.
         image = (self.image_largest, self.image_steps)

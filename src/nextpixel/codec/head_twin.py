@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -43,8 +44,9 @@ class HeadTwin:
         self.numbers, self.channels = readout.numbers, readout.channels
         self.largest, self.largest_hidden = largest, largest_hidden
         first, second = (layer.visible_weight[:, :, 0, 0].double() for layer in (readout.hidden, readout.output))
-        self.hidden = twin.sum([Part(first, max(largest, ONE))], readout.hidden.bias)
-        self.output = twin.sum([Part(second, max(largest_hidden, ONE))], readout.output.bias)
+        self.hidden = twin.head_sum(Part(first, max(largest, ONE)), readout.hidden.bias)
+        self.output = twin.head_sum(Part(second, max(largest_hidden, ONE)), readout.output.bias)
+        self.carrier = twin.head_carrier
 
     @staticmethod
     def check(readout: Head, activation: Callable[[Tensor], Tensor]) -> None:
@@ -76,11 +78,12 @@ class HeadTwinStep:
     Args:
         twin: its integers.
         batch: B.
-        like: of the carrier's dtype and device.
+        like: of the dtype and device of the rest of the twin.
     """
 
     def __init__(self, twin: HeadTwin, batch: int, like: Tensor) -> None:
         self.twin = twin
+        like = like.to(torch.promote_types(like.dtype, twin.carrier))
         self.maps = FeatureRow(like, batch, 1, twin.features, 0)
         self.hidden = FeatureRow(like, batch, 1, twin.groups, 0)
         self.activations = [self._activation(largest, like) for largest in (twin.largest, twin.largest_hidden)]
@@ -90,7 +93,7 @@ class HeadTwinStep:
 
     def _activation(self, largest: int, like: Tensor) -> Callable[[Tensor], Tensor]:
         if not self.twin.elu:
-            return lambda maps: maps.clamp(min=0)
+            return lambda maps: maps.clamp(min=0).to(like)
         values = elu_table(largest).to(like)
         return lambda maps: values[(maps + largest).long()]
 

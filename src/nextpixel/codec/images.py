@@ -89,7 +89,7 @@ def _shares_of_batch(
     """The shares of the values of images that go through the twin together."""
     count, colours, height, width = images.shape
     coded = Shares(*(np.empty((count, height * width * colours), np.uint32) for _ in range(2)))
-    with exact_products(dtype or twin.carrier) as check:
+    with exact_products(dtype or twin.carrier, twin.head_carrier) as check:
         stepper = twin.stepper(count, width, labels, dtype)
         for row in range(height):
             stepper.start_row(row)
@@ -155,7 +155,7 @@ def decode(
     Raises:
         DataError: the streams are damaged, or were encoded with another model.
     """
-    with exact_products(dtype or twin.carrier) as check:
+    with exact_products(dtype or twin.carrier, twin.head_carrier) as check:
         count, lanes = shape[0], len(streams)
         images = torch.zeros(shape, dtype=torch.uint8)
         decoder = LaneDecoder(streams)

@@ -184,10 +184,13 @@ def _check_precision() -> None:
 
 
 @contextmanager
-def exact_products(dtype: torch.dtype) -> Iterator[Callable[[], None]]:
+def exact_products(*dtypes: torch.dtype) -> Iterator[Callable[[], None]]:
     """Make products of matrices on the CPU exact for a while, whatever the program around it has chosen.
 
     Autocast and `torch.set_float32_matmul_precision` would have them computed from rounded inputs, which ruins a file.
+
+    Args:
+        dtypes: of the matrices.
 
     Yields:
         A function that looks whether they still are; to be called again and again.
@@ -196,7 +199,8 @@ def exact_products(dtype: torch.dtype) -> Iterator[Callable[[], None]]:
         ModelError: they are not exact even so.
     """
     with _PRECISION.held(), torch.autocast("cpu", enabled=False):
-        _check_exact(dtype)
+        for dtype in dict.fromkeys(dtypes):
+            _check_exact(dtype)
         yield _check_precision
         _check_precision()
 

@@ -21,7 +21,7 @@ from nextpixel.codec.container import DEFLATE, PICTURES, Contents, Shape
 from nextpixel.codec.fitting import EFFORTS, Pixels, fit, nats
 from nextpixel.codec.local_twin import LocalTwin, check_local, measure
 from nextpixel.codec.rans import TOTAL
-from nextpixel.codec.stored_pictures import quick_size, restored, stored
+from nextpixel.codec.stored_pictures import WORTH_A_CLOSER_LOOK, quick_size, shorter
 from nextpixel.codec.wavefront import GROUP_PIXELS, Canvas, longest_front, sheets_from, stripe_rows, stripes_of
 from nextpixel.errors import DataError, ModelError
 from nextpixel.families.local_pixelcnn import LocalPixelCNN
@@ -33,8 +33,6 @@ LOOKED_AT = 2**15
 """Pixels that ranges are measured on, and so many of each picture that tell whether the model suits it."""
 
 LOOKED_AT_IN_A_PICTURE = 2**12
-WORTH_A_CLOSER_LOOK = 1.15
-"""A quick WebP up to so many times as large as what the model takes may be the shorter one with more effort."""
 
 
 class Sheet(NamedTuple):
@@ -120,7 +118,7 @@ def pack(
                 streams.append(stripe.encoded(lanes))
                 readable &= not _too_short(streams[-1], len(stripe.starts), model.levels)
         size = sum(len(lane) + 2 for stripe in streams for lane in stripe) if readable else math.inf
-        other = _shorter(picture, model.levels, size)
+        other = shorter(picture, model.levels, size)
         if other is None:
             contents.blocks += streams
         else:
@@ -139,7 +137,7 @@ def unpack(
     only: int | None = None,
     advance: Advance | None = None,
 ) -> list[Tensor]:
-    """The pictures of a file, uint8 `[C, H, W]` each; where `only` one is asked for, the others are blank.
+    """The coded pictures of a file, uint8 `[C, H, W]` each; those that are stored, or not asked for, are blank.
 
     Raises:
         DataError: the file is damaged.
@@ -163,15 +161,25 @@ def unpack(
             group, sheets_from(twin, streams, sizes, len(group[0].channels), advance=advance), strict=True
         ):
             pictures[sheet.picture][list(sheet.channels)] = pixels
-    for number, data in contents.stored.items():
-        if only in (None, number):
-            kind = contents.kinds.get(number, DEFLATE)
-            pictures[number] = restored(kind, data, contents.shapes[number])
-            if int(pictures[number].max()) >= model.levels:
-                raise DataError(f"a stored image of the file has values above {model.levels - 1}: it is damaged")
-            if advance is not None:
-                advance(pictures[number].numel())
     return pictures
+
+
+def crop_bits(model: LocalPixelCNN, crops: Sequence[Tensor]) -> Iterator[tuple[float, float]]:
+    """The bits of small pictures, uint8 `[C, H, W]` each, by a model and by its integer twin."""
+    channels = model.image_shape[0]
+    sheets = [sheets_of(channels, number, _shape(crop)) for number, crop in enumerate(crops)]
+    everything = _Source(model, crops, [sheet for sheets_of_crop in sheets for sheet in sheets_of_crop])
+    twin = LocalTwin(model, measure(model, everything.some(LOOKED_AT)))
+    for number, crop in enumerate(crops):
+        source = _Source(model, {number: crop}, sheets[number])
+        with torch.no_grad():
+            total = float(nats(model, source.pixels(), torch.arange(source.count)).double().sum())
+        stripes = [
+            stripe
+            for sheet in sheets[number]
+            for stripe in stripes_of(twin, sheet.pixels(crop, channels), len(sheet.channels))
+        ]
+        yield total / math.log(2), sum(stripe.bits for stripe in stripes)
 
 
 def _coded(twin: LocalTwin, contents: Contents) -> dict[Sheet, list[list[bytes]]]:
@@ -228,15 +236,6 @@ def _groups(sheets: Sequence[Sheet]) -> Iterator[list[Sheet]]:
 def _shape(picture: Tensor) -> Shape:
     channels, height, width = picture.shape
     return channels, height, width
-
-
-def _shorter(picture: Tensor, levels: int, size: float) -> tuple[int, bytes] | None:
-    """How a picture is stored in less than `size` bytes without a model, if it can be."""
-    quick = quick_size(picture) if levels == 256 else None
-    if quick is not None and quick > WORTH_A_CLOSER_LOOK * size:
-        return None
-    way = stored(picture, levels)
-    return way if len(way[1]) + 2 < size else None
 
 
 def _suits(model: LocalPixelCNN, picture: Tensor, sheets: Sequence[Sheet]) -> bool:

@@ -30,8 +30,8 @@ class PixelCNNTwin(Twin[PixelCNN]):
 
     family = PixelCNN
 
-    def __init__(self, model: PixelCNN, ranges: Sequence[int], limit: float) -> None:
-        super().__init__(model, ranges, limit)
+    def __init__(self, model: PixelCNN, ranges: Sequence[int], limit: float, head_limit: float) -> None:
+        super().__init__(model, ranges, limit, head_limit)
         blocks = list(model.blocks)
         first = model.first
         self.maps, self.hidden = blocks[0].maps, blocks[0].hidden

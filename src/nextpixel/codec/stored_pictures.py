@@ -1,7 +1,7 @@
 """Images that a model does badly on, such as screenshots and drawings, as the bytes of a picture file.
 
-Of PNG and WebP the shorter one is taken, both without loss, and only if it decodes to the same pixels. Images of fewer
-than 256 levels are deflated instead, as their integers are no greys.
+Of PNG, WebP and the deflated pixels the shortest is taken, all without loss, and only if it decodes to the same pixels.
+Images of fewer than 256 levels are deflated, as their integers are no greys.
 """
 
 from __future__ import annotations
@@ -22,6 +22,19 @@ MOST_WEBP_SIDE = 16383
 PILLOW_ERRORS = (OSError, ValueError, SyntaxError, EOFError, MemoryError, IndexError, Image.DecompressionBombError)
 
 
+WORTH_A_CLOSER_LOOK = 1.15
+"""A quick WebP up to so many times as large as what the model takes may be the shorter one with more effort."""
+
+
+def shorter(picture: Tensor, levels: int, size: float) -> tuple[int, bytes] | None:
+    """How a picture is stored in less than `size` bytes without a model, and its bytes; None if it cannot be."""
+    quick = quick_size(picture) if levels == 256 else None
+    if quick is not None and quick > WORTH_A_CLOSER_LOOK * size:
+        return None
+    way = stored(picture, levels)
+    return way if len(way[1]) + 2 < size else None
+
+
 def quick_size(picture: Tensor) -> int | None:
     """Bytes that WebP takes in a hurry; None where it cannot hold the picture."""
     if picture.shape[0] == 2 or max(picture.shape[1:]) > MOST_WEBP_SIDE:
@@ -31,15 +44,14 @@ def quick_size(picture: Tensor) -> int | None:
 
 def stored(picture: Tensor, levels: int) -> tuple[int, bytes]:
     """A picture, uint8 `[C, H, W]`, without a model: how it is stored, and its bytes."""
+    ways = [(DEFLATE, deflate(picture.numpy().tobytes()))]
     if levels < 256:
-        return DEFLATE, deflate(picture.numpy().tobytes())
-    ways = [(PNG, _png(picture))]
+        return ways[0]
+    ways.append((PNG, _png(picture)))
     if picture.shape[0] != 2 and max(picture.shape[1:]) <= MOST_WEBP_SIDE:
         ways.append((WEBP, _webp(picture, quality=100, method=6)))
-    for kind, data in sorted(ways, key=lambda way: len(way[1])):
-        if torch.equal(restored(kind, data, _shape(picture)), picture):
-            return kind, data
-    return DEFLATE, deflate(picture.numpy().tobytes())
+    shortest = sorted(ways, key=lambda way: len(way[1]))
+    return next(way for way in shortest if torch.equal(restored(*way, _shape(picture)), picture))
 
 
 def restored(kind: int, data: bytes, shape: Shape) -> Tensor:

@@ -63,6 +63,7 @@ class Twin(ABC, Generic[Model]):
         model: the model.
         ranges: bits of the integer part of each activation that `ranges_of` measures, in its order.
         limit: below which every possible sum stays.
+        head_limit: likewise, of the sums of the head.
 
     Attributes:
         levels: values that a sub-pixel can take.
@@ -78,8 +79,9 @@ class Twin(ABC, Generic[Model]):
     family: ClassVar[type[RasterModel]]
     """The class of models of which it is the twin."""
 
-    def __init__(self, model: Model, ranges: Sequence[int], limit: float) -> None:
-        self.levels, self.image_shape, self.limit = model.levels, model.image_shape, limit
+    def __init__(self, model: Model, ranges: Sequence[int], limit: float, head_limit: float) -> None:
+        self.levels, self.image_shape = model.levels, model.image_shape
+        self.limit, self.head_limit = limit, head_limit
         maps = model.image_maps
         self.image_groups, self.image_table, self.image_steps = maps.groups, maps.integers(), maps.steps
         self.image_largest = int(self.image_table.abs().max())
@@ -87,6 +89,12 @@ class Twin(ABC, Generic[Model]):
         self.classes = classes_of(model)
         self.least_bits = 64
         self.largest = [ONE << bits for bits in ranges]
+
+    def head_sum(self, part: Part, bias: Tensor) -> Sum:
+        """A sum of the twin's head."""
+        total = integer_sum([part], bias.double()[None].expand(max(1, self.classes), -1), self.head_limit)
+        self.least_bits = min(self.least_bits, int(total.bits.min()))
+        return total
 
     def sum(self, parts: Sequence[Part], bias: Tensor, condition: ConditionBias | None = None) -> Sum:
         """A sum of the twin, with what a label adds to its bias."""
@@ -154,8 +162,17 @@ class Twin(ABC, Generic[Model]):
 
     @property
     def carrier(self) -> torch.dtype:
-        """The narrowest dtype that carries the twin exactly."""
-        return torch.float32 if self.limit <= NARROW_LIMIT else torch.float64
+        """The narrowest dtype that carries the twin without its head exactly."""
+        return _carrier(self.limit)
+
+    @property
+    def head_carrier(self) -> torch.dtype:
+        """The narrowest dtype that carries its head exactly."""
+        return _carrier(self.head_limit)
+
+
+def _carrier(limit: float) -> torch.dtype:
+    return torch.float32 if limit <= NARROW_LIMIT else torch.float64
 
 
 def classes_of(model: ImageModel) -> int:
