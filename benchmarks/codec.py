@@ -1,11 +1,14 @@
 """The codec's speed, as ratios to a parallel pass and to sampling, and its rate beside other formats.
 
-python benchmarks/codec.py RUN IMAGES [--count 1000]
+python benchmarks/codec.py RUN IMAGES [--count 1000] [--record docs/results/compression.json]
+
+The images are those that the run held out of IMAGES, if it did. docs/scripts/compression.py makes tables of the record.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
 import statistics
 import time
@@ -14,34 +17,23 @@ from pathlib import Path
 import torch
 
 import nextpixel as nx
+from nextpixel.cli.options import valid_part
 from nextpixel.codec.container import read
 from nextpixel.codec.fixed_point import fixed_point
 from nextpixel.codec.images import shares_of
 from nextpixel.data.decode import to_image
-from nextpixel.scoring.references import has_jpeg_xl, lossless_size, sheet_bits_per_dim
+from nextpixel.model_files.shipped import find_model
+from nextpixel.rendering.grid import sheet
+from nextpixel.scoring.references import Format, has_jpeg_xl, lossless_size
 from timing import processor
+
+VERIFIED = 64
+"""So many images are decompressed again."""
 
 
 @torch.no_grad()
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("run", type=Path)
-    parser.add_argument("images")
-    parser.add_argument("--count", type=int, default=1000, help="the first so many images are compressed")
-    parser.add_argument("--timed", type=int, default=64, help="so many are timed")
-    parser.add_argument("--turns", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    model = nx.load(arguments.run)
-    found = nx.open_images(arguments.images, levels=model.levels)
-    model.check_set(found, with_condition=False)
-    images = found[: arguments.count]
-    condition = None if model.condition is None else found.labels[: arguments.count]
-    print(f"{processor()}; {arguments.threads} thread(s); torch {torch.__version__}")
-
-    some, own = images[: arguments.timed], None if condition is None else condition[: arguments.timed]
+def time_all(model: nx.ImageModel, some: torch.Tensor, own: torch.Tensor | None, turns: int) -> None:
+    """Measure and print times."""
     data, wide = nx.compress(model, some, own), nx.compress(model, some, own, lanes=len(some))
     runs = {
         "a parallel pass in float32": lambda: model.log_prob(some, own),
@@ -51,7 +43,7 @@ def main() -> None:
         "decoding, a lane an image": lambda: nx.decompress(model, wide),
     }
     times: dict[str, list[float]] = {name: [] for name in runs}
-    for turn in range(arguments.turns + 1):
+    for turn in range(turns + 1):
         for name, run in runs.items():
             start = time.perf_counter()
             run()
@@ -67,32 +59,64 @@ def main() -> None:
         middle = statistics.median(a / b for a, b in zip(times[over], times[under], strict=True))
         print(f"{over} is {middle:.2f} times {under}")
 
-    data = nx.compress(model, images, condition)
-    assert torch.equal(nx.decompress(model, data), images), "the images did not come back"
-    contents = read(data)
-    twin = fixed_point(model, contents.ranges)
-    twin_bits = float(shares_of(twin, images, condition).bits.sum())
-    model_bits = nx.evaluate(model, images, condition).nats * len(images) / math.log(2)
-    size = images.numel()
-    print(f"\n{len(images)} images, bits/dim")
-    print(f"  {'the model':24}{model_bits / size:8.4f}")
-    print(f"  {'its integer twin':24}{twin_bits / size:8.4f}  ({twin_bits / model_bits - 1:+.3%}; {twin.carrier})")
-    rate = 8 * len(data) / size
-    over = 8 * len(data) / twin_bits - 1
-    more = len(data) - twin_bits / 8
-    print(f"  {'the file':24}{rate:8.4f}  ({over:+.3%}, {more:.0f} bytes more; {len(data):,} bytes)")
-    forms = ("PNG", "WebP", *(("JPEG XL",) if has_jpeg_xl() else ()))
-    sheets = {}
-    for form in forms:
-        single = sum(lossless_size(to_image(image.numpy()), form) for image in images) * 8 / size
-        sheets[form] = sheet_bits_per_dim(images, form)
-        print(f"  {form:24}{single:8.4f}  one file an image; one sheet {sheets[form]:.4f}")
-    best = min(sheets, key=lambda form: sheets[form])
-    print(f"{1 - rate / sheets[best]:.1%} smaller than the best sheet ({best}), without the model")
-    model_bytes = sum((arguments.run / name).stat().st_size for name in ("config.json", "model.safetensors"))
-    saved = (sheets[best] - rate) * size / 8 / len(images)
-    if saved > 0:
-        print(f"with the model, {model_bytes:,} bytes, it pays from {math.ceil(model_bytes / saved):,} images on")
+
+@torch.no_grad()
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", help="a run or model folder, or nextpixel/NAME")
+    parser.add_argument("images")
+    parser.add_argument("--count", type=int, default=1000, help="the first so many images are compressed")
+    parser.add_argument("--timed", type=int, default=64, help="so many are timed; 0 for no times")
+    parser.add_argument("--record", type=Path, help="a JSON file that takes the sizes")
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    model = nx.load(arguments.run)
+    found, _ = valid_part(model, nx.open_images(arguments.images, levels=model.levels), None)
+    model.check_set(found, with_condition=False)
+    images = found[: arguments.count]
+    condition = None if model.condition is None else found.labels[: arguments.count]
+    print(f"{processor()}; {arguments.threads} thread(s); torch {torch.__version__}")
+
+    if arguments.timed:
+        time_all(
+            model,
+            images[: arguments.timed],
+            None if condition is None else condition[: arguments.timed],
+            arguments.turns,
+        )
+    found_sizes = sizes(arguments.run, model, images, condition)
+    for name, value in found_sizes.items():
+        print(f"{name:28}{value:14,.4f}" if isinstance(value, float) else f"{name:28}{value!s:>14}")
+    if arguments.record is not None:
+        text = arguments.record.read_text(encoding="utf-8") if arguments.record.exists() else "{}"
+        records = json.loads(text) | {Path(arguments.images).stem: found_sizes}
+        arguments.record.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
+
+
+def sizes(run: str, model: nx.ImageModel, images: torch.Tensor, labels: torch.Tensor | None) -> dict[str, object]:
+    """What images take by a model and in other formats, in bytes, after a look whether they come back."""
+    data = nx.compress(model, images, labels)
+    some, own = images[:VERIFIED], None if labels is None else labels[:VERIFIED]
+    restored = nx.decompress(model, nx.compress(model, some, own, lanes=len(some)))
+    assert torch.equal(restored, some), "the images did not come back"
+    twin = fixed_point(model, read(data).ranges)
+    found: dict[str, object] = {
+        "model": run,
+        "images": len(images),
+        "sub_pixels": images.numel(),
+        "model_bytes": nx.evaluate(model, images, labels).nats * len(images) / math.log(2) / 8,
+        "twin_bytes": float(shares_of(twin, images, labels).bits.sum()) / 8,
+        "file_bytes": len(data),
+        "weights_bytes": sum((find_model(run) / name).stat().st_size for name in ("config.json", "model.safetensors")),
+    }
+    forms: list[Format] = ["PNG", "WebP"]
+    for form in [*forms, "JPEG XL"] if has_jpeg_xl() else forms:
+        found[f"{form} files"] = sum(lossless_size(to_image(image.numpy()), form) for image in images)
+        found[f"{form} sheet"] = lossless_size(sheet(images), form)
+    return found
 
 
 if __name__ == "__main__":

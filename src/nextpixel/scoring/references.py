@@ -12,11 +12,23 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from nextpixel.errors import InputError
 from nextpixel.rendering.grid import sheet
 
 Format = Literal["PNG", "WebP", "JPEG XL"]
 
 MOST_WEBP_SIDE = 16383
+
+BEST_EFFORTS: dict[Format, list[dict[str, int]]] = {
+    "PNG": [{}],
+    "WebP": [{"quality": 100, "method": 6}],
+    "JPEG XL": [{"effort": 9}, {"effort": 10}],
+}
+QUICK_EFFORTS: dict[Format, dict[str, int]] = {
+    "PNG": {},
+    "WebP": {"quality": 50, "method": 2},
+    "JPEG XL": {"effort": 7},
+}
 
 
 def independent_sub_pixels(train: Tensor, test: Tensor, levels: int) -> float:
@@ -51,11 +63,16 @@ def sheet_bits_per_dim(images: Tensor, form: Format) -> float:
 def lossless_size(picture: Image.Image, form: Format) -> int:
     """Bytes of a picture in a lossless format, at its best effort.
 
+    JPEG XL's effort 10 is often larger than 9, so the smaller of both counts.
+
     Args:
         picture: the picture.
         form: picture format; JPEG XL only where `has_jpeg_xl`.
+
+    Raises:
+        InputError: the format gives other pixels back.
     """
-    return _size(picture, form, {"effort": 9} if form == "JPEG XL" else {"quality": 100, "method": 6})
+    return min(_size(picture, form, effort) for effort in BEST_EFFORTS[form])
 
 
 def quick_size(picture: Image.Image, form: Format) -> int:
@@ -64,8 +81,11 @@ def quick_size(picture: Image.Image, form: Format) -> int:
     Args:
         picture: the picture.
         form: see `lossless_size`.
+
+    Raises:
+        InputError: the format gives other pixels back.
     """
-    return _size(picture, form, {"effort": 7} if form == "JPEG XL" else {"quality": 50, "method": 2})
+    return _size(picture, form, QUICK_EFFORTS[form])
 
 
 def _size(picture: Image.Image, form: Format, effort: dict[str, int]) -> int:
@@ -74,7 +94,11 @@ def _size(picture: Image.Image, form: Format, effort: dict[str, int]) -> int:
         import_module("pillow_jxl")
         picture.save(buffer, format="JXL", lossless=True, **effort)
     else:
-        picture.save(buffer, format=form, optimize=True, lossless=True, **effort)
+        # WebP changes the colours of transparent pixels unless it is told to be exact.
+        picture.save(buffer, format=form, optimize=True, lossless=True, exact=True, **effort)
+    with Image.open(buffer) as again:
+        if again.convert(picture.mode).tobytes() != picture.tobytes():
+            raise InputError(f"{form} as it is installed here does not keep the pixels of a picture; upgrade Pillow")
     return len(buffer.getvalue())
 
 
