@@ -169,3 +169,50 @@ def test_damage_and_the_wrong_model_are_told_apart(trained, pictures, tmp_path, 
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "x").write_text("")
     assert nextpixel("decompress", trained, out, "--out", tmp_path / "full") == 2
+
+
+def save_photograph(path, **options):
+    """Rough surfaces, which JPEG makes much shorter than any lossless way can make what it leaves of them."""
+    rough = np.random.default_rng(0).normal(size=(64, 64, 3)).cumsum(axis=0).cumsum(axis=1)
+    Image.fromarray((128 + 4 * rough).clip(0, 255).astype(np.uint8)).save(path, quality=40, **options)
+
+
+def test_files_that_are_shorter_as_they_are_come_back_to_the_byte(trained, pictures, tmp_path, capsys):
+    save_photograph(pictures / "deep" / "shot.jpg", comment=b"mine")
+    without, out = tmp_path / "pixels.npx", tmp_path / "all.npx"
+    assert nextpixel("compress", trained, pictures, "--out", without, "--no-compare") == 0
+    assert "--keep-files keeps those as they are that are shorter" in capsys.readouterr().out
+    assert nextpixel("compress", trained, pictures, "--out", out, "--no-compare", "--keep-files") == 0
+    captured = capsys.readouterr()
+    total = sum(path.stat().st_size for path in pictures.rglob("*.*"))
+    assert (
+        f"the files that were given: {total:,} bytes, {total / out.stat().st_size:.2f} times as large, " in captured.out
+    )
+    assert "kept as they are" in captured.out.splitlines()[-1]
+    assert out.stat().st_size < without.stat().st_size
+    assert nextpixel("decompress", trained, out, "--list") == 0
+    assert "deep/shot.jpg: 3 x 64 x 64, kept as its file" in capsys.readouterr().out
+    assert nextpixel("decompress", trained, out, "--out", tmp_path / "back") == 0
+    assert (tmp_path / "back/deep/shot.jpg").read_bytes() == (pictures / "deep/shot.jpg").read_bytes()
+    assert same_pixels(tmp_path / "back/a.png", pictures / "a.png")
+    assert nextpixel("decompress", trained, out, "--out", tmp_path / "one", "--only", "deep/shot.jpg") == 0
+    assert (tmp_path / "one/deep/shot.jpg").read_bytes() == (pictures / "deep/shot.jpg").read_bytes()
+
+
+def test_a_kept_file_of_another_ending_is_not_written(trained, tmp_path, capsys):
+    save_photograph(tmp_path / "shot.jpg")
+    out = tmp_path / "all.npx"
+    assert nextpixel("compress", trained, tmp_path / "shot.jpg", "--out", out, "--no-compare", "--keep-files") == 0
+    contents = read(out.read_bytes())
+    assert contents.names == ["shot.jpg"]
+    for name in ("shot.sh", ".bashrc", "shot"):
+        contents.names = [name]
+        out.write_bytes(write(contents))
+        assert nextpixel("decompress", trained, out, "--out", tmp_path / "back") == 2
+        assert "no ending of a picture" in capsys.readouterr().err and not (tmp_path / "back").exists()
+
+
+def test_a_model_that_does_not_suit_is_told_beforehand(trained, tmp_path, capsys):
+    Image.new("RGB", (60, 60), (3, 4, 5)).save(tmp_path / "flat.png")
+    assert nextpixel("compress", trained, tmp_path / "flat.png", "--out", tmp_path / "all.npx", "--no-compare") == 0
+    assert "does not suit these pictures: 1 of 1 that were looked at" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from helpers.image_makers import encode, noise, pngs, put
 from nextpixel.codec.picture_files import read_pictures
@@ -50,3 +51,15 @@ def test_what_cannot_be_packed_stops_unless_it_may_be_skipped(tmp_path, name):
     (tmp_path / "set/z.png").unlink()
     with pytest.raises(DataError, match="no pictures there"):
         read_pictures([tmp_path / "set"], 256, skip=True)
+
+
+def test_the_bytes_of_files_are_kept_when_asked_for(tmp_path):
+    Image.new("L", (4, 4), 7).save(tmp_path / "a.png")
+    exif = Image.Exif()
+    exif[0x010E] = "a description"
+    Image.new("L", (4, 4), 7).save(tmp_path / "b.jpg", exif=exif)
+    pictures = read_pictures([tmp_path], 256, keep_files=True)
+    assert pictures.files == [(name, (tmp_path / name).read_bytes()) for name in ("a.png", "b.jpg")]
+    assert pictures.names == ["a.png", "b.png"] and pictures.with_metadata == [False, True]
+    assert pictures.file_bytes == sum(len(data) for _, data in pictures.files)
+    assert read_pictures([tmp_path], 256).files == []

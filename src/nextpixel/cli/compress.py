@@ -27,6 +27,7 @@ def compress(
     effort: int | None = None,
     lanes: int | None = None,
     embed_model: Annotated[bool, Parameter(negative="")] = False,
+    keep_files: Annotated[bool, Parameter(negative="")] = False,
     skip: Annotated[bool, Parameter(negative="")] = False,
     compare: bool = True,
     condition: ConditionOptions = ConditionOptions(),
@@ -35,10 +36,10 @@ def compress(
     """Compress pictures without loss into one .npx file.
 
     Without a run, nextpixel/photographs compresses, which comes with the package and is made for photographs, in colour
-    and grey, of any size; pictures that it does badly on, such as screenshots, are stored as PNG or WebP. Else takes a
-    local-pixelcnn without a condition, or a Gated PixelCNN or a PixelCNN, without a condition or conditioned on labels,
+    and grey, of any size. Pictures that a model does badly on, such as screenshots, are stored as PNG or WebP. A run is
+    a local-pixelcnn without a condition, or a Gated PixelCNN or PixelCNN without a condition or conditioned on labels,
     for which larger pictures are cut into tiles. The same model decompresses them on any machine, to the same pixels.
-    The last line tells the size beside those of other lossless formats.
+    The last lines tell the size beside those of other lossless formats, and of the files that were given.
 
     Args:
         run_and_images: A run or model folder, if it is not to be nextpixel/photographs; then picture files, or folders
@@ -49,6 +50,8 @@ def compress(
         lanes: Number of tiles that are decoded in parallel, which is faster; each costs about 5 bytes. By default a
             few, and more for larger files.
         embed_model: Put the model into the file, so that nothing else is needed to decompress it.
+        keep_files: Keep a picture file as it is, to the byte, with its name and metadata, where that is shorter than
+            its pixels, as it mostly is for JPEG.
         skip: Leave out what cannot be packed without loss or is no picture that is read, and say so; without this, such
             a file stops the command, since somebody might delete the originals.
         compare: Also measure PNG, WebP and, where it is installed, JPEG XL.
@@ -60,9 +63,9 @@ def compress(
 
     from nextpixel.cli.options import load_model
     from nextpixel.cli.output import counted, progress, say, warn
-    from nextpixel.codec.codec import check_compresses
+    from nextpixel.codec.codec import Original, check_compresses
     from nextpixel.codec.codec import compress as squeeze
-    from nextpixel.codec.container import allowed_sub_pixels, counted_sub_pixels
+    from nextpixel.codec.container import FILE, allowed_sub_pixels, counted_sub_pixels, read
     from nextpixel.codec.picture_files import read_pictures
     from nextpixel.model_files.shipped import find_model
     from nextpixel.runtime.atomic_files import write_result
@@ -76,7 +79,7 @@ def compress(
     model = load_model(run).cpu()
     check_compresses(model)
     values = condition.one(model) if model.condition is not None or condition.are_given else None
-    packed = read_pictures(images, model.levels, skip=skip)
+    packed = read_pictures(images, model.levels, skip=skip, keep_files=keep_files)
     for note in packed.notes:
         warn(note)
     total = sum(image.numel() for image in packed.images)
@@ -89,6 +92,7 @@ def compress(
             packed.images,
             values or None,
             names=packed.names,
+            originals=[Original(*file) for file in packed.files] if keep_files else None,
             embed=embed,
             lanes=lanes,
             effort=effort,
@@ -105,8 +109,13 @@ def compress(
         + (f" ({8 * (len(data) - model_bytes) / total:.4f} without the model)" if embed else "")
         + f", {total / 1e6 / max(seconds, 1e-9):.3f} MB/s: {out}"
     )
+    kept_files = [number for number, kind in read(data, needed).kinds.items() if kind == FILE]
+    lost = sum(has for number, has in enumerate(packed.with_metadata) if number not in kept_files)
+    if lost:
+        warn(f"the metadata (EXIF, colour profile and the like) of {lost} files are not kept")
     if compare:
         say(_compared(packed.images, len(data)))
+    say(_beside_files(packed.file_bytes, len(data) - model_bytes, len(kept_files), keep_files))
 
 
 def _warn_beforehand(model: ImageModel, images: Sequence[Tensor], values: dict[str, Tensor] | None, run: Path) -> None:
@@ -127,6 +136,13 @@ def _warn_beforehand(model: ImageModel, images: Sequence[Tensor], values: dict[s
             f"the integers of {run} that code the pictures need {first.twin_cost:.1%} more bits than the model says; "
             "`nextpixel evaluate` tells what it would be without that"
         )
+
+
+def _beside_files(files: int, size: int, kept: int, keep_files: bool) -> str:
+    """The size beside that of the files that were given."""
+    told = f", {kept} of them kept as they are" if kept else ""
+    remedy = "; --keep-files keeps those as they are that are shorter" if size > files and not keep_files else ""
+    return f"the files that were given: {files:,} bytes, {files / size:.2f} times as large{told}{remedy}"
 
 
 def _divided(paths: Sequence[Path]) -> tuple[Path, Sequence[Path]]:

@@ -23,7 +23,7 @@ def decompress(
     list_: Annotated[bool, Parameter(name="--list", negative="")] = False,
     most_megapixels: float | None = None,
 ) -> None:
-    """Write the pictures of an .npx file as PNG files, pixel for pixel as they were.
+    """Write the pictures of an .npx file as PNG files, pixel for pixel as they were, or as the files that it keeps.
 
     Args:
         run_and_file: The run or model folder that the file was made with, then the file; the file alone where the
@@ -39,9 +39,10 @@ def decompress(
     from nextpixel.cli.options import load_model
     from nextpixel.cli.output import counted, progress, say
     from nextpixel.codec.codec import unpack
-    from nextpixel.codec.container import MOST_SUB_PIXELS, check_names, read
+    from nextpixel.codec.container import FILE, MOST_SUB_PIXELS, check_names, read
+    from nextpixel.data.entries import is_image
     from nextpixel.rendering.grid import save_picture, to_pil
-    from nextpixel.runtime.atomic_files import check_new_folder, whole_folder
+    from nextpixel.runtime.atomic_files import check_new_folder, whole_folder, write_result
 
     if len(run_and_file) not in (1, 2):
         raise InputError("name the run folder and the .npx file, or the file alone where the model is in it")
@@ -63,7 +64,13 @@ def decompress(
         contents = read(data, most_sub_pixels)
         digits = len(str(len(contents.shapes)))
         names = contents.names or [f"{number:0{digits}d}.png" for number in range(len(contents.shapes))]
-        names = [name if name.lower().endswith(".png") else f"{name}.png" for name in names]
+        files = {number for number, kind in contents.kinds.items() if kind == FILE}
+        if bad := [names[number] for number in files if not is_image(names[number])]:
+            raise DataError(f"the file {bad[0]!a} that it keeps has no ending of a picture: it is damaged")
+        names = [
+            name if number in files or name.lower().endswith(".png") else f"{name}.png"
+            for number, name in enumerate(names)
+        ]
         check_names(names)
         if out is None or list_:
             _list(contents, names, len(data))
@@ -73,17 +80,23 @@ def decompress(
         chosen = _place(only, names)
         with progress.task("decompressing", total) as advance:
             pictures = unpack(
-                model, contents, only=chosen, most_sub_pixels=most_sub_pixels or MOST_SUB_PIXELS, advance=advance
+                model,
+                contents,
+                only=chosen,
+                most_sub_pixels=most_sub_pixels or MOST_SUB_PIXELS,
+                with_files=False,
+                advance=advance,
             )
     except DataError as error:
         raise DataError(f"{file}: {error}") from error
-    restored = list(zip(names, pictures, strict=True))
-    if chosen is not None:
-        restored = [restored[chosen]]
+    numbers = range(len(names)) if chosen is None else [chosen]
     with whole_folder(out) as folder:
-        for name, picture in restored:
-            save_picture(to_pil(picture, model.levels), folder / name)
-    say(f"{counted(len(restored), 'picture')}: {out}")
+        for number in numbers:
+            if number in files:
+                write_result(folder / names[number], contents.stored[number])
+            else:
+                save_picture(to_pil(pictures[number], model.levels), folder / names[number])
+    say(f"{counted(len(numbers), 'picture')}: {out}")
 
 
 def _list(contents: Contents, names: Sequence[str], size: int) -> None:
@@ -91,9 +104,9 @@ def _list(contents: Contents, names: Sequence[str], size: int) -> None:
     import math
 
     from nextpixel.cli.output import counted, say
-    from nextpixel.codec.container import DEFLATE, PNG, WEBP
+    from nextpixel.codec.container import DEFLATE, FILE, PNG, WEBP
 
-    how = {DEFLATE: "deflated", PNG: "stored as PNG", WEBP: "stored as WebP"}
+    how = {DEFLATE: "deflated", PNG: "stored as PNG", WEBP: "stored as WebP", FILE: "kept as its file"}
     for number, (name, shape) in enumerate(zip(names, contents.shapes, strict=True)):
         stored = ""
         if number in contents.stored:

@@ -9,10 +9,11 @@ these is stored.
 from __future__ import annotations
 
 import copy
+import math
 import zlib
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from torch import Tensor
 from nextpixel.codec import local_codec
 from nextpixel.codec.container import (
     DEFLATE,
+    FILE,
     FINGERPRINT_BYTES,
     FIRST_TILES,
     LEAST_COUNTED,
@@ -38,7 +40,7 @@ from nextpixel.codec.fitting import DEFAULT_EFFORT, MOST_EFFORT
 from nextpixel.codec.fixed_point import fixed_point, twin_class
 from nextpixel.codec.images import Shares, decode, encode, shares_of
 from nextpixel.codec.local_twin import check_local
-from nextpixel.codec.stored_pictures import restored, shorter, stored
+from nextpixel.codec.stored_pictures import restored, shorter
 from nextpixel.codec.tiles import Tile, groups_of, labels_of, ranges_of, stacked, tile_count, tiles_of
 from nextpixel.data import ImageSet
 from nextpixel.errors import DataError, InputError, ModelError
@@ -55,12 +57,25 @@ BYTES_A_LANE, FREE_LANES = 5120, 4
 """A lane costs some 5 bytes; so a file has a few, and one more for every so many bytes."""
 
 
+class Original(NamedTuple):
+    """A file that an image was read from.
+
+    Attributes:
+        name: of the file.
+        data: its bytes.
+    """
+
+    name: str
+    data: bytes
+
+
 def compress(
     model: ImageModel,
     images: ImageSet | Tensor | NDArray[Any] | Sequence[Tensor],
     condition: Values | None = None,
     *,
     names: Sequence[str] | None = None,
+    originals: Sequence[Original] | None = None,
     embed: dict[str, bytes] | None = None,
     lanes: int | None = None,
     effort: int | None = None,
@@ -74,6 +89,8 @@ def compress(
             a set.
         condition: for a conditional model a label for each image, or one for all; None takes those of a set.
         names: of the images, kept with them.
+        originals: with names, the files that the images were read from: their bytes are kept, with their own names, of
+            those that are shorter so.
         embed: files of the model's folder, to come along in the result.
         lanes: how many tiles are decoded beside each other: decoding many at once is faster, and each lane costs some 5
             bytes. None takes a few, and more for larger files.
@@ -108,14 +125,18 @@ def compress(
             f"a name holds a character that no text file can hold, or more than {MOST_NAME_BYTES} bytes; "
             "rename the picture"
         )
+    if originals is not None and (names is None or len(originals) != len(names)):
+        raise InputError("originals need as many names; give both for every image")
     pictures = _checked(model, [images] if one_image else list(images))  # type: ignore[list-item]
     shapes = [_shape(picture) for picture in pictures]
     if isinstance(model, LocalPixelCNN):
         effort = DEFAULT_EFFORT if effort is None else integer("effort", effort, 1, MOST_EFFORT, error=InputError)
-        contents = Contents(_fingerprint(model), model.levels, [], _checksum(pictures), shapes, [])
+        contents = Contents(_fingerprint(model), model.levels, [], 0, shapes, [])
         contents.names = None if names is None else list(names)
         contents.one_image, contents.model = one_image, embed or {}
-        return write(local_codec.pack(model, pictures, contents, effort=effort, lanes=lanes, advance=advance))
+        files = None if originals is None else [original.data for original in originals]
+        local_codec.pack(model, pictures, contents, effort=effort, originals=files, lanes=lanes, advance=advance)
+        return write(_finished(contents, pictures, originals))
     if effort is not None:
         raise InputError(f"effort is for a local-pixelcnn, and this model is a {model.family}; leave it out")
     labels = _labels(model, condition, len(pictures))
@@ -131,7 +152,12 @@ def compress(
             bits[tile.image] += cost
     # Where another way is shorter, it is taken; the other tiles stay as they were coded.
     ways = {
-        i: stored(picture, model.levels) if i in unplaced else shorter(picture, model.levels, bits[i] / 8)
+        i: shorter(
+            picture,
+            model.levels,
+            math.inf if i in unplaced else bits[i] / 8,
+            None if originals is None else originals[i].data,
+        )
         for i, picture in enumerate(pictures)
     }
     plain = {i: way for i, way in ways.items() if way is not None}
@@ -142,7 +168,7 @@ def compress(
         _fingerprint(model),
         model.levels,
         ranges,
-        _checksum(pictures),
+        0,
         shapes,
         [_encode(Shares(*map(np.stack, zip(*map(shares.get, group), strict=True))), lanes) for group in kept],
         {i: data for i, (_, data) in plain.items()},
@@ -153,7 +179,7 @@ def compress(
         TILES,
         {i: kind for i, (kind, _) in plain.items() if kind != DEFLATE},
     )
-    return write(contents)
+    return write(_finished(contents, pictures, originals))
 
 
 def decompress(
@@ -207,11 +233,12 @@ def unpack(
     *,
     only: int | None = None,
     most_sub_pixels: int = MOST_SUB_PIXELS,
+    with_files: bool = True,
     advance: Advance | None = None,
 ) -> list[Tensor]:
     """The images of a file, uint8 `[C, H, W]` each; where `only` one is asked for, the others are blank.
 
-    See `decompress`.
+    See `decompress`. Without `with_files`, those that are kept as their files are blank as well.
     """
     model = _plain(model)
     if contents.fingerprint != _fingerprint(model):
@@ -227,12 +254,12 @@ def unpack(
     for i, data in contents.stored.items():
         if only not in (None, i):
             continue
-        pictures[i] = restored(contents.kinds.get(i, DEFLATE), data, contents.shapes[i])
-        if int(pictures[i].max()) >= model.levels:
-            raise DataError(f"a stored image of the file has values above {model.levels - 1}: it is damaged")
+        kind = contents.kinds.get(i, DEFLATE)
+        if kind != FILE or with_files:
+            pictures[i] = restored(kind, data, contents.shapes[i], model.levels)
         if advance is not None:
-            advance(pictures[i].numel())
-    if only is None and _checksum(pictures) != contents.checksum:
+            advance(math.prod(contents.shapes[i]))
+    if only is None and _checksum(pictures, contents) != contents.checksum:
         raise DataError("the decoded pixels do not have the checksum of the file: it is damaged")
     return pictures
 
@@ -358,10 +385,22 @@ def _fingerprint(model: ImageModel) -> bytes:
     return bytes.fromhex(fingerprint(describe(model), model.state_dict()))[:FINGERPRINT_BYTES]
 
 
-def _checksum(pictures: Sequence[Tensor]) -> int:
+def _finished(contents: Contents, pictures: Sequence[Tensor], originals: Sequence[Original] | None) -> Contents:
+    """The contents with their checksum, and with the names of those files that are kept."""
+    if contents.names is not None and originals is not None:
+        for i in contents.kinds:
+            if contents.kinds[i] == FILE:
+                contents.names[i] = originals[i].name
+    contents.checksum = _checksum(pictures, contents)
+    return contents
+
+
+def _checksum(pictures: Sequence[Tensor], contents: Contents) -> int:
+    """The checksum of pixels; of the bytes of a kept file, as its pixels may differ between versions of a library."""
     checksum = 0
-    for picture in pictures:
-        checksum = zlib.crc32(picture.numpy().tobytes(), checksum)
+    for i, picture in enumerate(pictures):
+        data = contents.stored[i] if contents.kinds.get(i) == FILE else picture.numpy().tobytes()
+        checksum = zlib.crc32(data, checksum)
     return checksum
 
 

@@ -19,8 +19,8 @@ MAGIC = b"\x89NPX\r\n\x1a\n"
 VERSIONS = FIRST_TILES, PICTURES, TILES = 1, 2, 3
 """Files of tiles, of families whose images have one size, by the first arithmetic; of whole pictures; and of tiles."""
 
-DEFLATE, PNG, WEBP = range(3)
-"""How a stored image is stored: deflated, or as the bytes of such a file."""
+DEFLATE, PNG, WEBP, FILE = range(4)
+"""How a stored image is stored: deflated, as the bytes of such a file, or as those of the file that was given."""
 
 ONE_IMAGE, HAS_NAMES, HAS_LABELS, HAS_MODEL = 1, 2, 4, 8
 MOST_SUB_PIXELS = 256 * 10**6
@@ -46,7 +46,7 @@ class Contents:
         fingerprint: `FINGERPRINT_BYTES` bytes that tell which model made it.
         levels: values that a sub-pixel can take.
         ranges: of the integer twin's activations.
-        checksum: CRC-32 of all pixels, image after image.
+        checksum: CRC-32 of all pixels, image after image; of the bytes of those that are kept as files.
         shapes: `(C, H, W)` of each image.
         blocks: the streams of the lanes of what was coded together, in order: of tiles, or of a stripe of a picture.
         stored: images that the model does badly on, by number of the image.
@@ -172,10 +172,12 @@ def read(data: bytes, most_sub_pixels: int | None = None) -> Contents:
         if image >= len(shapes) or image in stored:
             raise DataError(f"the file stores an image {image} that it does not have: it is damaged")
         if version != FIRST_TILES and (kind := reader.number()) != DEFLATE:
-            if kind not in (PNG, WEBP):
+            if kind not in (PNG, WEBP, FILE):
                 raise DataError(
                     f"the file stores an image in a way {kind} that this nextpixel does not know: upgrade it"
                 )
+            if kind == FILE and names is None:
+                raise DataError("the file keeps a picture file without its name: it is damaged")
             kinds[image] = kind
         stored[image] = reader.sized()
     lengths = [[reader.number() for _ in range(reader.count())] for _ in range(reader.count())]

@@ -75,6 +75,7 @@ def pack(
     contents: Contents,
     *,
     effort: int,
+    originals: Sequence[bytes] | None = None,
     lanes: int | None = None,
     advance: Advance | None = None,
 ) -> Contents:
@@ -85,6 +86,7 @@ def pack(
         pictures: uint8 `[C, H, W]` each, in 0..levels-1.
         contents: the file, with all but the pictures.
         effort: how much is done to make it short; see `nextpixel.codec.fitting.EFFORTS`.
+        originals: the files that the pictures were read from, if their bytes may be kept where they are shorter.
         lanes: of a stripe; None takes as many as its size is worth.
         advance: called with numbers of sub-pixels done.
 
@@ -118,7 +120,7 @@ def pack(
                 streams.append(stripe.encoded(lanes))
                 readable &= not _too_short(streams[-1], len(stripe.starts), model.levels)
         size = sum(len(lane) + 2 for stripe in streams for lane in stripe) if readable else math.inf
-        other = shorter(picture, model.levels, size)
+        other = shorter(picture, model.levels, size, None if originals is None else originals[number])
         if other is None:
             contents.blocks += streams
         else:

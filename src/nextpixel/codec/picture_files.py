@@ -32,17 +32,21 @@ class Pictures:
     Attributes:
         images: uint8 `[C, H, W]` each, in 0..levels-1.
         names: for the files to be written, ending with .png.
+        files: names and bytes of what was read, if they were to be kept; the names differ.
+        with_metadata: whether each file has metadata.
         file_bytes: size of all files together.
         notes: sentences for the user.
     """
 
     images: list[Tensor]
     names: list[str]
+    files: list[tuple[str, bytes]]
+    with_metadata: list[bool]
     file_bytes: int
     notes: list[str]
 
 
-def read_pictures(paths: Sequence[Path], levels: int, *, skip: bool = False) -> Pictures:
+def read_pictures(paths: Sequence[Path], levels: int, *, skip: bool = False, keep_files: bool = False) -> Pictures:
     """Read picture files, and those below folders, without loss or not at all.
 
     Folders are walked as for training: links to folders are followed, hidden files are not looked at.
@@ -50,6 +54,7 @@ def read_pictures(paths: Sequence[Path], levels: int, *, skip: bool = False) -> 
     Args:
         paths: files and folders.
         levels: of the model. Below 256 the pictures must hold nothing but the values by which levels are shown.
+        keep_files: whether to keep the bytes of the files.
         skip: whether to leave out what cannot be packed, and say so; else that is an error.
 
     Raises:
@@ -61,12 +66,14 @@ def read_pictures(paths: Sequence[Path], levels: int, *, skip: bool = False) -> 
     kept: list[str] = []
     left_out: list[str] = []
     remarks: Counter[str] = Counter()
-    total = with_metadata = 0
+    with_metadata: list[bool] = []
+    contents: list[bytes] = []
+    total = 0
     for name, path in files:
         try:
             data = read_file(path)
             picture = decode(path.name, data)
-            image = _levels_of(picture.pixels, levels)
+            image = levels_of(picture.pixels, levels)
         except Unusable as error:
             left_out.append(f"{path} {error}")
             continue
@@ -78,7 +85,9 @@ def read_pictures(paths: Sequence[Path], levels: int, *, skip: bool = False) -> 
         images.append(image)
         kept.append(name)
         total += len(data)
-        with_metadata += _has_metadata(data)
+        with_metadata.append(_has_metadata(data))
+        if keep_files:
+            contents.append(data)
         remarks.update(picture.remarks)
     if not skip and (left_out or passed):
         raise DataError(_stopped(left_out, passed))
@@ -89,12 +98,11 @@ def read_pictures(paths: Sequence[Path], levels: int, *, skip: bool = False) -> 
         notes.append(f"left out: {len(left_out) - MOST_TOLD} more files")
     if passed:
         notes.append(f"left out: {told(passed)}, which are not read")
-    if with_metadata:
-        notes.append(f"the metadata (EXIF, colour profile and the like) of {with_metadata} files are not kept")
     notes += [f"{count} files {remark.replace('{their}', 'their')}" for remark, count in remarks.items()]
     names = _names(kept)
     check_names(names)
-    return Pictures(images, names, total, notes)
+    files = list(zip(kept, contents, strict=True)) if keep_files else []
+    return Pictures(images, names, files, with_metadata, total, notes)
 
 
 def _stopped(left_out: Sequence[str], passed: Counter[str]) -> str:
@@ -137,7 +145,12 @@ def _names(names: Sequence[str]) -> list[str]:
     ]
 
 
-def _levels_of(pixels: Pixels, levels: int) -> Tensor:
+def levels_of(pixels: Pixels, levels: int) -> Tensor:
+    """Pixels of a file as integers in 0..levels-1.
+
+    Raises:
+        Unusable: some are not among the values by which levels are shown.
+    """
     table = level_table(levels)
     back = np.full(256, 255, np.uint8)
     back[table] = np.arange(levels)

@@ -1,7 +1,8 @@
 """Images that a model does badly on, such as screenshots and drawings, as the bytes of a picture file.
 
 Of PNG, WebP and the deflated pixels the shortest is taken, all without loss, and only if it decodes to the same pixels.
-Images of fewer than 256 levels are deflated, as their integers are no greys.
+Images of fewer than 256 levels are deflated, as their integers are no greys. Where the file that a picture came from is
+at hand and shorter still, its bytes are kept as they are.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from nextpixel.codec.container import DEFLATE, PNG, WEBP, Shape, deflate, inflate_pixels
+from nextpixel.codec.container import DEFLATE, FILE, PNG, WEBP, Shape, deflate, inflate_pixels
+from nextpixel.codec.picture_files import levels_of
+from nextpixel.data.decode import decode
+from nextpixel.data.entries import Unusable
 from nextpixel.errors import DataError
 
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
@@ -26,13 +30,21 @@ WORTH_A_CLOSER_LOOK = 1.15
 """A quick WebP up to so many times as large as what the model takes may be the shorter one with more effort."""
 
 
-def shorter(picture: Tensor, levels: int, size: float) -> tuple[int, bytes] | None:
-    """How a picture is stored in less than `size` bytes without a model, and its bytes; None if it cannot be."""
+def shorter(picture: Tensor, levels: int, size: float, original: bytes | None = None) -> tuple[int, bytes] | None:
+    """How a picture is stored in less than `size` bytes without a model, and its bytes; None if it cannot be.
+
+    Args:
+        picture: uint8 `[C, H, W]`, in 0..levels-1.
+        levels: of the model.
+        size: in bytes.
+        original: the file that the picture was read from, if its bytes may be kept.
+    """
     quick = quick_size(picture) if levels == 256 else None
-    if quick is not None and quick > WORTH_A_CLOSER_LOOK * size:
-        return None
-    way = stored(picture, levels)
-    return way if len(way[1]) + 2 < size else None
+    way = None
+    if quick is None or quick <= WORTH_A_CLOSER_LOOK * size:
+        way = stored(picture, levels)
+        size, way = min((len(way[1]) + 2, way), (size, None), key=lambda choice: choice[0])
+    return (FILE, original) if original is not None and len(original) + 2 < size else way
 
 
 def quick_size(picture: Tensor) -> int | None:
@@ -51,15 +63,32 @@ def stored(picture: Tensor, levels: int) -> tuple[int, bytes]:
     if picture.shape[0] != 2 and max(picture.shape[1:]) <= MOST_WEBP_SIDE:
         ways.append((WEBP, _webp(picture, quality=100, method=6)))
     shortest = sorted(ways, key=lambda way: len(way[1]))
-    return next(way for way in shortest if torch.equal(restored(*way, _shape(picture)), picture))
+    return next(way for way in shortest if torch.equal(restored(*way, _shape(picture), levels), picture))
 
 
-def restored(kind: int, data: bytes, shape: Shape) -> Tensor:
-    """The pixels of a stored image, uint8 of its shape.
+def restored(kind: int, data: bytes, shape: Shape, levels: int) -> Tensor:
+    """The pixels of a stored image, uint8 of its shape, in 0..levels-1.
 
     Raises:
-        DataError: they are damaged, or not of that shape.
+        DataError: they are damaged, not of that shape, or of other values.
     """
+    pixels = _restored_file(data, shape, levels) if kind == FILE else _restored_pixels(kind, data, shape)
+    if int(pixels.max()) >= levels:
+        raise DataError(f"a stored image of the file has values above {levels - 1}: it is damaged")
+    return pixels
+
+
+def _restored_file(data: bytes, shape: Shape, levels: int) -> Tensor:
+    try:
+        picture = decode("a kept file", data, most_pixels=shape[1] * shape[2])
+        if picture.pixels.shape != shape:
+            raise DataError("a kept file has another size than the .npx file says: it is damaged")
+        return levels_of(picture.pixels, levels)
+    except Unusable as error:
+        raise DataError(f"a kept file {error}: decompress it to a folder, where it is written as it is") from error
+
+
+def _restored_pixels(kind: int, data: bytes, shape: Shape) -> Tensor:
     if kind == DEFLATE:
         return torch.frombuffer(bytearray(inflate_pixels(data, shape)), dtype=torch.uint8).view(shape)
     channels, height, width = shape
