@@ -96,7 +96,7 @@ def adapted(weights, data):
         heads.append((sorted(weights)[place - 1], *reader.take(3)))
     stream = Stream(data[reader.at :])
     for name, exponent, zeros, decay in heads:
-        zero = max(1, zeros) * 2**14
+        zero = zeros * 2**14
         left = (TOTAL - zero) // 2
         sizes = [max(1, left * (256 - decay) // 256)]
         while len(sizes) < 127:

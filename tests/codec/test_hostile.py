@@ -14,8 +14,10 @@ from safetensors.torch import load, save
 import nextpixel as nx
 from helpers.tiny_models import noise, seeded, sharper, tiny
 from nextpixel.cli.app import run
-from nextpixel.codec.container import Contents, deflate, read, write
+from nextpixel.codec.container import Contents, deflate, read, varint, write
 from nextpixel.codec.fixed_point import calibrate
+from nextpixel.codec.tables import frequencies as real_frequencies
+from nextpixel.codec.wavefront import _decode_front as real_front
 from nextpixel.errors import DataError, InputError, ModelError
 from nextpixel.model_files.format import fingerprint
 
@@ -49,8 +51,7 @@ def test_millions_of_images_in_a_few_bytes(model, contents, count, shape):
     data = bytearray(write(contents))
     # The run of three images becomes one of very many; three is a varint of one byte.
     at = data.index(bytes([3, *shape]))
-    number = bytes([*(count >> 7 * k & 127 | 128 for k in range(4)), count >> 28])
-    data[at : at + 1] = number
+    data[at : at + 1] = varint(count)
     data[-4:] = zlib.crc32(data[:-4]).to_bytes(4, "little")
     refused(model, bytes(data), r"declares more than \d+ sub-pixels")
 
@@ -383,3 +384,20 @@ def test_arguments_of_other_kinds_are_refused(model, arguments):
     with pytest.raises(InputError):
         nx.decompress(model, data, **arguments)
     assert torch.equal(nx.decompress(model, memoryview(data)), noise(model, 2))
+
+
+@pytest.mark.parametrize("lane", [b"", b"\1"])
+@pytest.mark.parametrize("version", [1, 2])
+def test_lanes_of_no_bytes_take_no_time(version, lane, monkeypatch):
+    """Which give zeros, or are given up; 65,000 sub-pixels took minutes, and a file may declare 256 million of them."""
+    family = {1: "gated-pixelcnn", 2: "local-pixelcnn"}[version]
+    model = sharper(tiny(family, (1, 4, 5), 256), 1.0).eval()
+    contents = read(nx.compress(model, [torch.zeros(1, 4, 5, dtype=torch.uint8)]))
+    contents.stored, contents.kinds, contents.adaptation = {}, {}, b""
+    contents.shapes, contents.blocks = [(1, 4, 5)] * 63 if version == 1 else [(1, 2**15, 1)], [[lane]]
+    steps = []
+    monkeypatch.setattr("nextpixel.codec.images.frequencies", lambda *a: steps.append(1) or real_frequencies(*a))
+    monkeypatch.setattr("nextpixel.codec.wavefront._decode_front", lambda *a: steps.append(1) or real_front(*a))
+    with pytest.raises(DataError):
+        nx.decompress(model, write(contents))
+    assert len(steps) < 1000 and (lane or not steps)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.tiny_models import many
-from nextpixel.codec.rans import FIRST, PRECISION, TOTAL, LaneDecoder, encode_lanes
+from nextpixel.codec.rans import FIRST, FREE_BITS, PRECISION, TOTAL, LaneDecoder, encode_lanes, overdrawn
 from nextpixel.errors import DataError
 
 
@@ -84,3 +84,55 @@ def test_a_stream_that_ends_too_early_or_too_late_is_noticed():
     for damaged in (stream[:-2], stream + bytes(2), stream[:-2] + bytes([stream[-2] ^ 1, stream[-1]])):
         with pytest.raises(DataError):
             decode(damaged)
+
+
+def levels(symbols, frequency):
+    """Symbols 0 and 1 of lanes, of which 0 has the frequency: starts and frequencies, uint32 `[longest, lanes]`."""
+    starts = np.where(symbols == 0, 0, frequency).astype(np.uint32)
+    return starts, np.where(symbols == 0, frequency, TOTAL - frequency).astype(np.uint32)
+
+
+def decoded(stream, starts, frequencies, **options):
+    """Take the symbols of one lane as long as the decoder likes; how many it took."""
+    decoder = LaneDecoder([stream], **options)
+    lane = np.array([0])
+    for position, (start, frequency) in enumerate(zip(starts[:, 0], frequencies[:, 0], strict=True)):
+        try:
+            decoder.check()
+        except DataError:
+            return position
+        decoder.advance(lane, np.array([start], np.int64), np.array([frequency], np.int64))
+    decoder.finish()
+    return len(starts)
+
+
+def test_a_dry_lane_is_given_up_soon_and_its_encoder_knows():
+    """A single 1 at the end and half a bit for each 0 before it: the coder takes three bytes for 10,000 bits."""
+    symbols = np.zeros((20_000, 1), np.int64)
+    symbols[-1] = 1
+    # Where the 1 begins, the other zeros are not over yet.
+    frequency = np.full((20_000, 1), round(TOTAL * 2**-0.5))
+    frequency[-1] = TOTAL // 4
+    starts, frequencies = levels(symbols, frequency)
+    (stream,) = encode_lanes(starts, frequencies, [len(symbols)])
+    assert len(stream) == 3 and overdrawn([stream], starts, frequencies, [len(symbols)]).tolist() == [True]
+    assert 2 * FREE_BITS < decoded(stream, starts, frequencies) < 2 * FREE_BITS + 1000
+    assert decoded(stream, starts, frequencies, trusted=True) == len(symbols)
+
+
+@many
+@given(seed=st.integers(0, 999), length=st.integers(1, 3000), chance=st.sampled_from([0.0, 0.001, 0.1]))
+def test_what_an_encoder_does_not_overdraw_is_decoded(seed, length, chance):
+    random = np.random.default_rng(seed)
+    symbols = (random.random((length, 1)) < chance).astype(np.int64)
+    starts, frequencies = levels(symbols, random.integers(TOTAL // 4, TOTAL - 1, (length, 1)))
+    (stream,) = encode_lanes(starts, frequencies, [length])
+    if not overdrawn([stream], starts, frequencies, [length]).any():
+        assert decoded(stream, starts, frequencies) == length
+
+
+def test_a_finished_lane_gives_zeros():
+    starts, frequencies = levels(np.zeros((50, 2), np.int64), TOTAL // 3)
+    assert encode_lanes(starts, frequencies, [50, 50]) == [b"", b""]
+    assert LaneDecoder([b"", b""]).finished
+    assert not LaneDecoder([b"", b"\1"]).finished and not LaneDecoder([bytes(4) + b"\1\0\0\0"]).finished

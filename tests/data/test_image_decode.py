@@ -165,3 +165,21 @@ def test_shallow_values_are_spread_not_lost():
     values = np.arange(16, dtype=np.uint8)
     rows = b"\0" + bytes((values[0::2] << 4) | values[1::2])
     assert decode("x", png(16, 1, 4, 0, rows)).pixels.flatten().tolist() == [17 * v for v in range(16)]
+
+
+@pytest.mark.parametrize(("bits", "colour", "row"), [(8, 0, 5), (1, 0, 1), (8, 2, 15), (4, 3, 3), (8, 6, 20)])
+@pytest.mark.parametrize("rows", [0, 1, 3])
+def test_a_png_whose_compressed_pixels_end_early_is_not_taken_with_black_rows(bits, colour, row, rows):
+    palette = [chunk(b"PLTE", bytes(48))] if colour == 3 else []
+    whole = decode("a.png", png(5, 4, bits, colour, bytes((1 + row) * 4), *palette))
+    assert whole.pixels.shape[1:] == (4, 5)
+    with pytest.raises(Unusable, match="cannot be decoded"):
+        decode("a.png", png(5, 4, bits, colour, bytes((1 + row) * rows), *palette))
+
+
+def test_black_pngs_in_many_parts_are_whole():
+    """However the compressed pixels are divided into chunks."""
+    rows = zlib.compress(bytes(6 * 4))
+    head, tail = png(5, 4, 8, 0, bytes(6 * 4)).split(b"IDAT")[0][:-4], png(5, 4, 8, 0, b"")[-12:]
+    parts = b"".join(chunk(b"IDAT", rows[at : at + 3]) for at in range(0, len(rows), 3))
+    assert not decode("a.png", head + parts + tail).pixels.any()

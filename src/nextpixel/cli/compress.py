@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from nextpixel.cli.conditions import ConditionOptions
 from nextpixel.cli.destinations import Force
-from nextpixel.errors import InputError
+from nextpixel.errors import DataError, InputError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -65,7 +65,7 @@ def compress(
     from nextpixel.cli.output import counted, progress, say, warn
     from nextpixel.codec.codec import Original, check_compresses
     from nextpixel.codec.codec import compress as squeeze
-    from nextpixel.codec.container import FILE, allowed_sub_pixels, counted_sub_pixels, read
+    from nextpixel.codec.container import FILE, counted_sub_pixels, read
     from nextpixel.codec.picture_files import read_pictures
     from nextpixel.model_files.shipped import find_model
     from nextpixel.runtime.atomic_files import write_result
@@ -101,8 +101,10 @@ def compress(
     seconds = time.monotonic() - start
     write_result(out, data)
     model_bytes = sum(map(len, (embed or {}).values()))
-    needed = counted_sub_pixels([(*image.shape,) for image in packed.images])
-    if needed > allowed_sub_pixels(len(data) - model_bytes):
+    needed = counted_sub_pixels([(*image.shape,) for image in packed.images], ())
+    try:
+        read(data)
+    except DataError:
         warn(f"to decompress it, add --most-megapixels {math.ceil(needed / 1e6)}")
     say(
         f"{counted(len(packed.images), 'picture')}, {len(data):,} bytes, {8 * len(data) / total:.4f} bits/dim"

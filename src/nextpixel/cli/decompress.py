@@ -39,7 +39,7 @@ def decompress(
     from nextpixel.cli.options import load_model
     from nextpixel.cli.output import counted, progress, say
     from nextpixel.codec.codec import unpack
-    from nextpixel.codec.container import FILE, MOST_SUB_PIXELS, check_names, read
+    from nextpixel.codec.container import FILE, check_names, read
     from nextpixel.data.entries import is_image
     from nextpixel.rendering.grid import save_picture, to_pil
     from nextpixel.runtime.atomic_files import check_new_folder, whole_folder, write_result
@@ -83,7 +83,7 @@ def decompress(
                 model,
                 contents,
                 only=chosen,
-                most_sub_pixels=most_sub_pixels or MOST_SUB_PIXELS,
+                most_sub_pixels=most_sub_pixels,
                 with_files=False,
                 advance=advance,
             )

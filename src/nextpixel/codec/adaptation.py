@@ -103,10 +103,14 @@ def from_bytes(model: ImageModel, data: bytes) -> Adaptation:
         if not last < place <= len(names) or at + 3 > len(data):
             raise DataError("the adaptation in the file does not fit the model: it is damaged")
         exponent, zeros, decay = data[at : at + 3]
+        if not zeros:
+            raise DataError("the adaptation in the file has a share of zeros of 0: it is damaged")
         if exponent > MOST_EXPONENT:
             raise DataError("the adaptation in the file changes weights by more than can be: it is damaged")
         heads.append((names[place - 1], exponent, zeros, decay))
         at, last = at + 3, place
+    if not heads:
+        raise DataError("the adaptation in the file changes nothing, and is not empty: it is damaged")
     decoder = _Decoder(data[at:])
     changes = {}
     for name, exponent, zeros, decay in heads:
@@ -114,6 +118,8 @@ def from_bytes(model: ImageModel, data: bytes) -> Adaptation:
         starts = _starts(zeros, decay).tolist()
         symbols = np.array([decoder.symbol(starts) for _ in range(math.prod(shape))], np.int64)
         steps = np.where(symbols % 2 == 1, (symbols + 1) // 2, -(symbols // 2))
+        if not steps.any():
+            raise DataError("the adaptation in the file has a tensor that it does not change: it is damaged")
         changes[name] = Change(steps.reshape(tuple(shape)), exponent)
     decoder.finish()
     return changes
@@ -138,7 +144,7 @@ def _fitted(steps: NDArray[np.int64]) -> tuple[int, int]:
 
 def _starts(zeros: int, decay: int) -> NDArray[np.int64]:
     """Where the shares of the symbols start: of 0, 1, -1, 2, -2, ..., and `TOTAL`."""
-    zero = max(1, zeros) * (TOTAL // PARTS)
+    zero = zeros * (TOTAL // PARTS)
     left = (TOTAL - zero) // 2
     # A geometric series of sum 1 / (1 - decay), in integers.
     size = max(1, left * (PARTS - decay) // PARTS)
@@ -156,6 +162,8 @@ def _read_varint(data: bytes, at: int) -> tuple[int, int]:
         value |= (data[at] & 127) << shift
         at += 1
         if data[at - 1] < 128:
+            if shift and not data[at - 1]:
+                raise DataError("the adaptation in the file spells a number in more bytes than it needs: it is damaged")
             return value, at
         shift += 7
     raise DataError("the adaptation in the file ends too early: it is damaged")
@@ -166,7 +174,9 @@ class _Decoder:
 
     def __init__(self, data: bytes) -> None:
         self.state = int.from_bytes(data[:STATE_BYTES], "little")
-        if len(data) > STATE_BYTES and (len(data) % 2 == 1 or self.state < FIRST):
+        words = len(data) > STATE_BYTES
+        shortest = words or len(data) == (self.state.bit_length() + 7) // 8
+        if not shortest or (words and (len(data) % 2 == 1 or self.state < FIRST)):
             raise DataError("the adaptation in the file does not begin as streams do: it is damaged")
         self.words = np.frombuffer(data[STATE_BYTES:], "<u2").tolist()
         self.next = 0

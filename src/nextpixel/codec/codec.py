@@ -163,14 +163,19 @@ def compress(
     plain = {i: way for i, way in ways.items() if way is not None}
     if advance is not None:
         advance(sum(pictures[i].numel() for i in unplaced))
-    kept = groups_of(model, [tile for tile in tiles if tile.image not in plain])
+    while True:
+        kept = groups_of(model, [tile for tile in tiles if tile.image not in plain])
+        blocks, refused = _blocks(kept, shares, lanes)
+        if not refused:
+            break
+        plain |= {i: stored(pictures[i], model.levels) for i in refused}
     contents = Contents(
         _fingerprint(model),
         model.levels,
         ranges,
         0,
         shapes,
-        [_encode(Shares(*map(np.stack, zip(*map(shares.get, group), strict=True))), lanes) for group in kept],
+        blocks,
         {i: data for i, (_, data) in plain.items()},
         None if names is None else list(names),
         None if labels is None else labels.tolist(),
@@ -217,7 +222,7 @@ def decompress(
         only = integer("only, the number of an image,", only, 0, error=InputError)
         if only >= len(contents.shapes):
             raise InputError(f"the file has no image {only}; it has {len(contents.shapes)}, counted from 0")
-    pictures = unpack(model, contents, only=only, most_sub_pixels=most_sub_pixels or MOST_SUB_PIXELS, advance=advance)
+    pictures = unpack(model, contents, only=only, most_sub_pixels=most_sub_pixels, advance=advance)
     if only is not None:
         return pictures[only]
     if contents.one_image:
@@ -232,13 +237,14 @@ def unpack(
     contents: Contents,
     *,
     only: int | None = None,
-    most_sub_pixels: int = MOST_SUB_PIXELS,
+    most_sub_pixels: int | None = None,
     with_files: bool = True,
     advance: Advance | None = None,
 ) -> list[Tensor]:
     """The images of a file, uint8 `[C, H, W]` each; where `only` one is asked for, the others are blank.
 
-    See `decompress`. Without `with_files`, those that are kept as their files are blank as well.
+    See `decompress`. Without `with_files`, those that are kept as their files are blank as well. Whoever allows more
+    sub-pixels trusts the file.
     """
     model = _plain(model)
     if contents.fingerprint != _fingerprint(model):
@@ -248,7 +254,7 @@ def unpack(
     if (contents.version == PICTURES) != isinstance(model, LocalPixelCNN):
         raise DataError(f"a {model.family} does not make files of version {contents.version}: the file is damaged")
     if isinstance(model, LocalPixelCNN):
-        pictures = local_codec.unpack(model, contents, only=only, advance=advance)
+        pictures = local_codec.unpack(model, contents, only=only, trusted=most_sub_pixels is not None, advance=advance)
     else:
         pictures = _unpack_tiles(model, contents, only, most_sub_pixels, advance)
     for i, data in contents.stored.items():
@@ -268,10 +274,11 @@ def _unpack_tiles(
     model: ImageModel,
     contents: Contents,
     only: int | None,
-    most_sub_pixels: int,
+    most_sub_pixels: int | None,
     advance: Advance | None,
 ) -> list[Tensor]:
     """The coded images of a file of tiles; those that are stored, or not asked for, are blank."""
+    most_tiles = (MOST_SUB_PIXELS if most_sub_pixels is None else most_sub_pixels) // LEAST_COUNTED
     labels = None if contents.labels is None else torch.tensor(contents.labels, dtype=torch.int64)
     if labels is not None or model.condition is not None:
         try:
@@ -283,10 +290,10 @@ def _unpack_tiles(
     except ModelError as error:
         raise DataError(f"the file does not fit the model ({error}): it is damaged") from error
     coded = [shape for i, shape in enumerate(contents.shapes) if i not in contents.stored]
-    if sum(map(partial(tile_count, model), coded)) > most_sub_pixels // LEAST_COUNTED:
+    if sum(map(partial(tile_count, model), coded)) > most_tiles:
         raise DataError(
-            f"the file declares more than {most_sub_pixels} sub-pixels ({LEAST_COUNTED} at least for each tile of the "
-            "model's size), the most that are decoded"
+            f"the file declares more than {most_tiles * LEAST_COUNTED} sub-pixels ({LEAST_COUNTED} at least for each "
+            "tile of the model's size), the most that are decoded"
         )
     tiles, unplaced = tiles_of(model, contents.shapes, set(contents.stored))
     groups = groups_of(model, tiles)
@@ -300,7 +307,8 @@ def _unpack_tiles(
         if not needed:
             continue
         shape = (len(needed), *needed[0].of(pictures).shape)
-        decoded = decode(twin, streams, shape, labels_of(labels, needed), advance=advance)
+        trusted = most_sub_pixels is not None
+        decoded = decode(twin, streams, shape, labels_of(labels, needed), trusted=trusted, advance=advance)
         for tile, pixels in zip(needed, decoded, strict=True):
             tile.of(pictures).copy_(pixels)
     return pictures
@@ -404,7 +412,18 @@ def _checksum(pictures: Sequence[Tensor], contents: Contents) -> int:
     return checksum
 
 
-def _encode(shares: Shares, lanes: int | None) -> list[bytes]:
-    """The streams of a block."""
-    few = FREE_LANES + int(shares.bits.sum()) // (8 * BYTES_A_LANE)
-    return encode(shares, min(len(shares.starts), few if lanes is None else lanes))
+def _blocks(
+    groups: Sequence[list[Tile]],
+    shares: dict[Tile, tuple[NDArray[np.uint32], NDArray[np.uint32]]],
+    lanes: int | None,
+) -> tuple[list[list[bytes]], set[int]]:
+    """The streams of blocks of tiles, and which images are better stored, as a decoder might refuse the streams."""
+    blocks: list[list[bytes]] = []
+    refused: set[int] = set()
+    for group in groups:
+        shares_of_group = Shares(*map(np.stack, zip(*(shares[tile] for tile in group), strict=True)))
+        few = FREE_LANES + int(shares_of_group.bits.sum()) // (8 * BYTES_A_LANE)
+        streams, tiles = encode(shares_of_group, min(len(group), few if lanes is None else lanes))
+        blocks.append(streams)
+        refused |= {group[tile].image for tile in tiles}
+    return blocks, refused

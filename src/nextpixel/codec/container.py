@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from nextpixel.errors import DataError
@@ -32,6 +32,9 @@ LEAST_COUNTED = 1024
 FREE_SUB_PIXELS, MOST_RATIO = 2**16, 2**11
 """Likewise so many, and so many for each byte but those of the model: a lane can hold any number of sub-pixels that are
 certain in no bytes at all, and each of them takes its time."""
+
+STORED_PART = 64
+"""A sub-pixel of a stored image counts as so small a part of one towards that, as it takes no more time."""
 
 FINGERPRINT_BYTES = 8
 MOST_NAME_BYTES, MOST_PART_BYTES = 1000, 240
@@ -123,9 +126,12 @@ def allowed_sub_pixels(size: int) -> int:
     return min(MOST_SUB_PIXELS, FREE_SUB_PIXELS + MOST_RATIO * size)
 
 
-def counted_sub_pixels(shapes: Sequence[Shape]) -> int:
-    """What images count towards such a limit."""
-    return sum(max(channels * height * width, LEAST_COUNTED) for channels, height, width in shapes)
+def counted_sub_pixels(shapes: Sequence[Shape], stored: Collection[int]) -> int:
+    """What images count towards such a limit, of which the ones with these numbers are stored."""
+    return sum(
+        max(channels * height * width // (STORED_PART if number in stored else 1), LEAST_COUNTED)
+        for number, (channels, height, width) in enumerate(shapes)
+    )
 
 
 def read(data: bytes, most_sub_pixels: int | None = None) -> Contents:
@@ -152,10 +158,14 @@ def read(data: bytes, most_sub_pixels: int | None = None) -> Contents:
     fingerprint, levels = reader.take(FINGERPRINT_BYTES), reader.byte() + 1
     count = reader.count()
     nibbles = reader.take(-(-count // 2))
-    ranges = [byte >> shift & 15 for byte in nibbles for shift in (0, 4)][:count]
+    halves = [byte >> shift & 15 for byte in nibbles for shift in (0, 4)]
+    ranges = halves[:count]
+    if any(halves[count:]):
+        raise DataError("the half of a byte that the ranges of the file leave over is not 0: it is damaged")
     checksum = struct.unpack("<I", reader.take(4))[0]
     adaptation = reader.sized() if version == PICTURES else b""
-    shapes = _read_shapes(reader, allowed_sub_pixels(len(data)) if most_sub_pixels is None else most_sub_pixels)
+    declared = min(MOST_SUB_PIXELS, STORED_PART * allowed_sub_pixels(len(data)))
+    shapes = _read_shapes(reader, declared if most_sub_pixels is None else most_sub_pixels)
     one_image = bool(flags & ONE_IMAGE)
     if one_image and len(shapes) != 1:
         raise DataError(f"the file holds {len(shapes)} images and calls them one: it is damaged")
@@ -165,11 +175,16 @@ def read(data: bytes, most_sub_pixels: int | None = None) -> Contents:
     if flags & HAS_LABELS:
         inner = _Reader(_inflate(reader.sized(), 10 * len(shapes)), 0)
         labels = [inner.number() for _ in shapes]
+        inner.check_end("labels")
     stored: dict[int, bytes] = {}
     kinds: dict[int, int] = {}
+    last = -1
     for _ in range(reader.count()):
         image = reader.number()
-        if image >= len(shapes) or image in stored:
+        if image <= last:
+            raise DataError("the stored images of the file are not in ascending order: it is damaged")
+        last = image
+        if image >= len(shapes):
             raise DataError(f"the file stores an image {image} that it does not have: it is damaged")
         if version != FIRST_TILES and (kind := reader.number()) != DEFLATE:
             if kind not in (PNG, WEBP, FILE):
@@ -184,11 +199,9 @@ def read(data: bytes, most_sub_pixels: int | None = None) -> Contents:
     blocks = [[reader.take(length) for length in lanes] for lanes in lengths]
     model = {}
     if flags & HAS_MODEL:
-        model = {
-            reader.sized()[:MOST_NAME_BYTES].decode("utf-8", "replace"): reader.sized() for _ in range(reader.count())
-        }
+        model = _read_model(reader)
     size = len(data) - sum(map(len, model.values()))
-    if most_sub_pixels is None and counted_sub_pixels(shapes) > allowed_sub_pixels(size):
+    if most_sub_pixels is None and counted_sub_pixels(shapes, stored) > allowed_sub_pixels(size):
         raise _too_much(allowed_sub_pixels(size))
     if reader.at != len(reader.data):
         raise DataError("the file is longer than what it holds: it is damaged")
@@ -229,6 +242,25 @@ def inflate_pixels(data: bytes, shape: Shape) -> bytes:
     return pixels
 
 
+def _read_model(reader: _Reader) -> dict[str, bytes]:
+    """The files of the model, by name."""
+    files: dict[str, bytes] = {}
+    for _ in range(reader.count()):
+        spelled = reader.sized()
+        try:
+            name = spelled.decode()
+        except UnicodeDecodeError as error:
+            raise DataError("the name of a file of the model in the file is no text: it is damaged") from error
+        if len(spelled) > MOST_NAME_BYTES or name in files:
+            raise DataError(
+                f"the file has a file {name[:80]!r} of the model twice, or its name is too long: it is damaged"
+            )
+        files[name] = reader.sized()
+    if not files:
+        raise DataError("the file says that the model is in it, and has none of its files: it is damaged")
+    return files
+
+
 def _read_shapes(reader: _Reader, most_sub_pixels: int) -> list[Shape]:
     shapes: list[Shape] = []
     total = 0
@@ -236,6 +268,8 @@ def _read_shapes(reader: _Reader, most_sub_pixels: int) -> list[Shape]:
         count, channels, height, width = (reader.number() for _ in range(4))
         if not (count and 1 <= channels <= 4 and 1 <= height <= MOST_SIDE and 1 <= width <= MOST_SIDE):
             raise DataError(f"the file declares images of {channels} x {height} x {width}, which cannot be")
+        if shapes and shapes[-1] == (channels, height, width):
+            raise DataError("the file divides images of one shape into two runs: it is damaged")
         total += count * max(channels * height * width, LEAST_COUNTED)
         if total > most_sub_pixels:
             raise _too_much(most_sub_pixels)
@@ -314,6 +348,8 @@ class _Reader:
             byte = self.byte()
             value |= (byte & 127) << shift
             if byte < 128:
+                if shift and not byte:
+                    raise DataError("the file spells a number in more bytes than it needs: it is damaged")
                 return value
             shift += 7
             if shift > 56:
@@ -325,6 +361,11 @@ class _Reader:
         if value > 2 * (len(self.data) - self.at):
             raise DataError("the file declares more parts than it has bytes: it is damaged")
         return value
+
+    def check_end(self, what: str) -> None:
+        """Raise `DataError` where bytes are left over."""
+        if self.at != len(self.data):
+            raise DataError(f"the {what} of the file are followed by bytes that are none: it is damaged")
 
     def sized(self) -> bytes:
         return self.take(self.number())

@@ -6,6 +6,7 @@ sub-pixel, of as many images as there are lanes. Both compute the same integers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nextpixel.codec.integers import FRACTION_BITS, exact_products
-from nextpixel.codec.rans import TOTAL, LaneDecoder, encode_lanes
+from nextpixel.codec.rans import TOTAL, LaneDecoder, encode_lanes, overdrawn
 from nextpixel.codec.tables import frequencies
 from nextpixel.codec.twin import IntegerStepper, Twin
 from nextpixel.families.raster_model import RasterModel
@@ -108,12 +109,15 @@ def _shares_of_batch(
     return coded
 
 
-def encode(shares: Shares, lanes: int) -> list[bytes]:
+def encode(shares: Shares, lanes: int) -> tuple[list[bytes], set[int]]:
     """Encode images in lanes: image i follows image i - lanes in lane i % lanes.
 
     Args:
         shares: of the images, at least one.
         lanes: how many, at most as many as images.
+
+    Returns:
+        The streams, and the numbers of the images in streams that a decoder might refuse; see `nextpixel.codec.rans`.
     """
     count, size = shares.starts.shape
     rounds = -(-count // lanes)
@@ -124,7 +128,10 @@ def encode(shares: Shares, lanes: int) -> list[bytes]:
         padded[:count] = values
         return padded.reshape(rounds, lanes, size).transpose(0, 2, 1).reshape(rounds * size, lanes)
 
-    return encode_lanes(by_lane(shares.starts), by_lane(shares.frequencies), lengths)
+    starts, frequencies = by_lane(shares.starts), by_lane(shares.frequencies)
+    streams = encode_lanes(starts, frequencies, lengths)
+    refused = overdrawn(streams, starts, frequencies, lengths)
+    return streams, {image for image in range(count) if refused[image % lanes]}
 
 
 @torch.no_grad()
@@ -136,6 +143,7 @@ def decode(
     *,
     dtype: torch.dtype | None = None,
     batch_size: int | None = None,
+    trusted: bool = False,
     advance: Advance | None = None,
 ) -> Tensor:
     """Decode images.
@@ -147,6 +155,7 @@ def decode(
         labels: `[N]`, for a conditional model.
         dtype: the carrier; None for the twin's own.
         batch_size: lanes at once; None for all, up to a limit.
+        trusted: see `LaneDecoder`.
         advance: called with numbers of sub-pixels done.
 
     Returns:
@@ -158,12 +167,16 @@ def decode(
     with exact_products(dtype or twin.carrier, twin.head_carrier) as check:
         count, lanes = shape[0], len(streams)
         images = torch.zeros(shape, dtype=torch.uint8)
-        decoder = LaneDecoder(streams)
+        decoder = LaneDecoder(streams, trusted=trusted)
         for part in batches(lanes, batch_size or twin.images_at_once):
             stepper: IntegerStepper | None = None
             for first in range(0, count, lanes):
                 index = torch.tensor(range(first + part.start, min(first + part.stop, count)), dtype=torch.int64)
                 if not len(index):
+                    continue
+                if decoder.finished:
+                    if advance is not None:
+                        advance(len(index) * math.prod(shape[1:]))
                     continue
                 # Row 0 begins new images, so a stepper serves again unless its images are fewer or of other classes.
                 if stepper is None or labels is not None or len(index) != len(stepper.image.places):
@@ -186,6 +199,10 @@ def _decode_batch(
     _, colours, height, width = shape
     images = torch.zeros(len(lanes), colours, height, width, dtype=torch.uint8)
     for row in range(height):
+        if decoder.finished:
+            if advance is not None:
+                advance(len(lanes) * (height - row) * width * colours)
+            break
         stepper.start_row(row)
         for column in range(width):
             for colour in range(colours):
@@ -198,6 +215,7 @@ def _decode_batch(
                 decoder.advance(lanes, starts[:, 0].numpy(), lengths[:, 0].numpy())
                 images[:, colour, row, column] = values[:, 0]
                 stepper.tell(column, colour, values[:, 0])
+        decoder.check()
         if advance is not None:
             advance(len(lanes) * width * colours)
     return images

@@ -111,14 +111,17 @@ def pack(
     contents.version = PICTURES
     twin = LocalTwin(changed, contents.ranges)
     for number, picture in enumerate(pictures):
-        streams = []
+        streams: list[list[bytes]] = []
         readable = True
         for sheet in sheets[number]:
             pixels = sheet.pixels(picture, channels)
             coded = len(sheet.channels)
             for stripe in stripes_of(twin, pixels, coded, advance=coding):
-                streams.append(stripe.encoded(lanes))
-                readable &= not _too_short(streams[-1], len(stripe.starts), model.levels)
+                block = stripe.encoded(lanes)
+                if block is None or _too_short(block, len(stripe.starts), model.levels):
+                    readable = False
+                else:
+                    streams.append(block)
         size = sum(len(lane) + 2 for stripe in streams for lane in stripe) if readable else math.inf
         other = shorter(picture, model.levels, size, None if originals is None else originals[number])
         if other is None:
@@ -137,9 +140,17 @@ def unpack(
     contents: Contents,
     *,
     only: int | None = None,
+    trusted: bool = False,
     advance: Advance | None = None,
 ) -> list[Tensor]:
     """The coded pictures of a file, uint8 `[C, H, W]` each; those that are stored, or not asked for, are blank.
+
+    Args:
+        model: the model that made it.
+        contents: the file.
+        only: decode only the picture of this number.
+        trusted: whether streams may stand for any work; see `nextpixel.codec.rans`.
+        advance: called with numbers of sub-pixels done.
 
     Raises:
         DataError: the file is damaged.
@@ -160,7 +171,9 @@ def unpack(
         sizes = [(sheet.height, sheet.width) for sheet in group]
         streams = [coded[sheet] for sheet in group]
         for sheet, pixels in zip(
-            group, sheets_from(twin, streams, sizes, len(group[0].channels), advance=advance), strict=True
+            group,
+            sheets_from(twin, streams, sizes, len(group[0].channels), trusted=trusted, advance=advance),
+            strict=True,
         ):
             pictures[sheet.picture][list(sheet.channels)] = pixels
     return pictures

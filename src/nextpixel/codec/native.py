@@ -6,6 +6,7 @@ numba compiles it when it is first used, which takes some seconds, and keeps the
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from importlib.util import find_spec
 from typing import Protocol
@@ -41,6 +42,7 @@ class Kernel(Protocol):
         words: Integers,
         following: Integers,
         ends: Integers,
+        spare: NDArray[np.float64],
         values: Integers,
     ) -> None:
         """See `decode_pixels`."""
@@ -61,6 +63,7 @@ def decode_pixels(
     words: Integers,
     following: Integers,
     ends: Integers,
+    spare: NDArray[np.float64],
     values: Integers,
 ) -> None:
     """Decode the colours of N pixels: first all first colours, then all second ones.
@@ -80,6 +83,7 @@ def decode_pixels(
         words: of all lanes.
         following: where each lane goes on in `words`.
         ends: where each lane ends there.
+        spare: of each lane; is changed.
         values: `[colours, N]`, to be filled.
     """
     colours, count = values.shape
@@ -113,6 +117,8 @@ def decode_pixels(
                 else:
                     high, end = middle, share
             values[colour, pixel] = low
+            if 0 < x < TOTAL and following[lane] == ends[lane]:
+                spare[lane] += math.log2((end - start) / TOTAL)
             x = (end - start) * (x >> PRECISION) + slot - start
             while x < FIRST and following[lane] < ends[lane]:
                 x = (x << WORD) | words[following[lane]]

@@ -29,6 +29,11 @@ WORD = 16
 FIRST = 1 << 32
 STATE_BYTES = 6
 MOST_FREQUENCY_SHIFT = 32 + WORD - PRECISION
+FREE_BITS, FREE_PARTS = 2048, 8
+"""Information of the symbols of a dry lane: so much, and so many times the lane."""
+
+ENCODED_PART = 0.9
+"""The part of it that an encoder makes use of, so that no rounding of a logarithm parts it from a decoder."""
 
 Integers = NDArray[np.uint64]
 
@@ -68,6 +73,44 @@ def encode_lanes(starts: NDArray[np.uint32], frequencies: NDArray[np.uint32], le
     ]
 
 
+def free_bits(stream: bytes) -> float:
+    """The information that the symbols of a lane may have while it is dry."""
+    return FREE_BITS + FREE_PARTS * 8 * len(stream)
+
+
+def overdrawn(
+    streams: Sequence[bytes],
+    starts: NDArray[np.uint32],
+    frequencies: NDArray[np.uint32],
+    lengths: Sequence[int],
+) -> NDArray[np.bool_]:
+    """Which lanes a decoder might refuse, as they are dry for too long: bool `[lanes]`.
+
+    Args:
+        streams: what `encode_lanes` made of the lanes.
+        starts: as there.
+        frequencies: as there.
+        lengths: as there.
+    """
+    state = np.zeros(len(streams), np.uint64)
+    spare = ENCODED_PART * np.array([free_bits(stream) for stream in streams])
+    lanes = np.arange(len(streams))
+    ends = np.asarray(lengths)
+    for position in range(starts.shape[0] - 1, -1, -1):
+        here = lanes[ends[lanes] > position]
+        frequency = frequencies[position, here].astype(np.uint64)
+        quotient, rest = np.divmod(state[here], frequency)
+        state[here] = (quotient << np.uint64(PRECISION)) + rest + starts[position, here].astype(np.uint64)
+        dry = (state[here] > 0) & (state[here] < TOTAL)
+        spare[here] += np.where(dry, np.log2(frequency / TOTAL), 0.0)
+        # A state that has left this range does not come back.
+        lanes = lanes[state[lanes] < TOTAL]
+        if not len(lanes):
+            break
+    bankrupt: NDArray[np.bool_] = spare < 0
+    return bankrupt
+
+
 def _state_bytes(state: int, before_words: bool) -> bytes:
     """A state, little endian; as short as can be where it is all of a stream."""
     return state.to_bytes(STATE_BYTES if before_words else (state.bit_length() + 7) // 8, "little")
@@ -78,12 +121,20 @@ class LaneDecoder:
 
     Args:
         streams: the bytes of each lane.
+        trusted: whether lanes may be dry for as long as they like.
+
+    Attributes:
+        state: uint64 `[lanes]`.
+        words: of all lanes.
+        next: where each lane goes on in `words`.
+        ends: where it ends there.
+        spare: float64 `[lanes]`: the information that its symbols may still have while it is dry.
 
     Raises:
         DataError: a stream does not begin with a state.
     """
 
-    def __init__(self, streams: Sequence[bytes]) -> None:
+    def __init__(self, streams: Sequence[bytes], *, trusted: bool = False) -> None:
         for stream in streams:
             state = int.from_bytes(stream[:STATE_BYTES], "little")
             words = len(stream) > STATE_BYTES
@@ -96,6 +147,12 @@ class LaneDecoder:
         self.words = np.concatenate([*pieces, np.zeros(1, np.uint16)]).astype(np.uint64)
         self.ends = sizes.cumsum()
         self.next = self.ends - sizes
+        self.spare = np.array([np.inf if trusted else free_bits(stream) for stream in streams], np.float64)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all lanes give zeros from now on, all that was in them being read."""
+        return not self.state.any() and bool((self.next == self.ends).all())
 
     def slots(self, lanes: NDArray[np.int64]) -> NDArray[np.int64]:
         """Where in 0..TOTAL-1 the next symbol of each lane lies."""
@@ -104,6 +161,9 @@ class LaneDecoder:
     def advance(self, lanes: NDArray[np.int64], starts: NDArray[np.int64], frequencies: NDArray[np.int64]) -> None:
         """Take the symbols, whose shares hold the slots."""
         x = self.state[lanes]
+        if (low := (x < TOTAL) & (x > 0)).any():
+            dry = low & (self.next[lanes] == self.ends[lanes])
+            self.spare[lanes[dry]] += np.log2(frequencies[dry] / TOTAL)
         slot = x & np.uint64(TOTAL - 1)
         x = frequencies.astype(np.uint64) * (x >> np.uint64(PRECISION)) + slot - starts.astype(np.uint64)
         while (low := (x < FIRST) & (self.next[lanes] < self.ends[lanes])).any():
@@ -111,6 +171,18 @@ class LaneDecoder:
             x[low] = (x[low] << np.uint64(WORD)) | self.words[self.next[reading]]
             self.next[reading] += 1
         self.state[lanes] = x
+
+    def check(self) -> None:
+        """Check that no lane is dry for too long.
+
+        Raises:
+            DataError: one is.
+        """
+        if (self.spare < 0).any():
+            raise DataError(
+                "a stream of the file is far shorter than its pixels: it is damaged; if you trust it, allow more by "
+                "--most-megapixels (most_sub_pixels in Python)"
+            )
 
     def finish(self) -> None:
         """Check that all was read, and that the states are what encoding began with.

@@ -97,7 +97,19 @@ def _restored_pixels(kind: int, data: bytes, shape: Shape) -> Tensor:
             # Looked at before the pixels are decoded, so that no more memory is taken than the shape says.
             if image.size != (width, height):
                 raise DataError("a stored image of the file has another size than the file says: it is damaged")
-            pixels = np.asarray(image.convert(MODES[channels]))
+            # WebP knows no grey, and Pillow gives no alpha where all of it is full.
+            modes = {MODES[channels]} if kind == PNG else {"RGB", *({"RGBA"} if channels == 4 else ())}
+            if image.mode not in modes:
+                raise DataError(
+                    f"a stored image of the file has mode {image.mode}, not {MODES[channels]}: it is damaged"
+                )
+            pixels = np.asarray(image)
+            if channels == 1 and pixels.ndim == 3:
+                if (pixels != pixels[:, :, :1]).any():
+                    raise DataError("a stored image of the file has colours, and is grey by the file: it is damaged")
+                pixels = pixels[:, :, 0]
+            elif channels == 4:
+                pixels = np.asarray(image.convert("RGBA"))
     except PILLOW_ERRORS as error:
         raise DataError(f"a stored image of the file cannot be decoded ({error}): it is damaged") from error
     return torch.from_numpy(pixels.reshape(height, width, channels).transpose(2, 0, 1).copy())

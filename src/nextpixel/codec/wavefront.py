@@ -24,7 +24,7 @@ from nextpixel.codec.integers import exact_products
 from nextpixel.codec.local_twin import COUNT, COUPLING_DIVISOR, LocalTwin
 from nextpixel.codec.logistic_shares import Mixture, logistic_table, search, starts
 from nextpixel.codec.native import kernel
-from nextpixel.codec.rans import TOTAL, LaneDecoder, encode_lanes
+from nextpixel.codec.rans import TOTAL, LaneDecoder, encode_lanes, overdrawn
 from nextpixel.nn.local_window import LocalWindow
 from nextpixel.runtime.progress import Advance
 
@@ -59,8 +59,8 @@ class Stripe(NamedTuple):
         """What coding the stripe costs."""
         return float(-np.log2(self.frequencies / TOTAL).sum())
 
-    def encoded(self, lanes: int | None = None) -> list[bytes]:
-        """The streams of its lanes.
+    def encoded(self, lanes: int | None = None) -> list[bytes] | None:
+        """The streams of its lanes; None where a decoder might refuse them, see `nextpixel.codec.rans`.
 
         Args:
             lanes: how many; None takes one for every `BYTES_A_LANE` bytes. A wavefront's longest is the most.
@@ -75,7 +75,8 @@ class Stripe(NamedTuple):
         tables[1] = 1
         for table, values in zip(tables, (self.starts, self.frequencies), strict=True):
             table[row, lane[order]] = values[order]
-        return encode_lanes(tables[0], tables[1], lengths.tolist())
+        streams = encode_lanes(tables[0], tables[1], lengths.tolist())
+        return None if overdrawn(streams, tables[0], tables[1], lengths.tolist()).any() else streams
 
 
 def stripe_rows(height: int, width: int) -> list[range]:
@@ -162,6 +163,7 @@ def sheets_from(
     sizes: Sequence[tuple[int, int]],
     coded: int,
     *,
+    trusted: bool = False,
     advance: Advance | None = None,
 ) -> list[Tensor]:
     """Decode sheets, all of them together.
@@ -171,6 +173,7 @@ def sheets_from(
         streams: of each sheet, of each of its stripes, the bytes of its lanes.
         sizes: height and width of each sheet.
         coded: how many colours are coded.
+        trusted: see `LaneDecoder`.
         advance: called with numbers of sub-pixels done.
 
     Returns:
@@ -184,7 +187,7 @@ def sheets_from(
     for number in range(max(map(len, stripes))):
         sheets = [sheet for sheet, rows in enumerate(stripes) if number < len(rows)]
         lanes = [streams[sheet][number] for sheet in sheets]
-        decoder = LaneDecoder([lane for group in lanes for lane in group])
+        decoder = LaneDecoder([lane for group in lanes for lane in group], trusted=trusted)
         places = [_places(twin.window, stripes[sheet][number], sizes[sheet][1]) for sheet in sheets]
         counts = np.array([len(group) for group in lanes])
         first_lane = counts.cumsum() - counts
@@ -199,9 +202,16 @@ def sheets_from(
         ends = np.bincount(fronts).cumsum().tolist()
         with exact_products(torch.float32) as check:
             for start, end in zip([0, *ends[:-1]], ends, strict=True):
+                if decoder.finished:
+                    here = order[start:]
+                    canvas.set(pixels[here], sheet_of[here], np.zeros((coded, len(here)), np.int64))
+                    if advance is not None:
+                        advance(len(here) * coded)
+                    break
                 here = order[start:end]
                 _decode_front(twin, canvas, decoder, pixels[here], sheet_of[here], turns[here], lane[here], coded)
                 check()
+                decoder.check()
                 if advance is not None:
                     advance(len(here) * coded)
         decoder.finish()
@@ -238,6 +248,7 @@ def _decode_front(
             decoder.words.view(np.int64),
             decoder.next,
             decoder.ends,
+            decoder.spare,
             values,
         )
         canvas.set(pixels, sheets, values)

@@ -22,6 +22,7 @@ from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 from nextpixel.data.decode_tiff import decode_tiff
 from nextpixel.data.entries import Unusable
 from nextpixel.data.headers.header import UPRIGHT, PictureHeader
+from nextpixel.data.headers.png_rows import has_all_rows
 from nextpixel.data.headers.reading import read_header
 from nextpixel.data.levels import level_table
 from nextpixel.data.source import MAX_IMAGE_BYTES, Picture, Pixels
@@ -86,7 +87,10 @@ def decode(name: str, data: bytes, *, deep: bool = False, most_pixels: int | Non
         if header.format in PLUGINS:
             _load_plugin(header.format)
         with Image.open(io.BytesIO(data), formats=(header.format,)) as image:
-            return _picture(name, image, header)
+            picture = _picture(name, image, header)
+            if header.format == "PNG" and _ends_black(image) and not has_all_rows(data):
+                raise Unusable("cannot be decoded (its compressed pixels end early)")
+            return picture
 
 
 def from_pillow(image: Image.Image, *, deep: bool = False) -> Picture:
@@ -257,6 +261,12 @@ def _picture(name: str | None, image: Image.Image, header: PictureHeader) -> Pic
     if header.shallow:
         pixels = _spread(pixels, header.levels)
     return Picture(name, pixels, (*remarks, *header.remarks), header.bits)
+
+
+def _ends_black(image: Image.Image) -> bool:
+    """Whether the last row of a loaded image is all zeros, as those are that Pillow was given no pixels for."""
+    last = (0, image.height - 1, image.width, image.height)
+    return image.crop(last).getbbox(alpha_only=False) is None
 
 
 def _spread(pixels: Pixels, levels: int) -> Pixels:

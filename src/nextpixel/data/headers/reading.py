@@ -13,10 +13,10 @@ from functools import lru_cache
 from nextpixel.data.entries import Unusable
 from nextpixel.data.headers.header import Alpha, PictureHeader
 from nextpixel.data.headers.jpeg_xl import CONTAINER, read_jxl_header
+from nextpixel.data.headers.png_rows import PNG_SAMPLES
 from nextpixel.data.headers.tiff import read_tiff_header
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-PNG_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 AVIF_BRANDS = frozenset({b"avif", b"avis"})
 HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"heif"})
 ELSEWHERE = {

@@ -1,0 +1,349 @@
+"""Damaged and hostile .npx files: what a million mutants of the golden files do to whoever decodes them.
+
+Golden files of both versions of the format are changed at random: bits, bytes, runs of bytes, numbers, and, in the
+mutants with fitting checksums, whole parts of what they declare. The first kind has the checksum of the file as it was,
+as a disk or a network leaves it; the second has it computed anew, as whoever means harm does. Processes with limits of
+memory and time decode them, and what happens is counted:
+
+    python benchmarks/mutations.py --random 1000000 --fitting 200000 --minutes 15
+
+- refused: a `NextpixelError`;
+- equal: the pixels of the golden file;
+- other: other pixels, which must not be;
+- slow: over `--seconds`;
+- large: over `--megabytes` more than the process took before its first mutant;
+- traceback: an error of another kind, or the end of the process.
+
+With `--out FOLDER` every mutant that is not refused or equal is kept there. `--every-bit` tries every single-bit flip
+and every truncation of the files instead, none of which may go unnoticed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import random
+import resource
+import signal
+import time
+import traceback
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import FrameType
+from typing import NamedTuple
+
+import torch
+
+import nextpixel as nx
+from nextpixel.codec.container import Contents, read, varint, write
+
+GOLDEN = Path(__file__).parent.parent / "tests" / "codec" / "golden"
+BATCH = 500
+OUTCOMES = ("refused", "equal", "other", "slow", "large", "traceback")
+HUGE = (0, 1, 2, 127, 128, 255, 2**14, 2**20, 2**31, 2**53, 2**56)
+
+
+class Golden(NamedTuple):
+    """A file that must be decoded for ever, its model, and its pixels."""
+
+    name: str
+    data: bytes
+    model: nx.ImageModel
+    pictures: list[torch.Tensor]
+
+
+def golden_files(names: list[str]) -> list[Golden]:
+    """The golden files of these names; all of them for none."""
+    files = []
+    for path in sorted(GOLDEN.glob("*.npx")):
+        if not names or path.stem in names:
+            # A file of version 3 stands beside one of version 1, of the same pictures and the same model.
+            name = path.stem.removesuffix("-3")
+            pictures = json.loads((GOLDEN / f"{name}.json").read_text())
+            tensors = [torch.tensor(picture, dtype=torch.uint8) for picture in pictures]
+            files.append(Golden(path.stem, path.read_bytes(), nx.load(GOLDEN / name), tensors))
+    return files
+
+
+def damaged(data: bytes, other: bytes, chance: random.Random) -> bytes:
+    """Bytes with one to four changes."""
+    mutant = bytearray(data)
+    for _ in range(chance.choice((1, 1, 1, 2, 4))):
+        if not mutant:
+            return b""
+        # What a file declares stands at its beginning, and there changes tell most.
+        most = len(mutant) if chance.random() < 0.5 else min(len(mutant), 64)
+        at, length = chance.randrange(most), chance.randint(1, 8)
+        match chance.randrange(9):
+            case 0:
+                mutant[at] ^= 1 << chance.randrange(8)
+            case 1:
+                mutant[at] = chance.randrange(256)
+            case 2:
+                mutant[at : at + length] = chance.randbytes(length)
+            case 3:
+                mutant[at:at] = chance.randbytes(length)
+            case 4:
+                del mutant[at : at + length]
+            case 5:
+                mutant[at:at] = mutant[at : at + length]
+            case 6:
+                mutant[at : at + chance.choice((1, 1, 2))] = varint(chance.choice(HUGE))
+            case 7:
+                start = chance.randrange(len(other))
+                mutant[at : at + length] = other[start : start + length]
+            case 8:
+                del mutant[chance.randrange(len(mutant)) :]
+    return bytes(mutant)
+
+
+def rewritten(contents: Contents, chance: random.Random) -> bytes:
+    """A file, as a writer of nonsense would write it, with one to three parts changed."""
+    for _ in range(chance.choice((1, 1, 2, 3))):
+        lanes = [(block, lane) for block, streams in enumerate(contents.blocks) for lane in range(len(streams))]
+        match chance.randrange(9):
+            case 0 if contents.shapes:
+                at = chance.randrange(len(contents.shapes))
+                shape = list(contents.shapes[at])
+                shape[chance.randrange(3)] = chance.choice((1, 2, 3, 4, 5, 8, 64, 255, 2**12))
+                contents.shapes[at] = (shape[0], shape[1], shape[2])
+            case 1 if contents.shapes:
+                contents.shapes += [chance.choice(contents.shapes)] * chance.choice((1, 2, 20, 300))
+            case 2 if lanes:
+                block, lane = chance.choice(lanes)
+                stream = contents.blocks[block][lane]
+                contents.blocks[block][lane] = chance.choice(
+                    (b"", stream[: len(stream) // 2], stream + chance.randbytes(2), chance.randbytes(len(stream)))
+                )
+            case 3 if lanes:
+                block, lane = chance.choice(lanes)
+                contents.blocks[block].insert(lane, chance.choice((b"", contents.blocks[block][lane])))
+            case 4 if contents.blocks:
+                contents.blocks.insert(0, chance.choice(contents.blocks))
+            case 5 if contents.ranges:
+                contents.ranges[chance.randrange(len(contents.ranges))] = chance.randrange(16)
+            case 6 if contents.shapes:
+                contents.stored[chance.randrange(len(contents.shapes))] = chance.randbytes(chance.randrange(40))
+                contents.kinds = {image: chance.randrange(3) for image in contents.stored}
+            case 7:
+                contents.adaptation = damaged(contents.adaptation or b"\1\1\1\1", b"\0", chance)
+            case 8 if contents.labels:
+                contents.labels[chance.randrange(len(contents.labels))] = chance.choice(HUGE)
+    return write(contents)
+
+
+def mutant_of(files: list[Golden], number: int, seed: int, *, fitting: bool) -> tuple[Golden, bytes]:
+    """The file of a mutant, and the mutant, both by its number."""
+    chance = random.Random(f"{seed} {fitting} {number}")
+    golden = files[number % len(files)]
+    if not fitting:
+        return golden, damaged(golden.data, chance.choice(files).data, chance)
+    if chance.random() < 0.5:
+        return golden, rewritten(read(golden.data), chance)
+    body = damaged(golden.data[:-4], chance.choice(files).data, chance)
+    return golden, body + zlib.crc32(body).to_bytes(4, "little")
+
+
+def flips_and_truncations(files: list[Golden]) -> Iterator[tuple[Golden, bytes]]:
+    """Every single-bit flip and every truncation."""
+    for golden in files:
+        for place in range(8 * len(golden.data)):
+            flipped = bytearray(golden.data)
+            flipped[place // 8] ^= 1 << place % 8
+            yield golden, bytes(flipped)
+        for length in range(len(golden.data)):
+            yield golden, golden.data[:length]
+
+
+class TooSlowError(Exception):
+    """The time of a mutant is over."""
+
+
+def _time_is_over(_number: int, _frame: FrameType | None) -> None:
+    raise TooSlowError
+
+
+def peak() -> int:
+    """The most memory that this process has had since `forget_peak`, in bytes."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def forget_peak() -> None:
+    """Begin to look for the most memory anew."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def decoded(golden: Golden, mutant: bytes, seconds: float) -> str:
+    """What a mutant does, but for the memory that it takes."""
+    try:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        try:
+            pictures = nx.decompress(golden.model, mutant)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    except nx.NextpixelError:
+        return "refused"
+    except TooSlowError:
+        return "slow"
+    except BaseException:
+        traceback.print_exc()
+        return "traceback"
+    equal = len(pictures) == len(golden.pictures) and all(map(torch.equal, pictures, golden.pictures))
+    return "equal" if equal else "other"
+
+
+def work(pipe: Connection, arguments: argparse.Namespace) -> None:
+    """Decode the mutants whose numbers arrive; send, before each that is slow to fail, which one it is."""
+    torch.set_num_threads(1)
+    signal.signal(signal.SIGALRM, _time_is_over)
+    files = golden_files(arguments.files)
+    for golden in files:
+        nx.decompress(golden.model, golden.data)
+    at_start = peak()
+    limit = at_start + 4 * arguments.megabytes * 2**20
+    virtual = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (virtual + limit, virtual + limit))
+    while (task := pipe.recv()) is not None:
+        fitting, numbers = task
+        for number in numbers:
+            golden, mutant = mutant_of(files, number, arguments.seed, fitting=fitting)
+            forget_peak()
+            pipe.send((number, golden.name, mutant, None, 0.0, 0))
+            start = time.perf_counter()
+            outcome = decoded(golden, mutant, arguments.seconds)
+            taken = time.perf_counter() - start
+            more = max(0, peak() - at_start)
+            if outcome in ("refused", "equal") and more > arguments.megabytes * 2**20:
+                outcome = "large"
+            pipe.send((number, golden.name, mutant, outcome, taken, more))
+        pipe.send(None)
+
+
+class Worker:
+    """A process that decodes, which is replaced when it ends or hangs."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.arguments = arguments
+        self.start()
+
+    def start(self) -> None:
+        """Begin with a new process."""
+        # A new interpreter, as a fork has the memory of its parent.
+        context = multiprocessing.get_context("spawn")
+        self.pipe, end = context.Pipe()
+        self.process = context.Process(target=work, args=(end, self.arguments), daemon=True)
+        self.process.start()
+        end.close()
+
+    def results(self, numbers: range, *, fitting: bool) -> Iterator[tuple[int, str, bytes, str, float, int]]:
+        """What the mutants of these numbers do: number, file, mutant, outcome, seconds, bytes of memory."""
+        left = numbers
+        while left:
+            self.pipe.send((fitting, left))
+            current: tuple[int, str, bytes] | None = None
+            try:
+                while True:
+                    # What a signal cannot interrupt is ended from here.
+                    if not self.pipe.poll(60 + 5 * self.arguments.seconds):
+                        raise EOFError
+                    message = self.pipe.recv()
+                    if message is None:
+                        return
+                    number, name, mutant, outcome, taken, more = message
+                    current = (number, name, mutant)
+                    if outcome is not None:
+                        left = range(number + 1, left.stop)
+                        yield number, name, mutant, outcome, taken, more
+            except (EOFError, ConnectionError):
+                hung = self.process.is_alive()
+                self.process.kill()
+                self.process.join()
+                self.start()
+                if current is None:
+                    raise RuntimeError("the process ended before its first mutant") from None
+                left = range(current[0] + 1, left.stop)
+                yield (*current, "slow" if hung else "traceback", 0.0, 0)
+
+    def end(self) -> None:
+        """End the process."""
+        self.pipe.send(None)
+        self.process.join(10)
+        self.process.kill()
+
+
+class Tally:
+    """What happened to mutants of one kind."""
+
+    def __init__(self, title: str, out: Path | None) -> None:
+        self.title, self.out = title, out
+        self.counts: Counter[str] = Counter()
+        self.longest, self.most = (0.0, ""), (0, "")
+
+    def add(self, number: int, name: str, mutant: bytes, outcome: str, taken: float, more: int) -> None:
+        """Count one, and keep it if it is not as it should be."""
+        self.counts[outcome] += 1
+        self.longest = max(self.longest, (taken, name))
+        self.most = max(self.most, (more, name))
+        if outcome not in ("refused", "equal"):
+            print(f"{self.title} {number} of {name}: {outcome}, {taken:.2f} s, {more / 2**20:.0f} MB", flush=True)
+            if self.out is not None:
+                (self.out / f"{name}-{self.title}-{number}-{outcome}.npx").write_bytes(mutant)
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{outcome} {self.counts[outcome]:,}" for outcome in OUTCOMES)
+        return (
+            f"{self.title}: {sum(self.counts.values()):,} mutants: {counts}; the longest took {self.longest[0]:.2f} s "
+            f"({self.longest[1]}), the largest {self.most[0] / 2**20:.0f} MB more than before ({self.most[1]})"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--random", type=int, default=1_000_000, help="mutants whose checksum does not fit")
+    parser.add_argument("--fitting", type=int, default=200_000, help="mutants whose checksum fits")
+    parser.add_argument("--minutes", type=float, default=15.0, help="end each kind after half of these")
+    parser.add_argument("--seconds", type=float, default=2.0, help="a mutant is slow beyond these")
+    parser.add_argument("--megabytes", type=int, default=500, help="a mutant is large beyond these")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--files", nargs="*", default=[], help="golden files, by name; all of them by default")
+    parser.add_argument("--every-bit", action="store_true", help="every single-bit flip and truncation instead")
+    parser.add_argument("--out", type=Path, help="a folder that keeps the mutants that are not as they should be")
+    arguments = parser.parse_args()
+    if arguments.out is not None:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+    if arguments.every_bit:
+        signal.signal(signal.SIGALRM, _time_is_over)
+        tally = Tally("every bit and truncation", arguments.out)
+        for number, (golden, mutant) in enumerate(flips_and_truncations(golden_files(arguments.files))):
+            start = time.perf_counter()
+            outcome = decoded(golden, mutant, arguments.seconds)
+            tally.add(number, golden.name, mutant, outcome, time.perf_counter() - start, 0)
+        print(tally)
+        return
+    worker = Worker(arguments)
+    for title, count in (("random", arguments.random), ("fitting", arguments.fitting)):
+        tally = Tally(title, arguments.out)
+        start = time.monotonic()
+        for first in range(0, count, BATCH):
+            if time.monotonic() - start > 30 * arguments.minutes:
+                break
+            numbers = range(first, min(first + BATCH, count))
+            for result in worker.results(numbers, fitting=title == "fitting"):
+                tally.add(*result)
+        print(tally, flush=True)
+        print(f"{title}: {time.monotonic() - start:.0f} s, process {os.getpid()}, seed {arguments.seed}", flush=True)
+    worker.end()
+
+
+if __name__ == "__main__":
+    main()
