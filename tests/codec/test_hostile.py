@@ -401,3 +401,12 @@ def test_lanes_of_no_bytes_take_no_time(version, lane, monkeypatch):
     with pytest.raises(DataError):
         nx.decompress(model, write(contents))
     assert len(steps) < 1000 and (lane or not steps)
+
+
+@pytest.mark.parametrize("family", ["gated-pixelcnn", "local-pixelcnn"])
+def test_pictures_of_lanes_that_a_decoder_might_refuse_are_stored(family, monkeypatch):
+    model = sharper(tiny(family, (1, 4, 5), 256), 1.0).eval()
+    monkeypatch.setattr("nextpixel.codec.rans.FREE_BITS", -(10**6))
+    data = nx.compress(model, noise(model, 3))
+    monkeypatch.undo()
+    assert len(read(data).stored) == 3 and torch.equal(nx.decompress(model, data), noise(model, 3))

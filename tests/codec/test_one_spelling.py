@@ -121,7 +121,8 @@ def test_stored_files_of_the_right_kind_are_read():
         assert restored(PNG, picture_file(mode, "PNG"), (channels, 4, 5), 256).shape == (channels, 4, 5)
     opaque = np.full((4, 5, 4), 255, np.uint8)
     assert torch.equal(
-        restored(WEBP, encode(opaque, "WEBP", lossless=True), (4, 4, 5), 256), torch.full((4, 4, 5), 255, dtype=torch.uint8)
+        restored(WEBP, encode(opaque, "WEBP", lossless=True), (4, 4, 5), 256),
+        torch.full((4, 4, 5), 255, dtype=torch.uint8),
     )
 
 

@@ -40,7 +40,7 @@ from nextpixel.codec.fitting import DEFAULT_EFFORT, MOST_EFFORT
 from nextpixel.codec.fixed_point import fixed_point, twin_class
 from nextpixel.codec.images import Shares, decode, encode, shares_of
 from nextpixel.codec.local_twin import check_local
-from nextpixel.codec.stored_pictures import restored, shorter
+from nextpixel.codec.stored_pictures import restored, shorter, stored
 from nextpixel.codec.tiles import Tile, groups_of, labels_of, ranges_of, stacked, tile_count, tiles_of
 from nextpixel.data import ImageSet
 from nextpixel.errors import DataError, InputError, ModelError
