@@ -8,7 +8,9 @@ import pytest
 from PIL import Image
 
 import nextpixel as nx
+from helpers.tiny_models import tiny
 from nextpixel.cli.app import run
+from nextpixel.verify import check_causality
 
 TINY = "--features 6 --layers 2 --batch-size 16 --grids 1 --grid-images 4"
 
@@ -299,3 +301,22 @@ def test_masks_that_are_not_black_and_white_are_refused(trained, tmp_path, capsy
         words = ["--known", tmp_path / name, "--out", tmp_path / "out"]
         assert nextpixel("complete", trained, "digits", *words) == 2
         assert named in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("shape", "checked"), [((1, 4, 5), 20), ((3, 20, 20), 256)])
+def test_check_looks_at_all_outputs_of_small_images_and_at_some_of_large_ones(
+    shape, checked, tmp_path, monkeypatch, capsys
+):
+    """All 12,288 of an image of 3 x 64 x 64 would take many minutes."""
+    tiny("gated-pixelcnn", shape, 5, default_condition=False).save(tmp_path / "model")
+    looked_at = []
+
+    def look(model, *, outputs, advance):
+        looked_at.append(outputs or math.prod(model.image_shape))
+        return check_causality(model, outputs=2, advance=advance)
+
+    monkeypatch.setattr("nextpixel.verify.check_causality", look)
+    assert nextpixel("check", tmp_path / "model") == 0
+    assert looked_at == [checked]
+    told = capsys.readouterr().out
+    assert ("looking at 256 of 1,200 outputs; --outputs 1200 looks at all" in told) == (checked == 256)

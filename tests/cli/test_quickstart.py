@@ -35,7 +35,7 @@ def test_it_writes_over_nothing(tmp_path, monkeypatch, capsys):
     (tmp_path / "quickstart" / "mine.txt").write_text("mine")
     monkeypatch.chdir(tmp_path)
     assert run(["quickstart"]) == 2
-    assert "quickstart" in capsys.readouterr().err
+    assert "choose an empty or a new folder, such as --out quickstart-2" in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "quickstart").iterdir()] == ["mine.txt"]
 
 

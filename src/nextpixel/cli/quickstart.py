@@ -5,9 +5,10 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
+from itertools import count
 from pathlib import Path
 
-from nextpixel.errors import NextpixelError
+from nextpixel.errors import InputError, NextpixelError
 
 MODEL = "nextpixel/digits-gated"
 OF_CLASSES = "nextpixel/mnist-256-gated-classes"
@@ -30,7 +31,10 @@ def quickstart(*, out: Path = Path("quickstart")) -> None:
     from nextpixel.rendering.output import write_images
     from nextpixel.runtime.atomic_files import check_new_folder
 
-    check_new_folder(out)
+    try:
+        check_new_folder(out)
+    except InputError as error:
+        raise InputError(f"{error}, such as --out {free_name(out)}") from error
     nextpixel = program()
     digits = out / "digits"
     images = open_images("digits", split="test")[:PICTURES]
@@ -69,6 +73,11 @@ def quickstart(*, out: Path = Path("quickstart")) -> None:
     pictures = ", ".join(str(out / name) for name in ("samples.png", "classes.png", "completed/completions.png"))
     say(f"\nLook at {pictures}. Now with your own images:")
     say(f"$ {shlex.quote(nextpixel)} train FOLDER --out runs/mine --resize 32x32 --mode rgb --minutes 60")
+
+
+def free_name(folder: Path) -> Path:
+    """A folder of a similar name that is not there yet."""
+    return next(path for number in count(2) if not (path := folder.with_name(f"{folder.name}-{number}")).exists())
 
 
 def program() -> str:
