@@ -16,14 +16,13 @@ from torch import Tensor
 
 from nextpixel.codec.container import DEFLATE, FILE, PNG, WEBP, Shape, deflate, inflate_pixels
 from nextpixel.codec.picture_files import levels_of
-from nextpixel.data.decode import decode
+from nextpixel.data.decode import PILLOW_ERRORS, decode
 from nextpixel.data.entries import Unusable
 from nextpixel.errors import DataError
 
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 FORMATS = {PNG: "PNG", WEBP: "WEBP"}
 MOST_WEBP_SIDE = 16383
-PILLOW_ERRORS = (OSError, ValueError, SyntaxError, EOFError, MemoryError, IndexError, Image.DecompressionBombError)
 
 
 WORTH_A_CLOSER_LOOK = 1.15

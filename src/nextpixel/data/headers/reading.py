@@ -66,7 +66,7 @@ def read_header(name: str, data: bytes) -> PictureHeader:
 def _checked(reader: Callable[[bytes], PictureHeader], data: bytes) -> PictureHeader:
     try:
         return reader(data)
-    except (struct.error, IndexError, ValueError, KeyError) as error:
+    except (struct.error, ArithmeticError, LookupError, OSError, SyntaxError, TypeError, ValueError) as error:
         raise Unusable("cannot be decoded (its header is damaged or cut short)") from error
 
 
