@@ -183,3 +183,9 @@ def test_black_pngs_in_many_parts_are_whole():
     head, tail = png(5, 4, 8, 0, bytes(6 * 4)).split(b"IDAT")[0][:-4], png(5, 4, 8, 0, b"")[-12:]
     parts = b"".join(chunk(b"IDAT", rows[at : at + 3]) for at in range(0, len(rows), 3))
     assert not decode("a.png", head + parts + tail).pixels.any()
+
+
+def test_a_page_of_a_tiff_far_beyond_its_end_is_refused():
+    big = b"II+\0\x08\0\0\0" + (2**64 - 8).to_bytes(8, "little") + bytes(100)
+    with pytest.raises(Unusable, match="header is damaged"):
+        decode("a.tif", big)
