@@ -29,8 +29,10 @@ if TYPE_CHECKING:
     from nextpixel.model_files.loading import load
     from nextpixel.nn.conditions import Labels, Map, Vector
     from nextpixel.nn.distributions import SamplingParams
+    from nextpixel.rendering.show import show
     from nextpixel.runtime.progress import Progress
     from nextpixel.scoring.anomaly import Scores, score
+    from nextpixel.scoring.anomaly_scorer import AnomalyScorer
     from nextpixel.scoring.comparison import compare
     from nextpixel.scoring.likelihood import evaluate
     from nextpixel.training.api import train
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from nextpixel.verify import CausalityReport, check_causality
 
 _LAZY = {
+    "AnomalyScorer": "nextpixel.scoring.anomaly_scorer",
     "CausalityReport": "nextpixel.verify",
     "Config": "nextpixel.families.configs",
     "ImageModel": "nextpixel.families.base",
@@ -66,10 +69,12 @@ _LAZY = {
     "prepare": "nextpixel.data",
     "register": "nextpixel.families.register",
     "score": "nextpixel.scoring.anomaly",
+    "show": "nextpixel.rendering.show",
     "train": "nextpixel.training.api",
 }
 
 __all__ = [
+    "AnomalyScorer",
     "CausalityReport",
     "Config",
     "DataError",
@@ -106,6 +111,7 @@ __all__ = [
     "prepare",
     "register",
     "score",
+    "show",
     "train",
 ]
 

@@ -26,6 +26,7 @@ from nextpixel.families.base import ImageModel, check_model
 from nextpixel.generation.walk import walk
 from nextpixel.nn.conditioning import Context
 from nextpixel.runtime.batching import batches
+from nextpixel.runtime.html import facts_table
 from nextpixel.runtime.precision import evaluating
 from nextpixel.runtime.progress import Advance
 from nextpixel.runtime.validation import integer
@@ -93,6 +94,10 @@ class CausalityReport:
             f"the architecture promises {'at least ' if beyond else ''}{promised}{rest}"
         )
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        title, *lines = str(self).split("\n")
+        return facts_table(title, [("", line) for line in lines])
 
 
 def check_causality(

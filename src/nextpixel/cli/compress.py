@@ -161,7 +161,7 @@ def _compared(images: Sequence[Tensor], size: int) -> str:
     import torch
 
     from nextpixel.data.decode import to_image
-    from nextpixel.rendering.grid import sheet
+    from nextpixel.data.preview import sheet
     from nextpixel.scoring.references import Format, fits, has_jpeg_xl, lossless_size
 
     forms: list[Format] = ["PNG", "WebP", *(["JPEG XL"] if has_jpeg_xl() else [])]  # type: ignore[list-item]

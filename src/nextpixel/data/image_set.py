@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from nextpixel.data.levels import Binarize, LevelTransform, check_word
+from nextpixel.data.preview import set_html
 from nextpixel.data.reading import Reading
 from nextpixel.data.source import NO_LABEL, Labels
 from nextpixel.data.table import Table
@@ -302,6 +303,9 @@ class ImageSet:
     def __repr__(self) -> str:
         channels, height, width = self.image_shape
         return f"<ImageSet {self.name}: {len(self)} of {channels}x{height}x{width}, {self.levels} levels>"
+
+    def _repr_html_(self) -> str:
+        return set_html(self)
 
     def _positions(self, indices: Indices) -> Labels:
         """Turn any way to choose images into int64 `[B]` in 0..N-1."""

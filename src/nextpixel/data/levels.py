@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from nextpixel.data.source import Pixels
@@ -94,6 +95,11 @@ def level_table(levels: int) -> NDArray[np.uint8]:
     first, last = -(-256 * level // levels), -(-256 * (level + 1) // levels) - 1
     table: NDArray[np.uint8] = np.clip(np.rint(level * (255 / (levels - 1))), first, last).astype(np.uint8)
     return table
+
+
+def at_full_range(images: torch.Tensor, levels: int) -> torch.Tensor:
+    """Integers in 0..levels-1 of any shape as the uint8 by which they are shown; see `level_table`."""
+    return torch.from_numpy(level_table(levels)[images.cpu().numpy()])
 
 
 def plan(stored: int, levels: int | None, binarize: str | None, seed: int, where: str) -> LevelTransform:

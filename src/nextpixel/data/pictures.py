@@ -19,6 +19,7 @@ from nextpixel.data.find import find_source
 from nextpixel.data.geometry import Geometry
 from nextpixel.data.ingest import ingest
 from nextpixel.data.levels import LevelTransform, plan
+from nextpixel.data.preview import pictures_html
 from nextpixel.data.reading import Reading
 from nextpixel.data.source import Pixels, Source
 from nextpixel.errors import DataError
@@ -211,6 +212,9 @@ class Pictures:
 
     def __repr__(self) -> str:
         return f"<Pictures {self.name}: {len(self)} with {self.channels} channels, {self.levels} levels>"
+
+    def _repr_html_(self) -> str:
+        return pictures_html(self)
 
 
 def open_pictures(

@@ -23,6 +23,7 @@ from nextpixel.families.configs import CompositeConfig, Config
 from nextpixel.generation.candidates import choose_candidates
 from nextpixel.generation.canvas import Canvas
 from nextpixel.generation.walk import FLOATS_AT_ONCE, MOST_AT_ONCE, MOST_ON_A_GPU, walk, walk_by_passes
+from nextpixel.model_files.card import facts
 from nextpixel.model_files.record import TrainingRecord
 from nextpixel.model_files.saving import save
 from nextpixel.nn.conditioning import Conditioning, Context, ContextSizes
@@ -30,6 +31,7 @@ from nextpixel.nn.conditions import Specification, Values, checked_values, named
 from nextpixel.nn.distributions import SamplingParams
 from nextpixel.nn.heads import distribution
 from nextpixel.nn.tensors import as_tensor
+from nextpixel.runtime.html import facts_table
 from nextpixel.runtime.precision import in_full_float32
 from nextpixel.runtime.progress import Advance
 from nextpixel.runtime.validation import MOST_SIDE, integer
@@ -110,6 +112,9 @@ class ImageModel(nn.Module, ABC):
         conditions, features = named(condition), self.config.condition_features
         self.conditioning = Conditioning(conditions, self.image_shape[1:], features) if conditions else None
         self._make_layers()
+
+    def _repr_html_(self) -> str:
+        return facts_table(self.record.name or self.family, facts(self))
 
     @property
     def checkpoint_activations(self) -> bool:

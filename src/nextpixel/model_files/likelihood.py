@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from nextpixel.runtime.html import text
+
 
 @dataclass(frozen=True)
 class Likelihood:
@@ -81,3 +83,6 @@ class Likelihood:
             f"{self.bits_per_dim:.4f} ± {self.bits_per_dim_standard_error:.4f} bits/dim, "
             f"{self.images:,} images"
         )
+
+    def _repr_html_(self) -> str:
+        return text(str(self))

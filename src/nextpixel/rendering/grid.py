@@ -7,12 +7,11 @@ import math
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from nextpixel.data.decode import to_image
-from nextpixel.data.levels import level_table
+from nextpixel.data.levels import at_full_range
 from nextpixel.errors import InputError
 from nextpixel.rendering.mark import mark_of
 from nextpixel.runtime.atomic_files import write_result
@@ -25,24 +24,12 @@ MOST_PIXELS = 2**27
 
 def to_pil(image: Tensor, levels: int) -> Image.Image:
     """One image, integers `[C, H, W]` in 0..levels-1, with its levels spread over 0..255 by `level_table`."""
-    return to_image(level_table(levels)[image.cpu().numpy()])
+    return to_image(at_full_range(image, levels).numpy())
 
 
 def spread(images: Tensor, levels: int) -> Tensor:
     """Values 0..levels-1, whole or not, as uint8 spread evenly over 0..255; for showing, not for reading back."""
     return (images.double() * (255 / (levels - 1))).round().clamp(0, 255).byte()
-
-
-def sheet(images: Tensor) -> Image.Image:
-    """All images, uint8 `[N, C, H, W]`, side by side in about a square, with their values as they are."""
-    count, channels, height, width = images.shape
-    columns = math.ceil(math.sqrt(count))
-    rows = math.ceil(count / columns)
-    canvas = np.zeros((channels, rows * height, columns * width), np.uint8)
-    for index, image in enumerate(images.cpu().numpy()):
-        row, column = index // columns * height, index % columns * width
-        canvas[:, row : row + height, column : column + width] = image
-    return to_image(canvas)
 
 
 class Layout(NamedTuple):

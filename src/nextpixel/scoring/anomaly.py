@@ -30,6 +30,7 @@ from nextpixel.errors import InputError
 from nextpixel.families.base import check_model
 from nextpixel.nn.conditions import Labels, Values
 from nextpixel.runtime.distributed import current
+from nextpixel.runtime.html import rows_table
 from nextpixel.runtime.precision import evaluating
 from nextpixel.runtime.progress import Advance
 from nextpixel.scoring.calibration import Calibration
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
 SCORES = ("nats", "typicality", "complexity", "ratio")
 DEFAULT_SCORE = "complexity"
 Columns = dict[str, NDArray[Any]]
+ROWS_SHOWN = 10
+"""In a notebook."""
 
 
 class Scores(Sequence[dict[str, Any]]):
@@ -79,6 +82,17 @@ class Scores(Sequence[dict[str, Any]]):
 
     def __repr__(self) -> str:
         return f"<Scores of {len(self)} images: {', '.join(self.columns)}>"
+
+    def _repr_html_(self) -> str:
+        rows = [[str(number), *map(_cell, self[number].values())] for number in range(min(len(self), ROWS_SHOWN))]
+        rest = len(self) - len(rows)
+        foot = f"and {rest:,} more" if rest else ""
+        return rows_table(f"Scores of {len(self):,} images", ["image", *self.columns], rows, foot)
+
+
+def _cell(value: object) -> str:
+    """A value of a table for people."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 class Scorer(NamedTuple):

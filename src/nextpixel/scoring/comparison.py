@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nextpixel.model_files.likelihood import Likelihood
+from nextpixel.runtime.html import facts_table
 from nextpixel.runtime.progress import Advance
 from nextpixel.scoring.images import Images
 from nextpixel.scoring.likelihood import log_probs
@@ -47,6 +48,9 @@ class Comparison:
             + f" ({size:.1f} standard errors); "
             f"the first is better on {self.first_better:,} of {difference.images:,} images"
         )
+
+    def _repr_html_(self) -> str:
+        return facts_table("Comparison", [("", line) for line in self.told("first", "second").split("\n")])
 
 
 def compare(

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from nextpixel.data.preview import sheet
 from nextpixel.errors import InputError
-from nextpixel.rendering.grid import sheet
 
 Format = Literal["PNG", "WebP", "JPEG XL"]
 
