@@ -1,3 +1,5 @@
+import signal
+
 import pytest
 import torch
 
@@ -6,6 +8,10 @@ from helpers.tiny_models import CONDITIONED
 
 # pytest explains failed asserts of test modules only, unless it is told.
 pytest.register_assert_rewrite("helpers.training_runs")
+
+
+# A shell starts what runs in its background with Ctrl-C ignored; interrupting is under test.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -166,13 +166,14 @@ def check_causality(
     )
 
 
-def receptive_field(model: ImageModel, output: Site, *, seed: int = 0) -> Tensor:
+def receptive_field(model: ImageModel, output: Site, *, seed: int = 0, advance: Advance | None = None) -> Tensor:
     """What one output sub-pixel's distribution depends on, by gradients in evaluation mode and float64.
 
     Args:
         model: any model, trained or not; it is not changed.
         output: the sub-pixel.
         seed: of the random images and combinations.
+        advance: called with numbers of images done, `SECOND_LOOKS` in all.
 
     Returns:
         Bool `[C, H, W]`.
@@ -187,7 +188,7 @@ def receptive_field(model: ImageModel, output: Site, *, seed: int = 0) -> Tensor
     examined = copy.deepcopy(model).double().eval()
     generator = torch.Generator().manual_seed(seed)
     chosen = torch.tensor([(output[0] * height + output[1]) * width + output[2]])
-    looks = [_dependence(examined, chosen, generator) for _ in range(SECOND_LOOKS)]
+    looks = [_dependence(examined, chosen, generator, advance) for _ in range(SECOND_LOOKS)]
     return torch.stack(looks).any(dim=0).view(model.image_shape)
 
 

@@ -38,6 +38,7 @@ COMMANDS = {
     "compress": "Compress pictures without loss, by the exact probabilities of a model.",
     "decompress": "Restore compressed pictures, pixel for pixel.",
     "check": "Prove by gradients that a trained model sees the past and nothing else.",
+    "explain": "Draw what the distribution of a pixel depends on, and the order in which pixels are drawn.",
     "export": "Write a small model folder with a full model card, to keep or to share.",
     "info": "Show what a trained model is, and how it was trained.",
     "models": "List the model families, and the trained models that come with the package.",
