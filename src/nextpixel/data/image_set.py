@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from nextpixel.data.levels import Binarize, LevelTransform, check_word
-from nextpixel.data.preview import set_html
+from nextpixel.data.preview import SHOWN, set_html
 from nextpixel.data.reading import Reading
 from nextpixel.data.source import NO_LABEL, Labels
 from nextpixel.data.table import Table
@@ -305,7 +305,21 @@ class ImageSet:
         return f"<ImageSet {self.name}: {len(self)} of {channels}x{height}x{width}, {self.levels} levels>"
 
     def _repr_html_(self) -> str:
-        return set_html(self)
+        channels, height, width = self.image_shape
+        facts = [
+            ("Images", f"{len(self):,} of {channels} x {height} x {width} (channels, height, width)"),
+            ("Levels", str(self.levels)),
+        ]
+        if self.splits:
+            facts.append(("Splits", ", ".join(f"{name} {size:,}" for name, size in self.splits.items())))
+        if self.label_names:
+            facts.append(("Labels", ", ".join(self.label_names)))
+        elif self.labels is not None:
+            facts.append(("Labels", str(int(self.labels.max()) + 1)))
+        facts += [("Note", note) for note in self.notes]
+        if self.skipped:
+            facts.append(("Left out", f"{len(self.skipped):,} files; see .skipped"))
+        return set_html(self.name, facts, self[: min(len(self), SHOWN)], self.levels)
 
     def _positions(self, indices: Indices) -> Labels:
         """Turn any way to choose images into int64 `[B]` in 0..N-1."""

@@ -19,7 +19,7 @@ from nextpixel.data.find import find_source
 from nextpixel.data.geometry import Geometry
 from nextpixel.data.ingest import ingest
 from nextpixel.data.levels import LevelTransform, plan
-from nextpixel.data.preview import pictures_html
+from nextpixel.data.preview import SHOWN_PICTURES, pictures_html
 from nextpixel.data.reading import Reading
 from nextpixel.data.source import Pixels, Source
 from nextpixel.errors import DataError
@@ -214,7 +214,14 @@ class Pictures:
         return f"<Pictures {self.name}: {len(self)} with {self.channels} channels, {self.levels} levels>"
 
     def _repr_html_(self) -> str:
-        return pictures_html(self)
+        (low, narrow), (high, wide) = self.sizes.min(axis=0).tolist(), self.sizes.max(axis=0).tolist()
+        facts = [
+            ("Pictures", f"{len(self):,} with {self.channels} channels, {self.levels} levels"),
+            ("Pixels", f"{int(self.sizes.prod(axis=1).sum()):,}; heights {low} to {high}, widths {narrow} to {wide}"),
+        ]
+        facts += [("Note", note) for note in self.notes]
+        first = (self[number] for number in range(min(len(self), SHOWN_PICTURES)))
+        return pictures_html(self.name, facts, first, self.levels)
 
 
 def open_pictures(

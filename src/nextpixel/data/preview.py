@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from PIL import Image
@@ -13,10 +13,6 @@ from torch import Tensor
 from nextpixel.data.decode import to_image
 from nextpixel.data.levels import at_full_range
 from nextpixel.runtime.html import facts_table, picture
-
-if TYPE_CHECKING:
-    from nextpixel.data.image_set import ImageSet
-    from nextpixel.data.pictures import Pictures
 
 SHOWN, SHOWN_PICTURES = 32, 4
 COLUMNS = 8
@@ -48,45 +44,34 @@ def as_png(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def set_html(images: ImageSet) -> str:
-    """What a notebook shows of a set: its first images, and what they are."""
-    count, (channels, height, width) = min(len(images), SHOWN), images.image_shape
-    facts = [
-        ("Images", f"{len(images):,} of {channels} x {height} x {width} (channels, height, width)"),
-        ("Levels", str(images.levels)),
-    ]
-    if images.splits:
-        facts.append(("Splits", ", ".join(f"{name} {size:,}" for name, size in images.splits.items())))
-    if images.label_names:
-        facts.append(("Labels", ", ".join(images.label_names)))
-    elif images.labels is not None:
-        facts.append(("Labels", f"{int(images.labels.max()) + 1}"))
-    facts += [("Note", note) for note in images.notes]
-    if images.skipped:
-        facts.append(("Left out", f"{len(images.skipped):,} files; see .skipped"))
-    first = at_full_range(images[:count], images.levels)
-    shown = sheet(first, columns=COLUMNS)
-    wide = max(shown.width, min(MOST_WIDTH, 64 * min(count, COLUMNS)))
-    description = f"the first {count} images"
-    return facts_table(images.name, facts) + picture(as_png(shown), width=wide, description=description)
+def set_html(title: str, facts: Sequence[tuple[str, str]], images: Tensor, levels: int) -> str:
+    """What a notebook shows of a set.
+
+    Args:
+        title: a line above.
+        facts: names and values.
+        images: the first images, uint8 `[N, C, H, W]`.
+        levels: of the images.
+    """
+    if not len(images):
+        return facts_table(title, facts)
+    shown = sheet(at_full_range(images, levels), columns=COLUMNS)
+    wide = max(shown.width, min(MOST_WIDTH, 64 * min(len(images), COLUMNS)))
+    return facts_table(title, facts) + picture(as_png(shown), width=wide, description=f"the first {len(images)} images")
 
 
-def pictures_html(pictures: Pictures) -> str:
-    """What a notebook shows of pictures of any sizes: small forms of the first ones, and what they are."""
-    count = min(len(pictures), SHOWN_PICTURES)
-    sizes = pictures.sizes
-    facts = [
-        ("Pictures", f"{len(pictures):,} with {pictures.channels} channels, {pictures.levels} levels"),
-        (
-            "Pixels",
-            f"{int(sizes.prod(axis=1).sum()):,} in all; heights {int(sizes[:, 0].min())} to "
-            f"{int(sizes[:, 0].max())}, widths {int(sizes[:, 1].min())} to {int(sizes[:, 1].max())}",
-        ),
-    ]
-    facts += [("Note", note) for note in pictures.notes]
+def pictures_html(title: str, facts: Sequence[tuple[str, str]], pictures: Iterable[Tensor], levels: int) -> str:
+    """What a notebook shows of pictures of any sizes: small forms of the first ones.
+
+    Args:
+        title: a line above.
+        facts: names and values.
+        pictures: uint8 `[C, H, W]` each.
+        levels: of the pictures.
+    """
     parts = []
-    for number in range(count):
-        small = to_image(at_full_range(pictures[number], pictures.levels).numpy())
+    for number, pixels in enumerate(pictures):
+        small = to_image(at_full_range(pixels, levels).numpy())
         small.thumbnail((THUMBNAIL, THUMBNAIL))
         parts.append(picture(as_png(small), width=small.width, description=f"picture {number}, made smaller"))
-    return facts_table(pictures.name, facts) + " ".join(parts)
+    return facts_table(title, facts) + " ".join(parts)
