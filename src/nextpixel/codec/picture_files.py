@@ -101,8 +101,8 @@ def read_pictures(paths: Sequence[Path], levels: int, *, skip: bool = False, kee
     notes += [f"{count} files {remark.replace('{their}', 'their')}" for remark, count in remarks.items()]
     names = _names(kept)
     check_names(names)
-    files = list(zip(kept, contents, strict=True)) if keep_files else []
-    return Pictures(images, names, files, with_metadata, total, notes)
+    originals = list(zip(kept, contents, strict=True)) if keep_files else []
+    return Pictures(images, names, originals, with_metadata, total, notes)
 
 
 def _stopped(left_out: Sequence[str], passed: Counter[str]) -> str:

@@ -28,4 +28,4 @@ def has_all_rows(data: bytes) -> bool:
         if data[position + 4 : position + 8] == b"IDAT":
             inflated += len(inflater.decompress(data[position + 8 : position + 8 + length], wanted))
         position += 12 + length
-    return inflated >= wanted
+    return bool(inflated >= wanted)
