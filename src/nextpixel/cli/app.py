@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,6 +16,7 @@ from cyclopts import App, CycloptsError, MissingArgumentError
 from rich.console import Console
 
 from nextpixel._version import __version__
+from nextpixel.cli.ending import EndedError, ending_in_order
 from nextpixel.errors import NextpixelError
 from nextpixel.runtime.distributed import launched, launched_count, launched_rank
 from nextpixel.runtime.quoting import printable
@@ -68,7 +70,10 @@ for _name, _help in COMMANDS.items():
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and leave with its exit code: 0, 2 for what the user can mend, 1 for our faults, 130."""
+    """Run the command line and leave with its exit code.
+
+    That is 0, 2 for what the user can mend, 1 for our faults, and 128 + n where signal n ended it.
+    """
     sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
 
 
@@ -80,10 +85,13 @@ def run(arguments: Sequence[str]) -> int:
         return 0
     try:
         app.config = config_sources(arguments)
-        with _together(arguments):
+        # Several processes may wait for each other in PyTorch, where no handler runs; their launcher ends them.
+        with nullcontext() if launched_count() > 1 else ending_in_order(), _together(arguments):
             app(arguments, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         return _leave_to_first(EXIT_USER) if launched_rank() else complain(_told(error, arguments))
+    except EndedError as error:
+        return complain(f"ended by {signal.Signals(error.number).name}", error.exit_code)
     except KeyboardInterrupt:
         complain("interrupted")
         return EXIT_INTERRUPTED
