@@ -13,7 +13,7 @@ import math
 import zlib
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -71,7 +71,7 @@ class Original(NamedTuple):
 
 def compress(
     model: ImageModel,
-    images: ImageSet | Tensor | NDArray[Any] | Sequence[Tensor],
+    images: ImageSet | Tensor | NDArray[np.generic] | Sequence[Tensor],
     condition: Values | None = None,
     *,
     names: Sequence[str] | None = None,

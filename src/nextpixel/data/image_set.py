@@ -20,7 +20,7 @@ from nextpixel.data.source import NO_LABEL, Labels
 from nextpixel.data.table import Table
 from nextpixel.errors import DataError
 
-Indices = slice | Sequence[int] | NDArray[Any] | torch.Tensor
+Indices = slice | Sequence[int] | NDArray[np.generic] | torch.Tensor
 
 Values = torch.Tensor | dict[str, torch.Tensor]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,7 +11,7 @@ from nextpixel.errors import DataError
 MAX_LABEL = np.iinfo(np.int64).max
 
 
-def check_labels(values: NDArray[Any], count: int, where: str) -> Labels:
+def check_labels(values: NDArray[np.generic], count: int, where: str) -> Labels:
     """Return labels as int64 `[count]`.
 
     Args:

@@ -31,7 +31,7 @@ def open_images(
     mode: Literal["grey", "rgb"] | None = None,
     drop_alpha: bool = False,
     depth: Literal[8] | None = None,
-    vectors: str | Path | NDArray[Any] | None = None,
+    vectors: str | Path | NDArray[np.generic] | None = None,
     cache: str | Path | None = None,
 ) -> ImageSet:
     """Open images, wherever they come from. Nothing is lost unless asked for.
@@ -92,13 +92,13 @@ def open_images(
 
 
 def _load(
-    opened: Source, source: Any, geometry: Geometry, vectors: str | Path | NDArray[Any] | None, folder: Path
+    opened: Source, source: Any, geometry: Geometry, vectors: str | Path | NDArray[np.generic] | None, folder: Path
 ) -> Table:
     table = opened.table(geometry) if isinstance(opened, PreparedSource) else load_table(opened, geometry, folder)
     layout = name_labels(table.layout, known_label_names(source))
     return replace(table, layout=vectors_for(source, vectors, layout, len(table.pixels), opened.name))
 
 
-def _reopen(source: Any, geometry: Geometry, vectors: str | Path | NDArray[Any] | None, folder: Path) -> Table:
+def _reopen(source: Any, geometry: Geometry, vectors: str | Path | NDArray[np.generic] | None, folder: Path) -> Table:
     """Open in a worker process what `open_images` has opened in the first."""
     return _load(find_source(source, folder), source, geometry, vectors, folder)

@@ -57,7 +57,7 @@ def prepare(
     mode: Literal["grey", "rgb"] | None = None,
     drop_alpha: bool = False,
     depth: Literal[8] | None = None,
-    vectors: str | Path | NDArray[Any] | None = None,
+    vectors: str | Path | NDArray[np.generic] | None = None,
     shard_mb: int = SHARD_MB,
     cache: str | Path | None = None,
     progress: Progress = SILENT,
@@ -199,7 +199,7 @@ class _Writer:
         if len(self._block) == self._block_images or (self.count + len(self._block)) % self.shard_images == 0:
             self._flush()
 
-    def blocks(self) -> Iterator[tuple[np.memmap[Any, Any], slice]]:
+    def blocks(self) -> Iterator[tuple[np.memmap[tuple[int, ...], np.dtype[np.uint8]], slice]]:
         """Map block after block of the finished shards, to be changed; and which images it holds."""
         for number in range(-(-self.count // self.shard_images)):
             first = number * self.shard_images
@@ -256,7 +256,7 @@ def _draw_bits(writer: _Writer, layout: Layout, transform: LevelTransform) -> No
 
 def _write_arrays(folder: Path, layout: Layout) -> None:
     """Write what lies beside the images."""
-    arrays: dict[str, NDArray[Any]] = {}
+    arrays: dict[str, NDArray[np.generic]] = {}
     if layout.labels is not None:
         arrays[LABELS] = layout.labels
     if layout.vectors is not None:

@@ -41,7 +41,7 @@ def picture_is_marked(path: Path) -> bool:
     return MARK in marks or MARK.encode() in marks
 
 
-def marked_arrays(entries: dict[str, NDArray[Any]]) -> bytes:
+def marked_arrays(entries: dict[str, NDArray[np.generic]]) -> bytes:
     """The bytes of a compressed .npz file with the mark."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **entries)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +57,7 @@ def write_images(
     if out.suffix.lower() == ".npz":
         array = images.cpu().numpy().astype(np.uint8)
         array = array[:, 0] if array.shape[1] == 1 else array.transpose(0, 2, 3, 1)
-        entries: dict[str, NDArray[Any]] = {"images": array, "levels": np.array(levels, dtype=np.int64)}
+        entries: dict[str, NDArray[np.generic]] = {"images": array, "levels": np.array(levels, dtype=np.int64)}
         if labels is not None:
             entries["labels"] = labels.cpu().numpy()
         write_result(out, marked_arrays(entries))

@@ -11,7 +11,7 @@ from nextpixel.data import ImageSet
 from nextpixel.data.pictures import Pictures
 from nextpixel.nn.tensors import as_tensor
 
-Images = ImageSet | Pictures | Tensor | NDArray[Any]
+Images = ImageSet | Pictures | Tensor | NDArray[np.generic]
 
 
 def as_images(images: Any) -> ImageSet | Pictures | Tensor:

@@ -127,7 +127,7 @@ class PreparedSource:
             notes=manifest.notes,
         )
 
-    def _array(self, name: str, dtype: type, dimensions: int, *, of_images: bool = True) -> NDArray[Any] | None:
+    def _array(self, name: str, dtype: type, dimensions: int, *, of_images: bool = True) -> NDArray[np.generic] | None:
         """Map one of the small files, if the set has it."""
         if name not in self.manifest.files:
             return None

@@ -34,7 +34,7 @@ class Part:
     where: str
     count: int
     images: Callable[[], Iterator[Pixels]]
-    labels: Callable[[], NDArray[Any]] | None = None
+    labels: Callable[[], NDArray[np.generic]] | None = None
     split: str | None = None
     direct: Pixels | None = None
 
@@ -95,7 +95,7 @@ class ArraySource:
         return Layout(splits=splits, labels=labels, label_names=names)
 
 
-def open_array(array: NDArray[Any]) -> ArraySource:
+def open_array(array: NDArray[np.generic]) -> ArraySource:
     """Take an array in memory, which is neither copied nor cached.
 
     Args:
@@ -109,7 +109,7 @@ def open_array(array: NDArray[Any]) -> ArraySource:
 
 
 def mapped_part(
-    where: str, array: Pixels, labels: Callable[[], NDArray[Any]] | None = None, split: str | None = None
+    where: str, array: Pixels, labels: Callable[[], NDArray[np.generic]] | None = None, split: str | None = None
 ) -> Part:
     """Make a part of uint8 `[N, C, H, W]` that is in memory or mapped into it."""
     return Part(where, len(array), lambda: iter(array), labels, split, array)
@@ -120,7 +120,7 @@ def channels_first(array: Pixels) -> Pixels:
     return array[:, None] if array.ndim == 3 else array.transpose(0, 3, 1, 2)
 
 
-def check_images(dtype: np.dtype[Any], shape: tuple[int, ...], where: str) -> None:
+def check_images(dtype: np.dtype[np.generic], shape: tuple[int, ...], where: str) -> None:
     """Raise `DataError` unless type and shape are those of images, before anything is read or allocated."""
     if dtype != np.uint8:
         remedy = {

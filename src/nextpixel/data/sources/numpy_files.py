@@ -8,7 +8,7 @@ import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 from zipfile import ZipFile
 
 import numpy as np
@@ -44,7 +44,7 @@ class Header:
 
     shape: tuple[int, ...]
     fortran: bool
-    dtype: np.dtype[Any]
+    dtype: np.dtype[np.generic]
     length: int
 
 
@@ -121,7 +121,7 @@ def _npz_images(path: Path, header: Header) -> Iterator[Pixels]:
             yield channels_first(np.frombuffer(data, np.uint8).reshape(1, *header.shape[1:]))[0]
 
 
-def _read_labels(path: Path, count: int) -> NDArray[Any]:
+def _read_labels(path: Path, count: int) -> NDArray[np.generic]:
     with zip_reader(path) as archive, archive_errors(path):
         return read_small(archive, "labels", 8 * count, str(path))
 
@@ -133,7 +133,7 @@ def _read_label_names(archive: ZipFile, where: str) -> tuple[str, ...]:
     return tuple(str(name) for name in names)
 
 
-def read_small(archive: ZipFile, name: str, limit: int, where: str) -> NDArray[Any]:
+def read_small(archive: ZipFile, name: str, limit: int, where: str) -> NDArray[np.generic]:
     """Read a whole member of at most `limit` bytes of content."""
     info = archive.getinfo(f"{name}.npy")
     with archive.open(info) as file:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 from zipfile import ZipFile
 
 import numpy as np
@@ -30,7 +29,7 @@ def own_vectors(source: Path) -> Path | None:
     return None
 
 
-def read_vectors(source: str | Path | NDArray[Any], names: Sequence[str] | None, count: int, where: str) -> Vectors:
+def read_vectors(source: str | Path | NDArray[np.generic], names: Sequence[str] | None, count: int, where: str) -> Vectors:
     """Read vectors and put them into the order of the images.
 
     Args:
@@ -71,7 +70,7 @@ def read_rows(path: Path) -> Vectors:
     return _fitting(vectors, len(vectors), f"the vectors of {path}", "the file")
 
 
-def _read(path: Path) -> tuple[NDArray[Any], tuple[str, ...] | None]:
+def _read(path: Path) -> tuple[NDArray[np.generic], tuple[str, ...] | None]:
     """The vectors of a file, and their names if it has them."""
     if not path.is_file():
         raise DataError(f"{path} is not a file: name an .npz with vectors, or an .npy")
@@ -99,7 +98,7 @@ def _names(archive: ZipFile, path: Path) -> tuple[str, ...] | None:
     return tuple(map(str, names))
 
 
-def _fitting(vectors: NDArray[Any], count: int, what: str, where: str) -> Vectors:
+def _fitting(vectors: NDArray[np.generic], count: int, what: str, where: str) -> Vectors:
     if vectors.dtype.kind not in "fiu" or vectors.ndim != 2 or vectors.shape[1] < 1:
         raise DataError(f"{what} are {vectors.dtype} {list(vectors.shape)} and must be numbers [N, d]: convert them")
     if len(vectors) != count:
