@@ -9,7 +9,7 @@ Units: `log_prob` is in nats (natural logarithm) for each image; `bits_per_dim` 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from nextpixel._version import __version__
 from nextpixel.errors import DataError, InputError, ModelError, NextpixelError, ProcessError, TrainingError
@@ -116,7 +116,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _LAZY:
         raise AttributeError(f"module 'nextpixel' has no attribute {name!r}")
     return getattr(import_module(_LAZY[name]), name)

@@ -164,7 +164,9 @@ def _compared(images: Sequence[Tensor], size: int) -> str:
     from nextpixel.data.preview import sheet
     from nextpixel.scoring.references import Format, fits, has_jpeg_xl, lossless_size
 
-    forms: list[Format] = ["PNG", "WebP", *(["JPEG XL"] if has_jpeg_xl() else [])]  # type: ignore[list-item]
+    forms: list[Format] = ["PNG", "WebP"]
+    if has_jpeg_xl():
+        forms.append("JPEG XL")
     alike = len({image.shape for image in images}) == 1 and len(images) > 1
     parts = []
     for form in forms:

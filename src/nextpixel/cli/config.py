@@ -6,7 +6,6 @@ import os
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from cyclopts.config import Dict, Env
 
@@ -16,7 +15,7 @@ from nextpixel.recipes import Recipe, read_recipe
 LENGTHS = ("steps", "epochs", "minutes")
 
 
-def config_sources(arguments: Sequence[str]) -> list[Any]:
+def config_sources(arguments: Sequence[str]) -> list[object]:
     """Sources of option values beside the flags: `NEXTPIXEL_TRAIN_STEPS=...`, then `--config`, then `--recipe`.
 
     A length of training that is given anywhere takes the place of one that is given further below, in whatever unit.
@@ -24,18 +23,19 @@ def config_sources(arguments: Sequence[str]) -> list[Any]:
     Raises:
         NextpixelError: the file is missing or is not TOML, or there is no such recipe.
     """
-    sources: list[Any] = [Env("NEXTPIXEL_", command=True, show=False)]
+    sources: list[object] = [Env("NEXTPIXEL_", command=True, show=False)]
     has_length = any(
         _value_of(f"--{name}", arguments) is not None or f"NEXTPIXEL_TRAIN_{name.upper()}" in os.environ
         for name in LENGTHS
     )
-    layers: list[tuple[str, dict[str, Any]]] = []
+    layers: list[tuple[str, dict[str, object]]] = []
     path, recipe = (_value_of(flag, arguments) for flag in ("--config", "--recipe"))
     if arguments[:1] == ["train"]:
         recipe = recipe or os.environ.get("NEXTPIXEL_TRAIN_RECIPE")
     if path is not None:
         layers.append((path, _read(Path(path))))
-        recipe = recipe or layers[0][1].get("recipe")
+        stated = layers[0][1].get("recipe")
+        recipe = recipe or (None if stated is None else str(stated))
     if recipe is not None:
         recipe_named = read_recipe(recipe)
         layers.append((f"recipe {recipe}", _as_text({"model": recipe_named.family, **recipe_named.options})))
@@ -68,7 +68,7 @@ def _value_of(flag: str, arguments: Sequence[str]) -> str | None:
     return None
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path) -> dict[str, object]:
     try:
         with path.open("rb") as file:
             options = tomllib.load(file)
@@ -82,6 +82,6 @@ def _read(path: Path) -> dict[str, Any]:
     return _as_text(options)
 
 
-def _as_text(options: dict[str, Any]) -> dict[str, Any]:
+def _as_text(options: dict[str, object]) -> dict[str, object]:
     """Values as text, so that options are read just as flags are."""
     return {name: value if isinstance(value, bool) else str(value) for name, value in options.items()}

@@ -64,8 +64,11 @@ class DataOptions(Reading):
         if self.resize is not None or self.binarize is not None:
             flag = "--resize" if self.resize is not None else "--binarize"
             raise InputError(f"pictures of any sizes are taken as they are; leave out {flag}")
-        wishes = {name: value for name, value in self.wishes().items() if name not in ("binarize", "seed", "resize")}
-        pictures = current().machine_by_machine(lambda: open_pictures(source, **wishes))
+        pictures = current().machine_by_machine(
+            lambda: open_pictures(
+                source, levels=self.levels, mode=self.mode, drop_alpha=self.drop_alpha, depth=self.depth
+            )
+        )
         tell(pictures)
         return pictures
 

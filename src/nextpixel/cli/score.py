@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -17,6 +17,8 @@ from nextpixel.runtime.progress import Advance
 from nextpixel.runtime.quoting import harmless_cell, short_name
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from nextpixel.data import ImageSet
     from nextpixel.data.pictures import Pictures
     from nextpixel.families.base import ImageModel
@@ -161,7 +163,7 @@ def _write(
     from nextpixel.runtime.atomic_files import writing_result
     from nextpixel.scoring.anomaly import Scores, score_batches
 
-    kept: dict[str, list[Any]] = {}
+    kept: dict[str, list[NDArray[np.generic]]] = {}
     names = images.names
     labels = None if images.labels is None else images.labels.tolist()
     done = 0
@@ -169,7 +171,7 @@ def _write(
         for columns in score_batches(scorer, images, advance=advance):
             part = Scores(columns)
             for row in part:
-                entries: dict[str, Any] = {"image": names[done] if names else done}
+                entries: dict[str, object] = {"image": names[done] if names else done}
                 if labels is not None:
                     entries["given_label"] = images.label_names[labels[done]] if images.label_names else labels[done]
                 file.write(_line(entries | row, out.suffix.lower(), first=done == 0, formula_guard=formula_guard))
@@ -179,7 +181,7 @@ def _write(
     return Scores({name: np.concatenate(parts) for name, parts in kept.items()})
 
 
-def _line(row: dict[str, Any], form: str, *, first: bool, formula_guard: bool) -> bytes:
+def _line(row: dict[str, object], form: str, *, first: bool, formula_guard: bool) -> bytes:
     """A row as the file has it, the first one of a .csv after the names of the columns."""
     from nextpixel.cli.output import as_json
 

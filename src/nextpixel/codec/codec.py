@@ -127,7 +127,7 @@ def compress(
         )
     if originals is not None and (names is None or len(originals) != len(names)):
         raise InputError("originals need as many names; give both for every image")
-    pictures = _checked(model, [images] if one_image else list(images))  # type: ignore[list-item]
+    pictures = _checked(model, [images] if one_image else list(images))
     shapes = [_shape(picture) for picture in pictures]
     if isinstance(model, LocalPixelCNN):
         effort = DEFAULT_EFFORT if effort is None else integer("effort", effort, 1, MOST_EFFORT, error=InputError)
@@ -358,7 +358,7 @@ def _needed(group: list[Tile], lanes: list[bytes], only: int | None) -> tuple[li
     return tiles, [lane for number, lane in enumerate(lanes) if number in chosen]
 
 
-def _checked(model: ImageModel, images: list[Tensor]) -> list[Tensor]:
+def _checked(model: ImageModel, images: Sequence[object]) -> list[Tensor]:
     """The images as uint8 `[C, H, W]` on the CPU."""
     checked = []
     for image in images:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nextpixel.data.entries import is_image
 from nextpixel.data.prepared.reading import is_prepared, open_prepared
@@ -26,7 +26,7 @@ from nextpixel.errors import DataError
 TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 
 
-def find_source(source: Any, folder: Path) -> Source:
+def find_source(source: object, folder: Path) -> Source:
     """Find out what the user named; a path that exists comes before a set known by that name.
 
     Args:
@@ -59,7 +59,9 @@ def known_label_names(source: object) -> tuple[str, ...]:
     return LABEL_NAMES.get(str(source), ()) if _is_known(source) else ()
 
 
-def vectors_for(source: object, vectors: Any, layout: Layout, count: int, where: str) -> Layout:
+def vectors_for(
+    source: object, vectors: str | Path | NDArray[np.generic] | None, layout: Layout, count: int, where: str
+) -> Layout:
     """Add the vectors that the user named, or those that lie with the source.
 
     Args:

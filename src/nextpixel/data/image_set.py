@@ -7,7 +7,7 @@ import hashlib
 import operator
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, SupportsIndex, cast
+from typing import SupportsIndex, cast
 
 import numpy as np
 import torch
@@ -161,7 +161,7 @@ class ImageSet:
         return self._transform.binarize == "dynamic"
 
     @property
-    def prepared(self) -> dict[str, Any]:
+    def prepared(self) -> dict[str, object]:
         """What `nextpixel.data.prepare` did to the images, by the names of its options; empty for other sources."""
         return dict(self._table.prepared)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 
@@ -14,7 +12,7 @@ from nextpixel.data.table import Table
 from nextpixel.errors import InputError
 
 
-def as_image_set(images: Any, levels: int, name: str = "array") -> ImageSet:
+def as_image_set(images: object, levels: int, name: str = "array") -> ImageSet:
     """Take images as a set.
 
     Args:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from nextpixel.data.table import Table, load_table, name_labels
 
 
 def open_images(
-    source: Any,
+    source: object,
     *,
     split: str | None = None,
     levels: int | None = None,
@@ -92,13 +92,15 @@ def open_images(
 
 
 def _load(
-    opened: Source, source: Any, geometry: Geometry, vectors: str | Path | NDArray[np.generic] | None, folder: Path
+    opened: Source, source: object, geometry: Geometry, vectors: str | Path | NDArray[np.generic] | None, folder: Path
 ) -> Table:
     table = opened.table(geometry) if isinstance(opened, PreparedSource) else load_table(opened, geometry, folder)
     layout = name_labels(table.layout, known_label_names(source))
     return replace(table, layout=vectors_for(source, vectors, layout, len(table.pixels), opened.name))
 
 
-def _reopen(source: Any, geometry: Geometry, vectors: str | Path | NDArray[np.generic] | None, folder: Path) -> Table:
+def _reopen(
+    source: object, geometry: Geometry, vectors: str | Path | NDArray[np.generic] | None, folder: Path
+) -> Table:
     """Open in a worker process what `open_images` has opened in the first."""
     return _load(find_source(source, folder), source, geometry, vectors, folder)

@@ -8,7 +8,7 @@ import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, SupportsIndex
+from typing import Literal, SupportsIndex
 
 import numpy as np
 import torch
@@ -20,7 +20,7 @@ from nextpixel.data.geometry import Geometry
 from nextpixel.data.ingest import ingest
 from nextpixel.data.levels import LevelTransform, plan
 from nextpixel.data.preview import SHOWN_PICTURES, pictures_html
-from nextpixel.data.reading import Reading
+from nextpixel.data.reading import Reading, Wishes
 from nextpixel.data.source import Pixels, Source
 from nextpixel.errors import DataError
 
@@ -50,7 +50,7 @@ class Stock:
     names: tuple[str, ...] | None
     skipped: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
-    wishes: dict[str, Any]
+    wishes: Wishes
 
     @functools.cached_property
     def ends(self) -> NDArray[np.int64]:
@@ -225,7 +225,7 @@ class Pictures:
 
 
 def open_pictures(
-    source: Any,
+    source: object,
     *,
     split: str | None = None,
     levels: int | None = None,

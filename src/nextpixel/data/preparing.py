@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +47,7 @@ MOST_SKIPPED = 1000
 
 
 def prepare(
-    source: Any,
+    source: object,
     out: str | Path,
     *,
     levels: int | None = None,

@@ -4,12 +4,25 @@ Annotations are evaluated here, since the command line derives its options from 
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypedDict
 
 from nextpixel.errors import InputError
 
 OF_LEVELS = ("levels", "binarize", "seed")
+
+
+class Wishes(TypedDict):
+    """How images are read, by the names of the options of `nextpixel.open_images`."""
+
+    levels: int | None
+    binarize: Literal["threshold", "stochastic", "dynamic"] | None
+    seed: int
+    resize: tuple[int, int] | None
+    mode: Literal["grey", "rgb"] | None
+    drop_alpha: bool
+    depth: Literal[8] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +49,7 @@ class Reading:
     depth: Literal[8] | None = None
     binarize_seed: int = 0
 
-    def wishes(self) -> dict[str, Any]:
+    def wishes(self) -> Wishes:
         """Name the options as `nextpixel.open_images` and `nextpixel.prepare` take them.
 
         Raises:
@@ -53,7 +66,7 @@ class Reading:
         }
 
     @classmethod
-    def of(cls, wishes: dict[str, Any], *, prepared: dict[str, Any], binarize: str | None) -> Self:
+    def of(cls, wishes: Mapping[str, Any], *, prepared: dict[str, Any], binarize: str | None) -> Self:
         """Tell how images were read, preparation included.
 
         Args:
@@ -61,7 +74,7 @@ class Reading:
             prepared: what `nextpixel.prepare` did to the images before; empty if nothing.
             binarize: which binarisation is in force.
         """
-        plain = cls().wishes()
+        plain: dict[str, Any] = {**cls().wishes()}
         changed = {name: value for name, value in wishes.items() if value != plain[name]}
         if prepared and changed.get("binarize") != binarize:
             # The images had two levels already, and the wish did nothing.

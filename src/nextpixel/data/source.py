@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ class Stored(Protocol):
         """N."""
         ...
 
-    def __getitem__(self, rows: NDArray[np.int64], /) -> Any:
+    def __getitem__(self, rows: NDArray[np.int64], /) -> Pixels:
         """The images at some places, uint8 `[B, C, H, W]`, in the order of the places."""
         ...
 
@@ -115,7 +115,7 @@ class Source(Protocol):
     levels: int
 
     @property
-    def stamp(self) -> Any:
+    def stamp(self) -> object:
         """Something JSON can hold that changes whenever the bytes do, or None where nothing tells."""
         ...
 

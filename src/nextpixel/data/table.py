@@ -16,6 +16,7 @@ import numpy as np
 from nextpixel.data.cache import Record, cache_path, read_cache, unwritable, write_cache
 from nextpixel.data.geometry import Geometry
 from nextpixel.data.ingest import ALMOST_BLACK, ingest
+from nextpixel.data.reading import Reading, Wishes
 from nextpixel.data.source import Layout, Pixels, Source, Stored
 from nextpixel.data.sources.arrays import ArraySource
 from nextpixel.errors import DataError
@@ -50,10 +51,10 @@ class Table:
     reopen: Callable[[], Table] | None = None
     reopen_pixels: Callable[[], Stored] | None = None
     prepared: dict[str, Any] = field(default_factory=dict)
-    wishes: dict[str, Any] = field(default_factory=dict)
+    wishes: Wishes = field(default_factory=lambda: Reading().wishes())
     digest: str | None = None
 
-    def __reduce__(self) -> str | tuple[Any, ...]:
+    def __reduce__(self) -> str | tuple[object, ...]:
         # Pickling the pixels would copy the whole set to every worker; they map the same file instead.
         if self.reopen_pixels is not None:
             left_out = ("pixels", "reopen")
@@ -159,7 +160,7 @@ class TemporaryPixels:
         self.path = stack.enter_context(hidden_name(folder / "once"))
         weakref.finalize(self, _remove, stack, os.getpid())
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         return _Borrowed, (self.path,)
 
 

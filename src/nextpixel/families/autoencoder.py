@@ -18,8 +18,6 @@ Deviations from the paper, which does not give the networks: their sizes are our
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -131,7 +129,7 @@ class Autoencoder(GatedPixelCNN):
             return dict.fromkeys(named(self.condition), self.encoder(self.normalised(images)))
         return super().conditions_for(images, condition)
 
-    def fit_condition(self, condition: Any) -> None:
+    def fit_condition(self, condition: object) -> None:
         """Nothing: codes come from the encoder, which finds their scale itself."""
 
 

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from inspect import Parameter, Signature, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -437,7 +437,7 @@ class ImageModel(nn.Module, ABC):
         """
         return self.distribution.coupled_map(self._network(inputs, context), inputs)
 
-    def condition_values(self, condition: Any, count: int) -> dict[str, Tensor]:
+    def condition_values(self, condition: object, count: int) -> dict[str, Tensor]:
         """The values of the conditions by name, on the model's device, if they fit the model and `count` images."""
         values = checked_values(self.condition, condition, count)
         return {name: value.to(self.device) for name, value in values.items()}
@@ -543,7 +543,7 @@ def _signature(config: type[Config]) -> Signature:
     return Signature([shape, levels, condition, *options, *more])
 
 
-def check_model(model: Any) -> None:
+def check_model(model: object) -> None:
     """Refuse what is no model, such as the path of one.
 
     Raises:

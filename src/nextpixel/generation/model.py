@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Protocol
 
 from torch import Tensor, nn
 
@@ -39,7 +39,7 @@ class GenerativeModel(Protocol):
     def modules(self) -> Iterator[nn.Module]:
         """The model and all its parts."""
 
-    def eval(self) -> Any:
+    def eval(self) -> object:
         """Put the model into evaluation mode."""
 
     def context_of(self, values: dict[str, Tensor]) -> Context | None:

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -39,13 +39,16 @@ class WritableModel(Protocol):
     image_shape: tuple[int, int, int]
     levels: int
     condition: Specification | None
-    options: dict[str, Any]
     record: TrainingRecord
+
+    @property
+    def options(self) -> Mapping[str, object]:
+        """The options of its family."""
 
     def parameters(self) -> Iterator[nn.Parameter]:
         """The weights."""
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> dict[str, Tensor]:
         """The weights and buffers by name."""
 
 
@@ -54,7 +57,7 @@ def storage_name(dtype: torch.dtype) -> str:
     return str(dtype).removeprefix("torch.")
 
 
-def describe(model: WritableModel) -> dict[str, Any]:
+def describe(model: WritableModel) -> dict[str, object]:
     """What `build` needs to make an untrained model like this one; JSON-compatible."""
     return {
         "family": model.family,
@@ -65,7 +68,7 @@ def describe(model: WritableModel) -> dict[str, Any]:
     }
 
 
-def fingerprint(description: dict[str, Any], tensors: dict[str, Tensor]) -> str:
+def fingerprint(description: dict[str, object], tensors: dict[str, Tensor]) -> str:
     """SHA-256, in hexadecimal, of a model's description and weights."""
     digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
     for name in sorted(tensors):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
 
 import msgspec
 
@@ -143,13 +142,13 @@ class TrainingRecord:
             if len(self.quantiles) < 2 or not ascending or not all(map(math.isfinite, self.quantiles)):
                 raise ValueError("quantiles must be at least two finite numbers in ascending order")
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the record as JSON holds it: what is known, and the version."""
         known = {name: value for name, value in asdict(self).items() if value not in (None, [], {})}
         return {"version": VERSION, **known} if known else {}
 
     @classmethod
-    def from_json(cls, entries: Mapping[str, Any]) -> TrainingRecord:
+    def from_json(cls, entries: Mapping[str, object]) -> TrainingRecord:
         """Read a record, every entry of which must be of its type and in its range.
 
         Args:

@@ -6,11 +6,11 @@ a dozen times. Here it is widened to float32 a piece at a time, and what is comp
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
+from torch.autograd.function import FunctionCtx
 
 from nextpixel.nn.half import widened
 
@@ -32,8 +32,8 @@ def log_softmax_at(logits: Tensor, levels: Tensor) -> Tensor:
         # The compiler fuses the passes itself.
         wide = widened(logits)
         return wide.gather(-1, levels[..., None])[..., 0] - wide.logsumexp(-1)
-    chosen: Tensor = _LogSoftmaxAt.apply(logits, levels)  # type: ignore[no-untyped-call]
-    return chosen
+    apply: Callable[..., Tensor] = _LogSoftmaxAt.apply
+    return apply(logits, levels)
 
 
 def _pieces(*tensors: Tensor, size: int) -> Iterator[tuple[Tensor, ...]]:
@@ -41,9 +41,14 @@ def _pieces(*tensors: Tensor, size: int) -> Iterator[tuple[Tensor, ...]]:
     return zip(*(torch.split(tensor, size) for tensor in tensors), strict=True)
 
 
+class _Memory(FunctionCtx):
+    size: int
+    saved_tensors: tuple[Tensor, ...]
+
+
 class _LogSoftmaxAt(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, levels: Tensor) -> Tensor:
+    def forward(ctx: _Memory, logits: Tensor, levels: Tensor) -> Tensor:
         dtype = widened(logits[:0]).dtype
         chosen, total = (torch.empty(levels.shape, dtype=dtype, device=logits.device) for _ in range(2))
         size = max(1, PIECE // max(1, logits[:1].numel()) if logits.device.type == "cpu" else len(logits))
@@ -56,7 +61,7 @@ class _LogSoftmaxAt(torch.autograd.Function):
         return chosen
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: _Memory, grad: Tensor) -> tuple[Tensor, None]:
         if torch.is_grad_enabled():
             raise RuntimeError("log_softmax_at has no second derivative: do not ask for it by create_graph=True")
         logits, levels, total = ctx.saved_tensors

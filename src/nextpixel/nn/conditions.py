@@ -33,7 +33,7 @@ class Condition(ABC):
         """What has to be given, as the end of a sentence."""
 
     @abstractmethod
-    def checked(self, value: Any) -> Tensor:
+    def checked(self, value: object) -> Tensor:
         """The value as a tensor `[B, ...]`, or `[1, ...]` where one was given for all images.
 
         Raises:
@@ -104,7 +104,7 @@ class Labels(Condition):
     def describe(self) -> str:  # noqa: D102
         return f"a label for each image, one of the classes {self.listed}"
 
-    def checked(self, value: Any) -> Tensor:  # noqa: D102
+    def checked(self, value: object) -> Tensor:  # noqa: D102
         labels = as_tensor(value, "labels")
         if labels.dtype.is_floating_point or labels.dtype.is_complex or labels.dtype == torch.bool:
             raise InputError(f"labels must be integers, not {labels.dtype}")
@@ -140,7 +140,7 @@ class Vector(Condition):
     def describe(self) -> str:  # noqa: D102
         return f"a vector of {self.size} numbers for each image"
 
-    def checked(self, value: Any) -> Tensor:  # noqa: D102
+    def checked(self, value: object) -> Tensor:  # noqa: D102
         return _floats(value, (self.size,), "vectors")
 
     def random(self, count: int, generator: torch.Generator) -> Tensor:  # noqa: D102
@@ -171,7 +171,7 @@ class Map(Condition):
     def describe(self) -> str:  # noqa: D102
         return f"a map of {self.channels} x {self.size[0]} x {self.size[1]} numbers for each image"
 
-    def checked(self, value: Any) -> Tensor:  # noqa: D102
+    def checked(self, value: object) -> Tensor:  # noqa: D102
         return _floats(value, (self.channels, *self.size), "maps")
 
     def random(self, count: int, generator: torch.Generator) -> Tensor:  # noqa: D102
@@ -209,7 +209,7 @@ def named(specification: Specification | None) -> dict[str, Condition]:
     return dict(specification)
 
 
-def checked_values(specification: Specification | None, values: Any, count: int) -> dict[str, Tensor]:
+def checked_values(specification: Specification | None, values: object, count: int) -> dict[str, Tensor]:
     """The values by name, each `[count, ...]`. A single condition may also be given by its name.
 
     Raises:
@@ -245,7 +245,7 @@ def random_values(specification: Specification | None, count: int, generator: to
     return {name: kind.random(count, generator) for name, kind in named(specification).items()}
 
 
-def to_json(specification: Specification | None) -> Any:
+def to_json(specification: Specification | None) -> object:
     """The specification as JSON can hold it; `from_json` is the other direction."""
     if specification is None:
         return None
@@ -278,7 +278,7 @@ def from_json(description: Any) -> Specification | None:
         raise ModelError(f"the description of a condition cannot be read: {description!r}") from error
 
 
-def _floats(value: Any, shape: tuple[int, ...], what: str) -> Tensor:
+def _floats(value: object, shape: tuple[int, ...], what: str) -> Tensor:
     numbers = as_tensor(value, what)
     if numbers.dtype.is_complex or numbers.dtype == torch.bool:
         raise InputError(f"{what} must be real numbers, not {numbers.dtype}")

@@ -6,10 +6,11 @@ written by hand: autograd would make the gradients of the two halves one by one 
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.autograd.function import FunctionCtx
 
 from nextpixel.nn.half import widened
 
@@ -20,8 +21,8 @@ def gate(maps: Tensor) -> Tensor:
         # The compiler fuses all of it, and computes in float32 in between.
         features, gates = maps.chunk(2, dim=1)
         return (2 * torch.sigmoid(2 * features) - 1) * torch.sigmoid(gates)
-    gated: Tensor = _Gate.apply(maps)  # type: ignore[no-untyped-call]
-    return gated
+    apply: Callable[..., Tensor] = _Gate.apply
+    return apply(maps)
 
 
 def tanh(maps: Tensor, out: Tensor) -> Tensor:
@@ -31,9 +32,14 @@ def tanh(maps: Tensor, out: Tensor) -> Tensor:
     return torch.mul(maps, 2, out=out).sigmoid_().mul_(2).sub_(1)
 
 
+class _Memory(FunctionCtx):
+    layout: tuple[torch.Size, tuple[int, ...]]
+    saved_tensors: tuple[Tensor, ...]
+
+
 class _Gate(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, maps: Tensor) -> Tensor:
+    def forward(ctx: _Memory, maps: Tensor) -> Tensor:
         features, gates = maps.chunk(2, dim=1)
         # Near 0, where the sigmoid is 1/2, half precision has too few digits for the difference.
         wide = widened(features)
@@ -44,7 +50,7 @@ class _Gate(torch.autograd.Function):
         return activated * sigmoid
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
+    def backward(ctx: _Memory, grad: Tensor) -> Tensor:
         if torch.is_grad_enabled():
             raise RuntimeError("the gate has no second derivative: do not ask for it by create_graph=True")
         activated, sigmoid = ctx.saved_tensors

@@ -20,10 +20,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
 
 from nextpixel.nn.gate import tanh
 
@@ -120,7 +121,7 @@ class Recurrence(nn.Module):
         """
         if torch.compiler.is_compiling():
             # The loop over the fronts would be unrolled into one graph, which takes minutes.
-            scan: Callable[..., list[Tensor]] = torch.compiler.disable(self._scan)  # type: ignore[no-untyped-call]
+            scan: Callable[..., list[Tensor]] = torch.compiler.disable(self._scan)
             return scan(maps, weight, bias)
         return self._scan(maps, weight, bias)
 
@@ -134,7 +135,8 @@ class Recurrence(nn.Module):
             state_weight = self.weight.contiguous()
             tensors = (places, weight, bias, state_weight, self.hidden, self.memory)
             keep = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-            states: Tensor = _Scan.apply(*tensors, fronts, keep)  # type: ignore[no-untyped-call]
+            apply: Callable[..., Tensor] = _Scan.apply
+            states = apply(*tensors, fronts, keep)
         results = states.view(*self.hidden.shape, height, width, batch).permute(0, 4, 1, 2, 3)
         return [tensor.contiguous(memory_format=torch.channels_last) for tensor in results]
 
@@ -145,10 +147,16 @@ def forget_slowly(bias: Tensor, hidden: int) -> None:
         bias.view(-1, 4, hidden)[:, 1] = 1
 
 
+class _Memory(FunctionCtx):
+    fronts: Fronts
+    bias_shape: torch.Size
+    saved_tensors: tuple[Tensor, ...]
+
+
 class _Scan(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any,
+        ctx: _Memory,
         inputs: Tensor,
         weight: Tensor,
         bias: Tensor,
@@ -189,7 +197,7 @@ class _Scan(torch.autograd.Function):
         return result
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: _Memory, grad: Tensor) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():
             raise RuntimeError("the LSTM scan has no second derivative: do not ask for it by create_graph=True")
         inputs, weight, state_weight, gates, tanh_c, states, memories = ctx.saved_tensors

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TypeVar
 
 import torch
-from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+R = TypeVar("R")
 
-def call(layer: nn.Module, *arguments: Any, recompute: bool) -> Any:
+
+def call(layer: Callable[..., R], *arguments: object, recompute: bool) -> R:
     """What a layer gives for its arguments; with `recompute`, of all that autograd needs only they are kept.
 
     The second computation draws the same dropout and runs under the same autocast as the first, so the gradients are
@@ -17,4 +19,5 @@ def call(layer: nn.Module, *arguments: Any, recompute: bool) -> Any:
     """
     if not (recompute and torch.is_grad_enabled()):
         return layer(*arguments)
-    return checkpoint(layer, *arguments, use_reentrant=False)
+    result: R = checkpoint(layer, *arguments, use_reentrant=False)
+    return result

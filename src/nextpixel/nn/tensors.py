@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,7 +9,7 @@ from torch import Tensor
 from nextpixel.errors import InputError
 
 
-def as_tensor(value: Any, what: str) -> Tensor:
+def as_tensor(value: object, what: str) -> Tensor:
     """Numbers in any form that NumPy understands, as a tensor; memory is shared where that is possible.
 
     Unsigned integers of more than 8 bits become int64, as PyTorch hardly computes with them. Other byte orders and

@@ -57,7 +57,7 @@ class Recipe:
         """Name and version."""
         return f"{self.name}, version {self.version}"
 
-    def told_of(self, options: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
+    def told_of(self, options: Mapping[str, object], defaults: Mapping[str, object]) -> str:
         """Name and version, for a model's record, and in what it was not followed.
 
         Args:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from nextpixel.rendering.figure import as_png, new_figure
 from nextpixel.runtime.atomic_files import write_result
 
 
-def learning_curve(metrics: Iterable[dict[str, Any]], path: Path) -> None:
+def learning_curve(metrics: Iterable[Mapping[str, float]], path: Path) -> None:
     """Draw bits/dim of training and validation against steps, as a PNG.
 
     Args:

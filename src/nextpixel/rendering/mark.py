@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ SOFTWARE_TAG = 0x0131
 """Of EXIF: the program that made the picture."""
 
 
-def mark_of(kind: str) -> dict[str, Any]:
+def mark_of(kind: str) -> dict[str, object]:
     """The options by which Pillow marks a picture of a format; none where it has no place for it."""
     if kind == "PNG":
         text = PngImagePlugin.PngInfo()

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from nextpixel.errors import NextpixelError, ProcessError
 
@@ -42,18 +43,29 @@ def launched_count() -> int:
 
 @dataclass(frozen=True)
 class Outcome(Generic[T]):
-    """What came of some work: a value, or an error that a user can mend."""
+    """What came of some work: a value, an error that a user can mend, or neither where there was no work."""
 
-    value: T | None = None
+    values: tuple[T, ...] = ()
     error: NextpixelError | None = None
 
     @classmethod
     def of(cls, act: Callable[[], T]) -> Outcome[T]:
         """Do the work."""
         try:
-            return cls(act())
+            return cls((act(),))
         except NextpixelError as error:
             return cls(error=error)
+
+    @property
+    def value(self) -> T:
+        """What was made.
+
+        Raises:
+            NextpixelError: what went wrong instead.
+        """
+        if self.error is not None:
+            raise everywhere(self.error)
+        return self.values[0]
 
 
 class Processes:
@@ -125,44 +137,41 @@ class Launched(Processes):
         self._dist = dist
         self.rank, self.count = dist.get_rank(), dist.get_world_size()
         self._first_on_machine = int(os.environ.get("LOCAL_RANK", "0")) == 0
-        self._patient: Any = dist.new_group(backend="gloo", timeout=LONG_PATIENCE)
+        self._patient: object = dist.new_group(backend="gloo", timeout=LONG_PATIENCE)
 
     def each(self, tasks: Sequence[T], act: Callable[[T], R]) -> Iterator[R]:
         """See `Processes`."""
         for start in range(0, len(tasks), self.count):
             tasks_here = tasks[start + self.rank : start + self.rank + 1]
             with _apart():
-                outcomes = [Outcome.of(lambda task=task: act(task)) for task in tasks_here]  # type: ignore[misc]
-            yield from self._values(outcomes[0] if tasks_here else Outcome())[: len(tasks) - start]
+                outcomes = [Outcome.of(partial(act, task)) for task in tasks_here]
+            yield from self._gathered(outcomes[0] if outcomes else Outcome())
 
     def together(self, act: Callable[[], T]) -> T:
         """See `Processes`."""
         outcome = Outcome.of(act)
-        self._values(Outcome(error=outcome.error))
-        return outcome.value  # type: ignore[return-value]
+        self._gathered(Outcome(error=outcome.error))
+        return outcome.value
 
     def machine_by_machine(self, act: Callable[[], T]) -> T:
         """See `Processes`."""
         outcome: Outcome[T] = Outcome.of(act) if self._first_on_machine else Outcome()
-        self._values(Outcome(error=outcome.error), self._patient)
+        self._gathered(Outcome(error=outcome.error), self._patient)
         if not self._first_on_machine:
             outcome = Outcome.of(act)
-        self._values(Outcome(error=outcome.error), self._patient)
-        return outcome.value  # type: ignore[return-value]
+        self._gathered(Outcome(error=outcome.error), self._patient)
+        return outcome.value
 
     def from_first(self, act: Callable[[], T]) -> T:
         """See `Processes`."""
-        box: list[Any] = [Outcome.of(act) if self.first else None]
+        box: list[Outcome[T]] = [Outcome.of(act) if self.first else Outcome()]
         with self.noticing_losses():
             self._dist.broadcast_object_list(box, src=0)
-        outcome: Outcome[T] = box[0]
-        if outcome.error is not None:
-            raise everywhere(outcome.error)
-        return outcome.value  # type: ignore[return-value]
+        return box[0].value
 
     def all(self, value: T) -> list[T]:
         """See `Processes`."""
-        return self._values(Outcome(value))
+        return self._gathered(Outcome((value,)))
 
     def sum(self, values: Tensor) -> Tensor:
         """See `Processes`."""
@@ -171,15 +180,14 @@ class Launched(Processes):
             self._dist.all_reduce(total)
         return total
 
-    def _values(self, outcome: Outcome[T], group: Any = None) -> list[T]:
-        """The values of all processes; the error of the first that has one."""
-        box: list[Any] = [None] * self.count
+    def _gathered(self, outcome: Outcome[T], group: object = None) -> list[T]:
+        """The values of all processes that have one; the error of the first that has one."""
+        box: list[Outcome[T]] = [Outcome()] * self.count
         with self.noticing_losses():
             self._dist.all_gather_object(box, outcome, group=group)
-        for outcome in box:
-            if outcome.error is not None:
-                raise everywhere(outcome.error)
-        return [outcome.value for outcome in box]
+        for error in (outcome.error for outcome in box if outcome.error is not None):
+            raise everywhere(error)
+        return [value for outcome in box for value in outcome.values]
 
     @contextmanager
     def noticing_losses(self) -> Iterator[None]:

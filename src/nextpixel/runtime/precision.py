@@ -21,7 +21,7 @@ class HasModes(Protocol):
     def modules(self) -> Iterator[nn.Module]:
         """It and all its parts."""
 
-    def eval(self) -> Any:
+    def eval(self) -> object:
         """Put it into evaluation mode."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from numbers import Real
-from typing import Any
+from typing import SupportsIndex
 
 from nextpixel.errors import ModelError, NextpixelError
 
@@ -14,7 +14,7 @@ MOST_LAYERS, MOST_FEATURES, MOST_SIDE, MOST_VALUES = 1000, 2**16, 2**20, 2**24
 
 
 def integer(
-    name: str, value: Any, least: int, most: int | None = None, *, error: type[NextpixelError] = ModelError
+    name: str, value: object, least: int, most: int | None = None, *, error: type[NextpixelError] = ModelError
 ) -> int:
     """An integer in range, also from NumPy.
 
@@ -29,7 +29,8 @@ def integer(
         NextpixelError: `error`, where it is not one.
     """
     try:
-        number = int(operator.index(value))
+        # An array of several numbers says that it can, and then cannot.
+        number = operator.index(value) if isinstance(value, SupportsIndex) else least - 1
     except TypeError:
         number = least - 1
     if isinstance(value, bool) or number < least or (most is not None and number > most):
@@ -38,7 +39,7 @@ def integer(
     return number
 
 
-def real(value: Any) -> float | None:
+def real(value: object) -> float | None:
     """A finite real number, also from NumPy, as a float; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, Real):
         return None
@@ -46,7 +47,7 @@ def real(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def odd_size(name: str, value: Any) -> int:
+def odd_size(name: str, value: object) -> int:
     """The odd side of a kernel, from 3 to 255.
 
     Raises:
@@ -61,7 +62,7 @@ def odd_size(name: str, value: Any) -> int:
     return number
 
 
-def probability(name: str, value: Any) -> float:
+def probability(name: str, value: object) -> float:
     """A number from 0 to below 1.
 
     Raises:
@@ -73,7 +74,7 @@ def probability(name: str, value: Any) -> float:
     return number
 
 
-def switch(name: str, value: Any) -> bool:
+def switch(name: str, value: object) -> bool:
     """True or False.
 
     Raises:

@@ -66,12 +66,12 @@ class Scores(Sequence[dict[str, Any]]):
         return len(self.columns["nats"])
 
     @overload
-    def __getitem__(self, key: str) -> NDArray[np.generic]: ...
+    def __getitem__(self, key: str) -> NDArray[np.float64]: ...
     @overload
     def __getitem__(self, key: int) -> dict[str, Any]: ...
     @overload
     def __getitem__(self, key: slice) -> Sequence[dict[str, Any]]: ...
-    def __getitem__(self, key: str | int | slice) -> NDArray[np.generic] | dict[str, Any] | Sequence[dict[str, Any]]:
+    def __getitem__(self, key: str | int | slice) -> NDArray[np.float64] | dict[str, Any] | Sequence[dict[str, Any]]:
         if isinstance(key, str):
             return self.columns[key]
         if isinstance(key, slice):

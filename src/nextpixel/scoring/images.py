@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -14,7 +13,7 @@ from nextpixel.nn.tensors import as_tensor
 Images = ImageSet | Pictures | Tensor | NDArray[np.generic]
 
 
-def as_images(images: Any) -> ImageSet | Pictures | Tensor:
+def as_images(images: object) -> ImageSet | Pictures | Tensor:
     """A set as it is; tensors, arrays and lists of them as a tensor.
 
     Raises:

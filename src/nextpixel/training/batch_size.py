@@ -89,7 +89,7 @@ def _tried(settings: TrainingSettings, model: ImageModel, images: TrainingImages
             torch.autocast(model.device.type, torch.bfloat16, enabled=use_bfloat16(settings, model.device)),
         ):
             loss = -model.log_prob(batch, condition).mean()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         if model.device.type == "cuda":
             torch.cuda.synchronize()
         took = min(took, time.perf_counter() - start)

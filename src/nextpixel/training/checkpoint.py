@@ -13,7 +13,7 @@ import io
 import math
 import warnings
 from pathlib import Path
-from typing import Any, TypedDict, cast
+from typing import TypedDict, cast
 
 import torch
 
@@ -30,9 +30,9 @@ class Weights(TypedDict):
         optimizer: the state of the optimiser.
     """
 
-    model: dict[str, Any]
-    average: dict[str, Any]
-    optimizer: dict[str, Any]
+    model: dict[str, object]
+    average: dict[str, object]
+    optimizer: dict[str, object]
 
 
 class State(Weights):
@@ -111,7 +111,7 @@ def read_checkpoint(path: Path) -> State:
         ) from error
 
 
-def _checked(state: Any) -> State:
+def _checked(state: object) -> State:
     """Return the state of a run if it is one, each entry of its type and in its range.
 
     Raises:

@@ -56,7 +56,9 @@ def make_objective(model: ImageModel, processes: Processes, *, compiled: bool, d
                 "--compile needs a C++ compiler, and there is none; install g++ or clang++ (or name it in the variable "
                 "CXX), or train with --no-compile, which is slower"
             )
-        objective = torch.compile(objective)  # type: ignore[assignment]
+        optimized = torch.compile(objective)
+        assert isinstance(optimized, nn.Module)
+        objective = optimized
     if processes.count == 1:
         return objective
     devices = [model.device] if model.device.type == "cuda" else None

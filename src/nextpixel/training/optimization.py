@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -11,13 +10,15 @@ from torch.optim.swa_utils import AveragedModel
 
 from nextpixel.training.settings import TrainingSettings
 
+Tensors = tuple[Tensor, ...] | list[Tensor]
+
 
 def make_optimizer(model: nn.Module, settings: TrainingSettings) -> torch.optim.Optimizer:
     """AdamW, or RMSProp as in arXiv 1601.06759."""
-    options: dict[str, Any] = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
+    rate, decay = settings.learning_rate, settings.weight_decay
     if settings.optimizer == "adamw":
-        return torch.optim.AdamW(model.parameters(), betas=(0.9, 0.99), **options)
-    return torch.optim.RMSprop(model.parameters(), **options)
+        return torch.optim.AdamW(model.parameters(), lr=rate, betas=(0.9, 0.99), weight_decay=decay)
+    return torch.optim.RMSprop(model.parameters(), lr=rate, weight_decay=decay)
 
 
 def make_average(model: nn.Module, decay: float) -> AveragedModel:
@@ -25,9 +26,9 @@ def make_average(model: nn.Module, decay: float) -> AveragedModel:
     return AveragedModel(model, multi_avg_fn=_update(decay))
 
 
-def _update(decay: float) -> Callable[[Any, Any, Any], None]:
+def _update(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
     @torch.no_grad()
-    def update(averages: list[Tensor], weights: list[Tensor], count: Tensor) -> None:
+    def update(averages: Tensors, weights: Tensors, count: Tensor | int) -> None:
         seen = int(count)
         torch._foreach_lerp_(averages, weights, 1 - min(decay, (1 + seen) / (10 + seen)))
 

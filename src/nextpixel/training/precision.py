@@ -39,7 +39,7 @@ def use_bfloat16(settings: TrainingSettings, device: torch.device) -> bool:
         return settings.precision == "bfloat16"
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if device.type != "cpu" or not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+    if device.type != "cpu" or not torch.backends.mkldnn.is_available():
         return False
     able = torch.cpu.get_capabilities()
     return any(able.get(name) for name in ("amx_bf16", "avx512_bf16"))

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
 
 import torch
 
@@ -106,7 +105,7 @@ class Run:
         prints = (self.images.fingerprint, self.validation.images.fingerprint)
         if len(set(self.processes.all(prints))) > 1:
             raise TrainingError("the processes of this run see different images; give all of them the same data")
-        description: dict[str, Any] = {
+        description: Mapping[str, Mapping[str, object]] = {
             "training": self.settings.to_json(),
             "model": describe(self.model),
             "data": dict(zip(("training data", "validation data"), prints, strict=True)),
@@ -267,7 +266,7 @@ class Run:
         if fault is not None:
             self.progress_shown.note(fault)
 
-    def _log(self, figures: dict[str, Any]) -> None:
+    def _log(self, figures: dict[str, object]) -> None:
         figures = {"step": self.step, "seconds": round(self.seconds, 1), **figures}
         if self.processes.first:
             self.folder.log(figures)

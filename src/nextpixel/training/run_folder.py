@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -112,7 +112,7 @@ class RunFolder:
         except OSError:
             return "another process"
 
-    def start(self, description: dict[str, Any]) -> None:
+    def start(self, description: Mapping[str, Mapping[str, object]]) -> None:
         """Begin a run that was not there before.
 
         Raises:
@@ -167,7 +167,7 @@ class RunFolder:
                 raise TrainingError(f"{self.metrics} cannot be written ({error.strerror}); make room") from error
         write_checkpoint(self.checkpoint, self.previous, state)
 
-    def resume(self, description: dict[str, Any], step: int) -> None:
+    def resume(self, description: Mapping[str, Mapping[str, object]], step: int) -> None:
         """Check that a run is the one described, but for what may change, and forget the figures of steps after `step`.
 
         Raises:
@@ -197,7 +197,7 @@ class RunFolder:
         except OSError as error:
             raise TrainingError(f"{self.path} cannot be written ({error.strerror}); make it writable") from error
 
-    def _write_settings(self, description: dict[str, Any]) -> None:
+    def _write_settings(self, description: Mapping[str, Mapping[str, object]]) -> None:
         write_atomically(self.settings, (json.dumps(description, indent=2) + "\n").encode())
 
     def _remove_leftovers(self) -> None:
@@ -206,7 +206,7 @@ class RunFolder:
         for folder in (self.path, self.path / "samples"):
             remove_leftovers(folder, alone=True)
 
-    def log(self, figures: dict[str, Any]) -> None:
+    def log(self, figures: dict[str, object]) -> None:
         """Append a line to the metrics.
 
         Raises:

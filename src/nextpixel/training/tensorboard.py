@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -33,7 +33,7 @@ class Board:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             note(f"TensorBoard cannot be used here ({reason}); the figures are in {run / 'metrics.jsonl'} all the same")
 
-    def log(self, figures: dict[str, Any]) -> None:
+    def log(self, figures: dict[str, object]) -> None:
         """Add a line of the metrics."""
         if self._writer is None:
             return

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -72,11 +72,11 @@ def make_app(models: Sequence[Served], *, token: str | None = None, hosts: Seque
             served = chosen(fields)
             job = jobs.start(lambda job: method(served, fields, job))
 
-            async def lines() -> object:
+            async def lines() -> AsyncIterator[str]:
                 async for event in job.events():
                     yield json.dumps(event) + "\n"
 
-            return StreamingResponse(lines(), media_type="application/x-ndjson")  # type: ignore[arg-type]
+            return StreamingResponse(lines(), media_type="application/x-ndjson")
 
         return endpoint
 
@@ -158,7 +158,9 @@ async def _one(jobs: Jobs, work: Work) -> Response:
     job = jobs.start(work)
     answer: Response = JSONResponse({"error": "the server has ended"}, 503)
     async for event in job.events():
-        answer = JSONResponse(event, event.pop("status", 200))
+        status = event.pop("status", 200)
+        assert isinstance(status, int)
+        answer = JSONResponse(event, status)
     return answer
 
 

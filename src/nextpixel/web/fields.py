@@ -6,7 +6,6 @@ import base64
 import binascii
 import json
 import math
-from typing import Any
 
 import numpy as np
 import torch
@@ -32,7 +31,7 @@ class Fields:
             entries = None
         if not isinstance(entries, dict):
             raise InputError("the request must be a JSON object")
-        self.entries: dict[str, Any] = entries
+        self.entries: dict[str, object] = entries
 
     def integer(self, name: str, least: int, most: int, default: int | None = None) -> int:
         """A whole number in range."""

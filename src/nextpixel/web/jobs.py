@@ -8,13 +8,12 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from nextpixel.errors import NextpixelError
 
 SECONDS_BETWEEN_FRAMES, MOST_UNREAD = 0.08, 8
 
-Event = dict[str, Any]
+Event = dict[str, object]
 
 
 class BusyError(NextpixelError):

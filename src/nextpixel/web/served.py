@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -107,7 +107,7 @@ class Served:
         if self.labels is not None and condition is None:
             names = self.description["labels"]
             classes = sorted(((name, row[f"p({name})"]) for name in names), key=lambda entry: -entry[1])
-        figures: dict[str, Any] = {
+        figures: dict[str, object] = {
             name: row[name] for name in ("nats", "bits_per_dim", "complexity", "typicality") if name in row
         }
         job.tell(
@@ -170,8 +170,8 @@ class Served:
                     f"the picture is {' x '.join(map(str, pixels.shape))} (channels, height, width), the model takes "
                     f"{channels} x {height} x {width}; let it be fitted, or choose another one"
                 )
-            mode = {1: "grey", 3: "rgb"}.get(channels)
-            geometry = Geometry(channels in (1, 3), mode, (height, width))  # type: ignore[arg-type]
+            modes: dict[int, Literal["grey", "rgb"]] = {1: "grey", 3: "rgb"}
+            geometry = Geometry(channels in modes, modes.get(channels), (height, width))
             try:
                 pixels, remarks = geometry.apply(pixels, "the picture")
             except DataError as error:

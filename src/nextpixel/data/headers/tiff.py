@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import warnings
 from collections import Counter
-from typing import Any
 
 from PIL import TiffImagePlugin
 
 from nextpixel.data.entries import Unusable
 from nextpixel.data.headers.header import Alpha, Numbers, PictureHeader
+
+Tags = dict[int, "float | tuple[float, ...]"]
 
 MOST_PAGES = 4096
 NEW_SUBFILE, OLD_SUBFILE, WIDTH, HEIGHT = 254, 255, 256, 257
@@ -86,11 +87,11 @@ def read_tiff_header(data: bytes) -> PictureHeader:
     )
 
 
-def _pages(data: bytes) -> list[dict[int, Any]]:
+def _pages(data: bytes) -> list[Tags]:
     """The tags of every page, without reading a pixel."""
     file = io.BytesIO(data)
     directory = TiffImagePlugin.ImageFileDirectory_v2(data[:16] if data[2:4] in (b"+\0", b"\0+") else data[:8])
-    pages: list[dict[int, Any]] = []
+    pages: list[Tags] = []
     seen: set[int] = set()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -109,14 +110,14 @@ def _pages(data: bytes) -> list[dict[int, Any]]:
     return pages
 
 
-def _role(tags: dict[int, Any]) -> int:
+def _role(tags: Tags) -> int:
     """Of what use a page is: bits of SMALLER, PAGE and MASK."""
     if NEW_SUBFILE in tags:
         return _number(tags, NEW_SUBFILE, 0)
     return SMALLER if _number(tags, OLD_SUBFILE, 1) == 2 else 0
 
 
-def _companions(pages: list[dict[int, Any]], picture: int) -> tuple[str, ...]:
+def _companions(pages: list[Tags], picture: int) -> tuple[str, ...]:
     counts: Counter[str] = Counter()
     for number, tags in enumerate(pages):
         if number != picture and _role(tags) & (SMALLER | MASK):
@@ -125,7 +126,7 @@ def _companions(pages: list[dict[int, Any]], picture: int) -> tuple[str, ...]:
     return tuple(f"{count} {what}{'' if count == 1 else 's'}" for what, count in counts.items() if count)
 
 
-def _check_color_map(tags: dict[int, Any]) -> None:
+def _check_color_map(tags: Tags) -> None:
     """Refuse a palette of 16-bit colours that eight bits do not hold."""
     values = [int(value) for value in _values(tags, COLOR_MAP)]
     # Eight bits are stored as sixteen either times 257, as the standard wants it, or times 256.
@@ -133,17 +134,17 @@ def _check_color_map(tags: dict[int, Any]) -> None:
         raise Unusable("has a palette of 16-bit colours, which would lose their low bits")
 
 
-def _values(tags: dict[int, Any], tag: int) -> tuple[Any, ...]:
+def _values(tags: Tags, tag: int) -> tuple[float, ...]:
     value = tags.get(tag, ())
     return value if isinstance(value, tuple) else (value,)
 
 
-def _number(tags: dict[int, Any], tag: int, default: int) -> int:
+def _number(tags: Tags, tag: int, default: int) -> int:
     values = _values(tags, tag)
     return int(values[0]) if values else default
 
 
-def _alike(tags: dict[int, Any], tag: int, default: int, samples: int, what: str) -> int:
+def _alike(tags: Tags, tag: int, default: int, samples: int, what: str) -> int:
     """The one value that a tag has for all samples."""
     values = set(map(int, _values(tags, tag)[:samples] or (default,)))
     if len(values) > 1:

@@ -49,7 +49,7 @@ class Manifest:
     label_names: tuple[str, ...] | None
     notes: tuple[str, ...]
     skipped: tuple[tuple[str, str], ...]
-    options: dict[str, Any]
+    options: dict[str, object]
     files: dict[str, tuple[int, str]]
 
     @property
@@ -110,8 +110,9 @@ def read_manifest(folder: Path) -> Manifest:
 def _checked(record: dict[str, Any]) -> Manifest:
     """Build a manifest from what JSON held, or raise one of many errors."""
     names = record.pop("label_names")
+    channels, height, width = map(_positive, record.pop("shape"))
     manifest = Manifest(
-        shape=tuple(map(_positive, record.pop("shape"))),  # type: ignore[arg-type]
+        shape=(channels, height, width),
         label_names=None if names is None else tuple(map(_text, names)),
         notes=tuple(map(_text, record.pop("notes"))),
         skipped=tuple((_text(name), _text(reason)) for name, reason in record.pop("skipped")),
@@ -122,9 +123,8 @@ def _checked(record: dict[str, Any]) -> Manifest:
     _positive(manifest.count)
     _positive(manifest.shard_images)
     check_levels(manifest.levels, "levels")
-    channels, *_ = manifest.shape
     sizes = [size for _, size in manifest.splits.items() if _positive(size)]
-    fits = len(manifest.shape) == 3 and channels <= 4 and math.prod(manifest.shape) <= MAX_IMAGE_BYTES
+    fits = channels <= 4 and math.prod(manifest.shape) <= MAX_IMAGE_BYTES
     if not fits or (sizes and sum(sizes) != manifest.count) or not isinstance(manifest.options, dict):
         raise ValueError
     expected = set(manifest.files) - set(ARRAYS)
@@ -135,19 +135,19 @@ def _checked(record: dict[str, Any]) -> Manifest:
     return manifest
 
 
-def _positive(value: Any) -> int:
+def _positive(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError
     return value
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError
     return value
 
 
-def _digest(record: Any) -> str:
+def _digest(record: object) -> str:
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,8 @@ from nextpixel.runtime.progress import SILENT, Progress
 
 READ_BYTES = 1 << 22
 
+Number = TypeVar("Number", bound=np.generic)
+
 
 class PreparedSource:
     """A prepared set as a source.
@@ -54,7 +56,7 @@ class PreparedSource:
         self._pixels = Shards(paths, manifest.shard_images, (manifest.count, *manifest.shape))
 
     @property
-    def stamp(self) -> Any:
+    def stamp(self) -> object:
         """The digest of the manifest."""
         return ["prepared", self.manifest.digest]
 
@@ -127,7 +129,9 @@ class PreparedSource:
             notes=manifest.notes,
         )
 
-    def _array(self, name: str, dtype: type, dimensions: int, *, of_images: bool = True) -> NDArray[np.generic] | None:
+    def _array(
+        self, name: str, dtype: type[Number], dimensions: int, *, of_images: bool = True
+    ) -> NDArray[Number] | None:
         """Map one of the small files, if the set has it."""
         if name not in self.manifest.files:
             return None
@@ -141,7 +145,8 @@ class PreparedSource:
             raise DataError(f"{path} is damaged: fetch it anew, or prepare the set anew")
         with _reading(path):
             # Private pages, since PyTorch wants arrays that may be written.
-            return np.asarray(np.memmap(path, dtype, "c", header.length, header.shape))
+            mapped: NDArray[Number] = np.asarray(np.memmap(path, dtype, "c", header.length, header.shape))
+        return mapped
 
 
 def is_prepared(folder: Path) -> bool:

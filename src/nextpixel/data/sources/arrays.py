@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +52,7 @@ class ArraySource:
     def __init__(
         self,
         name: str,
-        stamp: Any,
+        stamp: object,
         parts: Sequence[Part],
         levels: int = 256,
         label_names: tuple[str, ...] | None = None,
@@ -105,7 +104,7 @@ def open_array(array: NDArray[np.generic]) -> ArraySource:
         DataError: if it is anything else.
     """
     check_images(array.dtype, array.shape, "the array")
-    return ArraySource("array", None, [mapped_part("the array", channels_first(array))])
+    return ArraySource("array", None, [mapped_part("the array", channels_first(array.view(np.uint8)))])
 
 
 def mapped_part(

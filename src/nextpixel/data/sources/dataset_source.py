@@ -13,9 +13,10 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex, cast
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -47,7 +48,7 @@ class DatasetSource:
         self._counts: dict[str, int] = {}
 
     @property
-    def stamp(self) -> Any:
+    def stamp(self) -> object:
         """What Hugging Face tells its data sets apart by; nothing else does."""
         prints = [getattr(data, "_fingerprint", None) for _, data in self._parts]
         if not all(isinstance(fingerprint, str) for fingerprint in prints):
@@ -100,7 +101,7 @@ class DatasetSource:
             names = check_label_names(names, labels, self.name)
         return Layout(splits=self._counts, labels=labels, label_names=names, notes=notes)
 
-    def _items(self, data: Any) -> Iterator[Any]:
+    def _items(self, data: Any) -> Iterator[object]:
         items = (data[number] for number in range(len(data))) if _by_number(data) else iter(data)
         number = 0
         while True:
@@ -118,14 +119,14 @@ class DatasetSource:
             number += 1
 
 
-def is_dataset(source: Any) -> bool:
+def is_dataset(source: object) -> bool:
     """Whether images can be had from an object one by one."""
     if isinstance(source, Mapping):
         return bool(source) and all(is_dataset(data) for data in source.values())
     return not isinstance(source, bytes) and (_by_number(source) or hasattr(source, "__iter__"))
 
 
-def open_dataset(source: Any, name: str | None = None) -> DatasetSource:
+def open_dataset(source: object, name: str | None = None) -> DatasetSource:
     """Take a data set, or several by split in a dict; nothing is read yet.
 
     Args:
@@ -137,7 +138,7 @@ def open_dataset(source: Any, name: str | None = None) -> DatasetSource:
     """
     if not isinstance(source, Mapping):
         return DatasetSource(name or type(source).__name__, [(None, source)])
-    parts: dict[str, Any] = {}
+    parts: dict[str, object] = {}
     for key, data in source.items():
         split = split_of(str(key)) or str(key)
         if split in parts:
@@ -148,13 +149,13 @@ def open_dataset(source: Any, name: str | None = None) -> DatasetSource:
     return DatasetSource(name or type(first).__name__, [(split, parts[split]) for split in ordered])
 
 
-def _by_number(data: Any) -> bool:
+def _by_number(data: object) -> bool:
     """Whether a data set has items by number; PyTorch's iterable ones inherit a method that only says no."""
     iterable = any(base.__name__ == "IterableDataset" for base in type(data).__mro__)
     return hasattr(data, "__len__") and hasattr(data, "__getitem__") and not iterable
 
 
-def _columns(data: Any) -> tuple[str | None, str | None]:
+def _columns(data: object) -> tuple[str | None, str | None]:
     """The columns of images and labels as the features of a Hugging Face set name them, where it has any."""
     features = getattr(data, "features", None)
     if not isinstance(features, Mapping):
@@ -164,7 +165,7 @@ def _columns(data: Any) -> tuple[str | None, str | None]:
     return _only(images), next((name for name in LABEL_COLUMNS if name in features), _only(classes))
 
 
-def _undecoded(data: Any, column: str | None) -> Any:
+def _undecoded(data: object, column: str | None) -> object:
     """A set of Hugging Face whose images come as files, since its images in memory do not tell how deep those are."""
     features = getattr(data, "features", None)
     if column is None or not isinstance(features, Mapping) or not hasattr(data, "cast_column"):
@@ -178,7 +179,7 @@ def _only(names: list[str]) -> str | None:
     return names[0] if len(names) == 1 else None
 
 
-def _label_names(data: Any) -> tuple[str, ...] | None:
+def _label_names(data: object) -> tuple[str, ...] | None:
     """Names of the labels: of the class column, or as torchvision's sets have them."""
     features, (_, column) = getattr(data, "features", None), _columns(data)
     names = getattr(features[column], "names", None) if column and features else getattr(data, "classes", None)
@@ -187,7 +188,7 @@ def _label_names(data: Any) -> tuple[str, ...] | None:
     return None
 
 
-def _image_and_label(item: Any, columns: tuple[str | None, str | None], where: str) -> tuple[Any, Any]:
+def _image_and_label(item: object, columns: tuple[str | None, str | None], where: str) -> tuple[object, object]:
     if isinstance(item, Mapping):
         image = columns[0] or next((name for name in IMAGE_COLUMNS if name in item), None)
         label = columns[1] or next((name for name in LABEL_COLUMNS if name in item), None)
@@ -200,9 +201,9 @@ def _image_and_label(item: Any, columns: tuple[str | None, str | None], where: s
     return item, None
 
 
-def _label(label: Any, where: str) -> int:
+def _label(label: object, where: str) -> int:
     try:
-        number = operator.index(label)
+        number = operator.index(cast(SupportsIndex, label))
     except TypeError:
         raise DataError(
             f"{where} has the label {str(label)[:40]!r}, which must be a whole number: give (image, number) or the"
@@ -213,7 +214,7 @@ def _label(label: Any, where: str) -> int:
     return number
 
 
-def _picture(image: Any, where: str) -> Picture:
+def _picture(image: object, where: str) -> Picture:
     if isinstance(image, Mapping) and ("bytes" in image or "path" in image):
         try:
             path = image.get("path")
@@ -229,8 +230,8 @@ def _picture(image: Any, where: str) -> Picture:
             return from_pillow(image, deep=True)
         except Unusable as reason:
             raise DataError(f"{where} {reason}: convert or leave it out") from reason
-    tensor = hasattr(image, "detach")
-    values = image.detach().cpu().numpy() if tensor else image
+    tensor = isinstance(image, torch.Tensor)
+    values = image.detach().cpu().numpy() if isinstance(image, torch.Tensor) else image
     if not isinstance(values, np.ndarray):
         raise DataError(
             f"{where} is a {type(image).__name__} and must be a Pillow image or an array of uint8: return (image,"

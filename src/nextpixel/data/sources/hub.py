@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from nextpixel.data.sources.dataset_source import DatasetSource, open_dataset
 from nextpixel.errors import DataError
@@ -33,7 +32,7 @@ def open_hub(source: str) -> DatasetSource:
     place = source.removeprefix(PREFIX)
     name, _, config = place.partition(":")
     try:
-        data: Any
+        data: object
         if any((Path(place) / name_of_file).is_file() for name_of_file in SAVED):
             data, name = datasets.load_from_disk(place), Path(place).resolve().name
         else:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 from nextpixel.data.decode import decode
 from nextpixel.data.entries import Entries, Unreachable, Unusable, is_metadata, told
@@ -31,7 +30,7 @@ class FileSource:
         self,
         name: str,
         where: str,
-        stamp: Callable[[], Any],
+        stamp: Callable[[], object],
         entries: Entries,
         expected: Callable[[], int] | None = None,
     ) -> None:
@@ -44,7 +43,7 @@ class FileSource:
         self._passed: Counter[str] = Counter()
 
     @property
-    def stamp(self) -> Any:
+    def stamp(self) -> object:
         """See `Source`."""
         return self._stamp()
 

@@ -8,7 +8,7 @@ import tokenize
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 from zipfile import ZipFile
 
 import numpy as np
@@ -47,6 +47,11 @@ class Header:
     dtype: np.dtype[np.generic]
     length: int
 
+    @property
+    def order(self) -> Literal["C", "F"]:
+        """How the numbers lie, as NumPy calls it."""
+        return "F" if self.fortran else "C"
+
 
 def open_npy(path: Path) -> ArraySource:
     """Map the images of an .npy file into memory.
@@ -64,8 +69,7 @@ def open_npy(path: Path) -> ArraySource:
             header = read_header(file, where)
             check_images(header.dtype, header.shape, where)
             _check_length(header, path.stat().st_size, where)
-        order = "F" if header.fortran else "C"
-        mapped = np.memmap(path, np.uint8, "r", header.length, header.shape, order)  # type: ignore[call-overload]
+        mapped = np.memmap(path, np.uint8, "r", header.length, header.shape, header.order)
     except OSError as error:
         raise DataError(f"{where} cannot be read ({error.strerror}): check that it is there") from error
     return ArraySource(path.name, stamp, [mapped_part(where, channels_first(np.asarray(mapped)))])
@@ -142,9 +146,8 @@ def read_small(archive: ZipFile, name: str, limit: int, where: str) -> NDArray[n
         if info.file_size - header.length > limit:
             raise DataError(f"{name} in {where} has the shape {list(header.shape)}, too large to fit the images")
         data = file.read(limit + 1)
-    order = "F" if header.fortran else "C"
     try:
-        return np.frombuffer(data, header.dtype).reshape(header.shape, order=order)  # type: ignore[call-overload, no-any-return]
+        return np.frombuffer(data, header.dtype).reshape(header.shape, order=header.order)
     except ValueError:
         raise DataError(f"{name} in {where} is damaged: make or fetch the file anew") from None
 

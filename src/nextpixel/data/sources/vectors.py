@@ -29,7 +29,9 @@ def own_vectors(source: Path) -> Path | None:
     return None
 
 
-def read_vectors(source: str | Path | NDArray[np.generic], names: Sequence[str] | None, count: int, where: str) -> Vectors:
+def read_vectors(
+    source: str | Path | NDArray[np.generic], names: Sequence[str] | None, count: int, where: str
+) -> Vectors:
     """Read vectors and put them into the order of the images.
 
     Args:
