@@ -22,6 +22,7 @@ from nextpixel.codec.container import read
 from nextpixel.codec.fixed_point import fixed_point
 from nextpixel.codec.images import shares_of
 from nextpixel.data.decode import to_image
+from nextpixel.engines.layout import lay_out
 from nextpixel.model_files.shipped import find_model
 from nextpixel.rendering.grid import sheet
 from nextpixel.scoring.references import Format, has_jpeg_xl, lossless_size
@@ -102,13 +103,14 @@ def sizes(run: str, model: nx.ImageModel, images: torch.Tensor, labels: torch.Te
     some, own = images[:VERIFIED], None if labels is None else labels[:VERIFIED]
     restored = nx.decompress(model, nx.compress(model, some, own, lanes=len(some)))
     assert torch.equal(restored, some), "the images did not come back"
-    twin = fixed_point(model, read(data).ranges)
+    layout = lay_out(fixed_point(model, read(data).ranges))
+    classes = None if labels is None else labels.numpy()
     found: dict[str, object] = {
         "model": run,
         "images": len(images),
         "sub_pixels": images.numel(),
         "model_bytes": nx.evaluate(model, images, labels).nats * len(images) / math.log(2) / 8,
-        "twin_bytes": float(shares_of(twin, images, labels).bits.sum()) / 8,
+        "twin_bytes": float(shares_of(layout, images.numpy(), classes).bits.sum()) / 8,
         "file_bytes": len(data),
         "weights_bytes": sum((find_model(run) / name).stat().st_size for name in ("config.json", "model.safetensors")),
     }

@@ -208,7 +208,7 @@ def test_another_model_is_told_from_damage():
         nx.decompress(other, data)
 
 
-@pytest.mark.parametrize("family", ["row-lstm", "diagonal-bilstm", "multiscale", "autoencoder", "turned"])
+@pytest.mark.parametrize("family", ["multiscale", "autoencoder", "turned"])
 def test_models_that_cannot_compress_say_so(family):
     model = tiny(family, (1, 4, 5), 4)
     with pytest.raises(ModelError, match="cannot compress"):

@@ -16,8 +16,8 @@ from helpers.tiny_models import noise, seeded, sharper, tiny
 from nextpixel.cli.app import run
 from nextpixel.codec.container import Contents, deflate, read, varint, write
 from nextpixel.codec.fixed_point import calibrate
-from nextpixel.codec.tables import frequencies as real_frequencies
 from nextpixel.codec.wavefront import _decode_front as real_front
+from nextpixel.coding.tables import frequencies as real_frequencies
 from nextpixel.errors import DataError, InputError, ModelError
 from nextpixel.model_files.format import fingerprint
 
@@ -406,7 +406,7 @@ def test_lanes_of_no_bytes_take_no_time(version, lane, monkeypatch):
 @pytest.mark.parametrize("family", ["gated-pixelcnn", "local-pixelcnn"])
 def test_pictures_of_lanes_that_a_decoder_might_refuse_are_stored(family, monkeypatch):
     model = sharper(tiny(family, (1, 4, 5), 256), 1.0).eval()
-    monkeypatch.setattr("nextpixel.codec.rans.FREE_BITS", -(10**6))
+    monkeypatch.setattr("nextpixel.coding.rans.FREE_BITS", -(10**6))
     data = nx.compress(model, noise(model, 3))
     monkeypatch.undo()
     assert len(read(data).stored) == 3 and torch.equal(nx.decompress(model, data), noise(model, 3))

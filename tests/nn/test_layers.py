@@ -6,7 +6,7 @@ from torch import nn
 
 import nextpixel as nx
 from helpers.tiny_models import has_option, noise, tiny
-from nextpixel.codec.fixed_point import TWINS, twin_class
+from nextpixel.codec.fixed_point import MEASURED, check_lowers
 from nextpixel.errors import ModelError
 from nextpixel.families.build import family_class
 from nextpixel.families.raster_model import RasterModel
@@ -61,7 +61,7 @@ def parts(model):
 def uses(model):
     """What computes a model in another way than its parallel pass."""
     computations = [lambda: model.sample(1)]
-    if model.family in TWINS:
+    if model.family in MEASURED:
         computations += [lambda: nx.compress(model, noise(model, 2))]
     return computations
 
@@ -181,7 +181,7 @@ def test_a_subclass_that_overrides_the_pass_and_the_walk_is_taken(family):
 
     model = Other((1, 2, 3), 3, features=16, layers=1)
     assert stepwise_difference(model) < 1e-5
-    if family in TWINS:
+    if family in MEASURED:
         with pytest.raises(ModelError, match="Other overrides _network, so the integers of a "):
             nx.compress(model, noise(model, 2))
 
@@ -200,7 +200,7 @@ def test_a_distribution_that_the_integers_do_not_know_is_refused():
         def logits(self, parameters):
             return 2 * super().logits(parameters)
 
-    for family in TWINS:
+    for family in MEASURED:
         model = raster(family)
         model.distribution = Sharper(3)
         with pytest.raises(ModelError, match="a model of Sharper distributions cannot compress"):
@@ -216,8 +216,8 @@ def test_models_as_they_are_built_are_taken(family, condition, option):
         pytest.skip("the family has no such option")
     model = tiny(family, (1, 3, 4), 3, condition=condition, dropout=0.2, **option)
     assert model.sample(1).shape == (1, 1, 3, 4)
-    if family in TWINS:
-        assert twin_class(model)[0] is TWINS[family]
+    if family in MEASURED:
+        assert check_lowers(model) is model
 
 
 def test_a_copy_of_a_model_is_taken(family):

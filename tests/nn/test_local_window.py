@@ -31,7 +31,7 @@ def test_what_a_pixel_sees_is_on_an_earlier_wavefront(window, height, width):
 @many
 @given(window=windows, height=st.integers(1, 9), width=st.integers(1, 9))
 def test_inside_the_image_stand_its_own_pixels_and_beyond_it_near_ones(window, height, width):
-    sources, reach = window.sources(height, width), window.reach
+    sources, reach = torch.from_numpy(window.sources(height, width)), window.reach
     inside = sources[reach:, reach : reach + width]
     assert torch.equal(inside, torch.arange(height * width).view(height, width))
     right = sources[reach:, reach + width :]
@@ -44,6 +44,6 @@ def test_inside_the_image_stand_its_own_pixels_and_beyond_it_near_ones(window, h
 @pytest.mark.parametrize("lag", [1, 2])
 def test_a_wavefront_has_a_pixel_in_every_row_some_columns_apart(lag):
     fronts = LocalWindow(6, 8, lag).front(4, 20)
-    row, column = (fronts == 10).nonzero().T
+    row, column = (fronts == 10).nonzero()
     assert (row[1:] - row[:-1] == 1).all()
     assert (column[:-1] - column[1:] == lag + 1).all()

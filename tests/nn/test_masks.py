@@ -1,11 +1,10 @@
 import pytest
-import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.tiny_models import many
 from nextpixel.errors import ModelError
-from nextpixel.nn.masks import ChannelGroups, colour_mask
+from nextpixel.nn.masks import ChannelGroups, visible_channels
 
 RGB = ChannelGroups((0, 1, 2))
 
@@ -39,7 +38,7 @@ def test_the_halves_of_a_gate_have_the_same_groups():
 
 
 def test_mask_a_lets_a_colour_see_the_colours_before_it():
-    assert colour_mask(RGB, RGB, "A").tolist() == [
+    assert visible_channels(RGB, RGB, "A").tolist() == [
         [False, False, False],
         [True, False, False],
         [True, True, False],
@@ -47,7 +46,7 @@ def test_mask_a_lets_a_colour_see_the_colours_before_it():
 
 
 def test_mask_b_lets_a_colour_see_itself_too():
-    assert colour_mask(RGB, RGB, "B").tolist() == [
+    assert visible_channels(RGB, RGB, "B").tolist() == [
         [True, False, False],
         [True, True, False],
         [True, True, True],
@@ -61,6 +60,6 @@ def test_mask_b_lets_a_colour_see_itself_too():
 )
 def test_a_mask_is_the_order_of_the_colours(inputs, outputs):
     for kind, allowed in (("A", lambda a, b: a < b), ("B", lambda a, b: a <= b)):
-        mask = colour_mask(ChannelGroups(tuple(inputs)), ChannelGroups(tuple(outputs)), kind)
-        assert mask.dtype == torch.bool
+        mask = visible_channels(ChannelGroups(tuple(inputs)), ChannelGroups(tuple(outputs)), kind)
+        assert mask.dtype == bool
         assert mask.tolist() == [[allowed(a, b) for a in inputs] for b in outputs]

@@ -39,8 +39,7 @@ def decompress(
     from nextpixel.cli.options import load_model
     from nextpixel.cli.output import counted, progress, say
     from nextpixel.codec.codec import unpack
-    from nextpixel.codec.container import FILE, check_names, read
-    from nextpixel.data.entries import is_image
+    from nextpixel.codec.container import FILE, picture_names, read
     from nextpixel.rendering.grid import save_picture, to_pil
     from nextpixel.runtime.atomic_files import check_new_folder, whole_folder, write_result
 
@@ -62,16 +61,8 @@ def decompress(
         raise InputError(f"{file} cannot be read ({error.strerror}); check that it is there") from error
     try:
         contents = read(data, most_sub_pixels)
-        digits = len(str(len(contents.shapes)))
-        names = contents.names or [f"{number:0{digits}d}.png" for number in range(len(contents.shapes))]
+        names = picture_names(contents)
         files = {number for number, kind in contents.kinds.items() if kind == FILE}
-        if bad := [names[number] for number in files if not is_image(names[number])]:
-            raise DataError(f"the file {bad[0]!a} that it keeps has no ending of a picture: it is damaged")
-        names = [
-            name if number in files or name.lower().endswith(".png") else f"{name}.png"
-            for number, name in enumerate(names)
-        ]
-        check_names(names)
         if out is None or list_:
             _list(contents, names, len(data))
             return

@@ -2,30 +2,26 @@
 
 A change is an integer for each number of some tensors of the model, times a power of two, and is added to the weights
 in float32, as IEEE arithmetic says. As bytes it is, tensor after tensor: a varint, the tensor's place among the names
-of the model's parameters in ascending order, plus 1; the exponent; the share of zeros and the decay, in 256ths; at the
-end a zero; then one stream of the coder (`nextpixel.codec.rans`) with all integers. Of 2^22 shares, zero has its part,
+of the model's weights in ascending order, plus 1; the exponent; the share of zeros and the decay, in 256ths; at the
+end a zero; then one stream of the coder (`nextpixel.coding.rans`) with all integers. Of 2^22 shares, zero has its part,
 and the rest is divided among both signs and the magnitudes 1 to 127, each of which has the decay's part of the one
 before, at least 1.
 """
 
 from __future__ import annotations
 
-import copy
 import math
 from bisect import bisect_right
 from collections.abc import Mapping
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from nextpixel.codec.container import varint
-from nextpixel.codec.rans import FIRST, PRECISION, STATE_BYTES, TOTAL, WORD, encode_lanes
+from nextpixel.coding.rans import FIRST, PRECISION, STATE_BYTES, TOTAL, WORD, encode_lanes
 from nextpixel.errors import DataError
-from nextpixel.families.base import ImageModel
-
-Model = TypeVar("Model", bound=ImageModel)
+from nextpixel.plan.stored_model import Array
 
 MOST = 127
 """Magnitude of an integer."""
@@ -47,30 +43,26 @@ class Change(NamedTuple):
 
 
 Adaptation = Mapping[str, Change]
-"""Changes by the name of the parameter."""
+"""Changes by the name of the weight."""
 
 
-def adapted(model: Model, adaptation: Adaptation) -> Model:
-    """A copy of a model with its weights changed; the model itself where there is nothing to change."""
-    if not adaptation:
-        return model
-    model = copy.deepcopy(model)
-    parameters = dict(model.named_parameters())
-    with torch.no_grad():
-        for name, change in adaptation.items():
-            steps = torch.from_numpy(change.steps).to(parameters[name])
-            parameters[name].add_(steps * 2.0**-change.exponent)
-    return model
+def adapted(weights: Mapping[str, Array], adaptation: Adaptation) -> dict[str, Array]:
+    """The weights of a model, changed."""
+    changed = dict(weights)
+    for name, change in adaptation.items():
+        weight = weights[name]
+        changed[name] = weight + change.steps.astype(weight.dtype) * weight.dtype.type(2.0**-change.exponent)
+    return changed
 
 
-def to_bytes(model: ImageModel, adaptation: Adaptation) -> bytes:
-    """The bytes of changes; none for none."""
+def to_bytes(weights: Mapping[str, Array], adaptation: Adaptation) -> bytes:
+    """The bytes of changes of a model's weights; none for none."""
     changes = {name: change for name, change in adaptation.items() if change.steps.any()}
     if not changes:
         return b""
     header = bytearray()
     tables, symbols = [], []
-    for place, name in enumerate(sorted(dict(model.named_parameters())), 1):
+    for place, name in enumerate(sorted(weights), 1):
         if name in changes:
             steps = changes[name].steps.reshape(-1)
             zeros, decay = _fitted(steps)
@@ -84,7 +76,7 @@ def to_bytes(model: ImageModel, adaptation: Adaptation) -> bytes:
     return bytes(header) + encode_lanes(columns[0], columns[1], [len(starts)])[0]
 
 
-def from_bytes(model: ImageModel, data: bytes) -> Adaptation:
+def from_bytes(weights: Mapping[str, Array], data: bytes) -> Adaptation:
     """The other direction.
 
     Raises:
@@ -92,8 +84,7 @@ def from_bytes(model: ImageModel, data: bytes) -> Adaptation:
     """
     if not data:
         return {}
-    parameters = dict(model.named_parameters())
-    names = sorted(parameters)
+    names = sorted(weights)
     heads: list[tuple[str, int, int, int]] = []
     at, last = 0, 0
     while True:
@@ -114,7 +105,7 @@ def from_bytes(model: ImageModel, data: bytes) -> Adaptation:
     decoder = _Decoder(data[at:])
     changes = {}
     for name, exponent, zeros, decay in heads:
-        shape = parameters[name].shape
+        shape = weights[name].shape
         starts = _starts(zeros, decay).tolist()
         symbols = np.array([decoder.symbol(starts) for _ in range(math.prod(shape))], np.int64)
         steps = np.where(symbols % 2 == 1, (symbols + 1) // 2, -(symbols // 2))
@@ -170,7 +161,7 @@ def _read_varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 class _Decoder:
-    """One stream, a symbol at a time; see `nextpixel.codec.rans`."""
+    """One stream, a symbol at a time; see `nextpixel.coding.rans`."""
 
     def __init__(self, data: bytes) -> None:
         self.state = int.from_bytes(data[:STATE_BYTES], "little")

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import copy
 import math
-import zlib
 from collections.abc import Sequence
-from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -20,16 +18,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from nextpixel.codec import local_codec
+from nextpixel.codec import local_codec, unpacking
 from nextpixel.codec.container import (
     DEFLATE,
     FILE,
     FINGERPRINT_BYTES,
-    FIRST_TILES,
-    LEAST_COUNTED,
     MOST_NAME_BYTES,
-    MOST_SUB_PIXELS,
-    PICTURES,
     TILES,
     Contents,
     Shape,
@@ -37,17 +31,19 @@ from nextpixel.codec.container import (
     write,
 )
 from nextpixel.codec.fitting import DEFAULT_EFFORT, MOST_EFFORT
-from nextpixel.codec.fixed_point import fixed_point, twin_class
-from nextpixel.codec.images import Shares, decode, encode, shares_of
-from nextpixel.codec.local_twin import check_local
-from nextpixel.codec.stored_pictures import restored, shorter, stored
-from nextpixel.codec.tiles import Tile, groups_of, labels_of, ranges_of, stacked, tile_count, tiles_of
+from nextpixel.codec.fixed_point import check_lowers, fixed_point, ranges_of
+from nextpixel.codec.images import Shares, encode, shares_of
+from nextpixel.codec.kept_files import restored_file
+from nextpixel.codec.local_ranges import check_local
+from nextpixel.codec.stored import stored_model
+from nextpixel.codec.stored_pictures import shorter, stored
+from nextpixel.codec.tiles import Tile, groups_of, labels_of, stacked, tiles_of
 from nextpixel.data import ImageSet
-from nextpixel.errors import DataError, InputError, ModelError
+from nextpixel.engines.layout import lay_out
+from nextpixel.errors import InputError
 from nextpixel.families.base import ImageModel, check_model
 from nextpixel.families.local_pixelcnn import LocalPixelCNN
 from nextpixel.families.set_condition import conditioned
-from nextpixel.model_files.format import describe, fingerprint
 from nextpixel.nn.conditions import Values, checked_values
 from nextpixel.nn.tensors import as_tensor
 from nextpixel.runtime.progress import Advance
@@ -140,13 +136,13 @@ def compress(
     if effort is not None:
         raise InputError(f"effort is for a local-pixelcnn, and this model is a {model.family}; leave it out")
     labels = _labels(model, condition, len(pictures))
-    tiles, unplaced = tiles_of(model, shapes, plain=set())
+    tiles, unplaced = tiles_of(model.image_shape, shapes, plain=set())
     ranges = ranges_of(model, pictures, tiles, labels)
-    twin = fixed_point(model, ranges)
+    layout = lay_out(fixed_point(model, ranges))
     shares: dict[Tile, tuple[NDArray[np.uint32], NDArray[np.uint32]]] = {}
     bits = [0.0] * len(pictures)
-    for group in groups_of(model, tiles):
-        shares_of_group = shares_of(twin, stacked(pictures, group), labels_of(labels, group), advance=advance)
+    for group in groups_of(model.image_shape, tiles):
+        shares_of_group = shares_of(layout, stacked(pictures, group), labels_of(labels, group), advance=advance)
         shares |= zip(group, zip(*shares_of_group, strict=True), strict=True)
         for tile, cost in zip(group, shares_of_group.bits.tolist(), strict=True):
             bits[tile.image] += cost
@@ -162,9 +158,9 @@ def compress(
     }
     plain = {i: way for i, way in ways.items() if way is not None}
     if advance is not None:
-        advance(sum(pictures[i].numel() for i in unplaced))
+        advance(sum(pictures[i].size for i in unplaced))
     while True:
-        kept = groups_of(model, [tile for tile in tiles if tile.image not in plain])
+        kept = groups_of(model.image_shape, [tile for tile in tiles if tile.image not in plain])
         blocks, refused = _blocks(kept, shares, lanes)
         if not refused:
             break
@@ -246,72 +242,15 @@ def unpack(
     See `decompress`. Without `with_files`, those that are kept as their files are blank as well. Whoever allows more
     sub-pixels trusts the file.
     """
-    model = _plain(model)
-    if contents.fingerprint != _fingerprint(model):
-        raise DataError("the file was compressed with another model: name the run or model folder it was made with")
-    if contents.levels != model.levels:
-        raise DataError(f"the file has {contents.levels} levels and its model {model.levels}: it is damaged")
-    if (contents.version == PICTURES) != isinstance(model, LocalPixelCNN):
-        raise DataError(f"a {model.family} does not make files of version {contents.version}: the file is damaged")
-    if isinstance(model, LocalPixelCNN):
-        pictures = local_codec.unpack(model, contents, only=only, trusted=most_sub_pixels is not None, advance=advance)
-    else:
-        pictures = _unpack_tiles(model, contents, only, most_sub_pixels, advance)
-    for i, data in contents.stored.items():
-        if only not in (None, i):
-            continue
-        kind = contents.kinds.get(i, DEFLATE)
-        if kind != FILE or with_files:
-            pictures[i] = restored(kind, data, contents.shapes[i], model.levels)
-        if advance is not None:
-            advance(math.prod(contents.shapes[i]))
-    if only is None and _checksum(pictures, contents) != contents.checksum:
-        raise DataError("the decoded pixels do not have the checksum of the file: it is damaged")
-    return pictures
-
-
-def _unpack_tiles(
-    model: ImageModel,
-    contents: Contents,
-    only: int | None,
-    most_sub_pixels: int | None,
-    advance: Advance | None,
-) -> list[Tensor]:
-    """The coded images of a file of tiles; those that are stored, or not asked for, are blank."""
-    most_tiles = (MOST_SUB_PIXELS if most_sub_pixels is None else most_sub_pixels) // LEAST_COUNTED
-    labels = None if contents.labels is None else torch.tensor(contents.labels, dtype=torch.int64)
-    if labels is not None or model.condition is not None:
-        try:
-            labels = _labels(model, labels, len(contents.shapes))
-        except InputError as error:
-            raise DataError(f"the labels of the file do not fit the model ({error}): it is damaged") from error
-    try:
-        twin = fixed_point(model, contents.ranges, wide_head=contents.version != FIRST_TILES)
-    except ModelError as error:
-        raise DataError(f"the file does not fit the model ({error}): it is damaged") from error
-    coded = [shape for i, shape in enumerate(contents.shapes) if i not in contents.stored]
-    if sum(map(partial(tile_count, model), coded)) > most_tiles:
-        raise DataError(
-            f"the file declares more than {most_tiles * LEAST_COUNTED} sub-pixels ({LEAST_COUNTED} at least for each "
-            "tile of the model's size), the most that are decoded"
-        )
-    tiles, unplaced = tiles_of(model, contents.shapes, set(contents.stored))
-    groups = groups_of(model, tiles)
-    if len(groups) != len(contents.blocks) or not unplaced <= set(contents.stored):
-        raise DataError("the file has more or fewer blocks than its images need: it is damaged")
-    if any(not 1 <= len(lanes) <= len(group) for group, lanes in zip(groups, contents.blocks, strict=True)):
-        raise DataError("a block of the file has more lanes than tiles, or none: it is damaged")
-    pictures = [torch.zeros(shape, dtype=torch.uint8) for shape in contents.shapes]
-    for group, lanes in zip(groups, contents.blocks, strict=True):
-        needed, streams = _needed(group, lanes, only)
-        if not needed:
-            continue
-        shape = (len(needed), *needed[0].of(pictures).shape)
-        trusted = most_sub_pixels is not None
-        decoded = decode(twin, streams, shape, labels_of(labels, needed), trusted=trusted, advance=advance)
-        for tile, pixels in zip(needed, decoded, strict=True):
-            tile.of(pictures).copy_(pixels)
-    return pictures
+    pictures = unpacking.unpack(
+        stored_model(_plain(model)),
+        contents,
+        only=only,
+        most_sub_pixels=most_sub_pixels,
+        restored_file=restored_file if with_files else None,
+        advance=advance,
+    )
+    return [torch.from_numpy(np.require(picture, requirements="W")) for picture in pictures]
 
 
 def _is_text(name: str) -> bool:
@@ -335,7 +274,7 @@ def _plain(model: ImageModel) -> ImageModel:
     if isinstance(model, LocalPixelCNN):
         check_local(model)
     else:
-        twin_class(model)
+        check_lowers(model)
     return model if model.device.type == "cpu" else copy.deepcopy(model).cpu()
 
 
@@ -348,18 +287,8 @@ def check_compresses(model: ImageModel) -> None:
     _plain(model)
 
 
-def _needed(group: list[Tile], lanes: list[bytes], only: int | None) -> tuple[list[Tile], list[bytes]]:
-    """The lanes that hold tiles of an image, with all their tiles, in order."""
-    if only is None:
-        return group, lanes
-    count = len(lanes)
-    chosen = {place % count for place, tile in enumerate(group) if tile.image == only}
-    tiles = [tile for place, tile in enumerate(group) if place % count in chosen]
-    return tiles, [lane for number, lane in enumerate(lanes) if number in chosen]
-
-
-def _checked(model: ImageModel, images: Sequence[object]) -> list[Tensor]:
-    """The images as uint8 `[C, H, W]` on the CPU."""
+def _checked(model: ImageModel, images: Sequence[object]) -> list[NDArray[np.uint8]]:
+    """The images, `[C, H, W]` each."""
     checked = []
     for image in images:
         tensor = as_tensor(image, "images")
@@ -375,41 +304,34 @@ def _checked(model: ImageModel, images: Sequence[object]) -> list[Tensor]:
         low, high = int(pixels.min()), int(pixels.max())
         if low < 0 or high >= model.levels:
             raise InputError(f"images hold values from {low} to {high}, this model has levels 0..{model.levels - 1}")
-        checked.append(torch.from_numpy(np.array(pixels, np.uint8, order="C")))
+        checked.append(np.array(pixels, np.uint8, order="C"))
     return checked
 
 
-def _shape(picture: Tensor) -> Shape:
+def _shape(picture: NDArray[np.uint8]) -> Shape:
     channels, height, width = picture.shape
     return channels, height, width
 
 
-def _labels(model: ImageModel, condition: Values | None, count: int) -> Tensor | None:
+def _labels(model: ImageModel, condition: Values | None, count: int) -> NDArray[np.int64] | None:
     values = checked_values(model.condition, condition, count)
-    return next(iter(values.values())).cpu() if values else None
+    return next(iter(values.values())).cpu().numpy() if values else None
 
 
 def _fingerprint(model: ImageModel) -> bytes:
-    return bytes.fromhex(fingerprint(describe(model), model.state_dict()))[:FINGERPRINT_BYTES]
+    return stored_model(model).fingerprint[:FINGERPRINT_BYTES]
 
 
-def _finished(contents: Contents, pictures: Sequence[Tensor], originals: Sequence[Original] | None) -> Contents:
+def _finished(
+    contents: Contents, pictures: Sequence[NDArray[np.uint8]], originals: Sequence[Original] | None
+) -> Contents:
     """The contents with their checksum, and with the names of those files that are kept."""
     if contents.names is not None and originals is not None:
         for i in contents.kinds:
             if contents.kinds[i] == FILE:
                 contents.names[i] = originals[i].name
-    contents.checksum = _checksum(pictures, contents)
+    contents.checksum = unpacking.checksum(pictures, contents)
     return contents
-
-
-def _checksum(pictures: Sequence[Tensor], contents: Contents) -> int:
-    """The checksum of pixels; of the bytes of a kept file, as its pixels may differ between versions of a library."""
-    checksum = 0
-    for i, picture in enumerate(pictures):
-        data = contents.stored[i] if contents.kinds.get(i) == FILE else picture.numpy().tobytes()
-        checksum = zlib.crc32(data, checksum)
-    return checksum
 
 
 def _blocks(

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
+from nextpixel.data.entries import is_image
 from nextpixel.errors import DataError
 from nextpixel.runtime.validation import MOST_SIDE
 
@@ -369,6 +370,26 @@ class _Reader:
 
     def sized(self) -> bytes:
         return self.take(self.number())
+
+
+def picture_names(contents: Contents) -> list[str]:
+    """The names of the files that its pictures become: .png files, or those that it keeps.
+
+    Pictures without names are numbered.
+
+    Raises:
+        DataError: a name leads out of a folder, has no ending of a picture, or is there twice.
+    """
+    digits = len(str(len(contents.shapes)))
+    names = contents.names or [f"{number:0{digits}d}.png" for number in range(len(contents.shapes))]
+    files = {number for number, kind in contents.kinds.items() if kind == FILE}
+    if bad := [names[number] for number in files if not is_image(names[number])]:
+        raise DataError(f"the file {bad[0]!a} that it keeps has no ending of a picture: it is damaged")
+    names = [
+        name if number in files or name.lower().endswith(".png") else f"{name}.png" for number, name in enumerate(names)
+    ]
+    check_names(names)
+    return names
 
 
 def check_names(names: Sequence[str]) -> None:

@@ -1,6 +1,6 @@
 """The integer twin of a local PixelCNN with a logistic mixture.
 
-Activations are integers in units of 2^-8, as in the twins of the other families (`nextpixel.codec.integers`). What is
+Activations are integers in units of 2^-8, as in the programs of the other families (`nextpixel.plan.integers`). What is
 special here is how a window becomes inputs, and the last layer's numbers a mixture. With six nearest values, their sum
 S and the sum D of |6 v - S|:
 
@@ -17,11 +17,29 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
 
-from nextpixel.codec.integers import (
+from nextpixel.coding.logistic_shares import (
+    LARGEST_SCALE,
+    LEVEL_BITS,
+    SCALE_STEPS,
+    SMALLEST_SCALE,
+    Mixture,
+    inverse_scales,
+)
+from nextpixel.coding.rans import TOTAL
+from nextpixel.coding.tables import exp_table, rounded
+from nextpixel.errors import ModelError
+from nextpixel.nn.local_window import (
+    LARGEST,
+    MIDDLE_STEP,
+    NEAREST,
+    STEPS_A_UNIT,
+    STEPS_AN_OCTAVE,
+    LocalWindow,
+    floor_of,
+)
+from nextpixel.plan.integers import (
     FRACTION_BITS,
     LEAST_WEIGHT_BITS,
     MOST_RANGE_BITS,
@@ -31,23 +49,7 @@ from nextpixel.codec.integers import (
     Part,
     integer_sum,
 )
-from nextpixel.codec.logistic_shares import (
-    LARGEST_SCALE,
-    LEVEL_BITS,
-    SCALE_STEPS,
-    SMALLEST_SCALE,
-    Mixture,
-    inverse_scales,
-)
-from nextpixel.codec.rans import TOTAL
-from nextpixel.codec.tables import exp_table, rounded
-from nextpixel.errors import ModelError
-from nextpixel.families.local_pixelcnn import LocalBlock, LocalLayer, LocalPixelCNN
-from nextpixel.nn.layers import check_exact
-from nextpixel.nn.local_units import LARGEST, MIDDLE_STEP, STEPS_A_UNIT, STEPS_AN_OCTAVE, floor_of
-from nextpixel.nn.local_window import NEAREST
-from nextpixel.nn.logistic_mixture import LogisticMixture
-from nextpixel.runtime.precision import evaluating
+from nextpixel.plan.stored_model import StoredModel
 
 COUNT = len(NEAREST)
 COUPLING_DIVISOR = COUNT << (FRACTION_BITS - LEVEL_BITS)
@@ -58,8 +60,10 @@ LARGEST_UNIT = 3 * ONE
 """Of the mean and the step as inputs."""
 
 MOST_OUTPUT = 1 << 15
-RANGE_MARGIN = 1.25
 HIGHEST_FLOAT32 = 1 << 24
+
+
+Floats = NDArray[np.float32 | np.float64]
 
 
 class Units(NamedTuple):
@@ -73,9 +77,9 @@ class Units(NamedTuple):
         scale: the deviation in steps of the scale, int64.
     """
 
-    multiplier: Tensor
+    multiplier: NDArray[np.float32]
     shift: float
-    step_input: Tensor
+    step_input: NDArray[np.float32]
     deviation: NDArray[np.int64]
     scale: NDArray[np.int64]
 
@@ -91,9 +95,9 @@ def units(levels: int) -> Units:
     while (levels - 1) * COUNT * round(ONE * 2 ** (shift + 1) / (COUNT * floor)) < HIGHEST_FLOAT32:
         shift += 1
     return Units(
-        torch.tensor([float(rounded(ONE * 2**shift / (COUNT * deviation))) for deviation in deviations]),
+        np.array([rounded(ONE * 2**shift / (COUNT * deviation)) for deviation in deviations], np.float32),
         2.0**-shift,
-        torch.tensor([float(rounded(ONE * (step - MIDDLE_STEP) / STEPS_A_UNIT)) for step in steps]),
+        np.array([rounded(ONE * (step - MIDDLE_STEP) / STEPS_A_UNIT) for step in steps], np.float32),
         np.array([rounded(deviation * 2**LEVEL_BITS) for deviation in deviations], np.int64),
         np.array([rounded(SCALE_STEPS * math.log(deviation)) for deviation in deviations], np.int64),
     )
@@ -144,84 +148,35 @@ class Layer(NamedTuple):
         scale: `[outputs]`; see `Sum`.
     """
 
-    weights: Tensor
-    bias: Tensor
-    scale: Tensor
+    weights: Floats
+    bias: Floats
+    scale: Floats
 
-    def __call__(self, inputs: Tensor, largest: int) -> Tensor:
-        """Activations `[N, outputs]` within `largest`, in float32."""
-        sums = torch.addmm(self.bias, inputs.to(self.bias.dtype), self.weights)
-        return sums.mul_(self.scale).round_().clamp_(-largest, largest).float()
+    def __call__(self, inputs: NDArray[np.float32], largest: int, least: int | None = None) -> NDArray[np.float32]:
+        """Activations `[N, outputs]` from `least`, by default -`largest`, to `largest`."""
+        sums: Floats = inputs.astype(self.bias.dtype, copy=False) @ self.weights
+        sums += self.bias
+        sums *= self.scale
+        np.rint(sums, out=sums)
+        np.clip(sums, -largest if least is None else least, largest, out=sums)
+        return sums.astype(np.float32, copy=False)
 
 
-def _layer(parts: Sequence[Part], bias: Tensor, limit: float) -> Layer:
+def _layer(parts: Sequence[Part], bias: NDArray[np.float64], limit: float) -> Layer:
     """A layer whose sums float32 carries, or float64 where that leaves too few bits of a weight."""
-    total = integer_sum(parts, bias.double()[None], limit)
+    total = integer_sum(parts, bias[None], limit)
     if limit == NARROW_LIMIT and int(total.bits.min()) < LEAST_WEIGHT_BITS:
         return _layer(parts, bias, WIDE_LIMIT)
     if int(total.bits.min()) < 0:
         raise ModelError("the weights of the model are too large to compress with; it has diverged: train it anew")
-    dtype = torch.float32 if limit == NARROW_LIMIT else torch.float64
-    weights = torch.cat(total.weights, dim=1).T.to(dtype).contiguous()
-    return Layer(weights, total.bias[0].to(dtype), total.scale.to(dtype))
+    dtype = np.float32 if limit == NARROW_LIMIT else np.float64
+    weights = np.ascontiguousarray(np.concatenate(total.weights, axis=1).T.astype(dtype))
+    return Layer(weights, total.bias[0].astype(dtype), total.scale.astype(dtype))
 
 
-def activations(model: LocalPixelCNN) -> int:
-    """How many ranges the twin of a model needs."""
-    return 1 + 2 * len(model.blocks)
-
-
-def check_local(model: LocalPixelCNN) -> LogisticMixture:
-    """The mixture of a model that has a twin.
-
-    Raises:
-        ModelError: it has none.
-    """
-    if not isinstance(model.distribution, LogisticMixture):
-        raise ModelError(
-            "a local-pixelcnn compresses with a logistic mixture only; train one with --head logistic-mixture"
-        )
-    if model.condition is not None:
-        raise ModelError("a local-pixelcnn compresses without a condition only; train one without --condition")
-    check_exact([("first", model.first), ("output", model.output)], LocalLayer, "integers of the codec")
-    check_exact([("activation", model.activation)], nn.ReLU, "integers of the codec")
-    check_exact(
-        [(f"blocks.{place}", block) for place, block in enumerate(model.blocks)], LocalBlock, "integers of the codec"
-    )
-    return model.distribution
-
-
-@torch.no_grad()
-def measure(model: LocalPixelCNN, windows: Tensor) -> list[int]:
-    """Measure the ranges of a model's activations.
-
-    Args:
-        model: see `LocalTwin`.
-        windows: values in levels, `[N, n, C]`, of pixels such as will be compressed.
-
-    Returns:
-        Bits of their integer parts.
-
-    Raises:
-        ModelError: the activations are not finite.
-    """
-    largest: list[float] = []
-
-    def look(_: nn.Module, __: tuple[Tensor, ...], output: Tensor) -> None:
-        largest.append(float(output.abs().max()))
-
-    layers: list[nn.Module] = [model.first, *(layer for block in model.blocks for layer in (block.inner, block))]
-    handles = [layer.register_forward_hook(look) for layer in layers]
-    try:
-        with evaluating(model):
-            model.parameters_at(windows[None], None)
-    finally:
-        for handle in handles:
-            handle.remove()
-    if not all(map(math.isfinite, largest)):
-        raise ModelError("the activations of the model are not finite numbers; it has diverged: train it anew")
-    bits = [math.ceil(math.log2(max(value * RANGE_MARGIN, 1e-9))) for value in largest]
-    return [min(max(number, 0), MOST_RANGE_BITS) for number in bits]
+def activations(layers: int) -> int:
+    """How many ranges the twin of a model with so many layers needs."""
+    return 1 + 2 * layers
 
 
 class LocalTwin:
@@ -229,7 +184,7 @@ class LocalTwin:
 
     Args:
         model: a local PixelCNN with a logistic mixture, without a condition.
-        ranges: bits of the integer part of each activation, as `measure` finds them.
+        ranges: bits of the integer part of each activation.
 
     Attributes:
         levels: values that a sub-pixel can take.
@@ -241,57 +196,73 @@ class LocalTwin:
         ModelError: the weights are not finite, or the ranges do not fit the model.
     """
 
-    def __init__(self, model: LocalPixelCNN, ranges: Sequence[int]) -> None:
-        mixture = check_local(model)
-        if not all(bool(weight.isfinite().all()) for weight in model.parameters()):
+    def __init__(self, model: StoredModel, ranges: Sequence[int]) -> None:
+        if not all(np.isfinite(weight).all() for weight in model.weights.values()):
             raise ModelError("the weights of the model are not finite numbers; train it anew")
-        if len(ranges) != activations(model) or not all(0 <= bits <= MOST_RANGE_BITS for bits in ranges):
+        layers = int(model.option("layers"))
+        if len(ranges) != activations(layers) or not all(0 <= bits <= MOST_RANGE_BITS for bits in ranges):
             raise ModelError("the ranges of the activations do not fit the model")
-        self.levels, self.window, self.beyond = model.levels, model.window, model.beyond
-        self.channels, self.components = model.image_shape[0], mixture.components
+        self.levels = model.levels
+        self.window = LocalWindow(
+            int(model.option("kernel_size")) // 2, int(model.option("distance")), int(model.option("lag"))
+        )
+        self.beyond = self.levels // 2
+        self.channels, self.components = model.image_shape[0], int(model.option("components"))
         self.largest = [ONE << bits for bits in ranges]
         self.units = units(self.levels)
         values = len(self.window.offsets) * self.channels
-        weights = model.first.linear.weight.double()
+        weights = model.doubles("first.linear.weight")
         parts = [Part(weights[:, :values], LARGEST_INPUT), Part(weights[:, values:], LARGEST_UNIT)]
-        self.first = _layer(parts, model.first.linear.bias, NARROW_LIMIT)
+        self.first = _layer(parts, model.doubles("first.linear.bias"), NARROW_LIMIT)
         self.blocks = []
         before = self.largest[0]
-        for block, inner, outer in zip(model.blocks, self.largest[1::2], self.largest[2::2], strict=True):
+        for block, (inner, outer) in enumerate(zip(self.largest[1::2], self.largest[2::2], strict=True)):
             self.blocks.append(
                 (
-                    _layer([_part(block.inner, before)], block.inner.linear.bias, NARROW_LIMIT),
-                    _layer([_part(block.outer, inner)], block.outer.linear.bias, NARROW_LIMIT),
+                    _layer_of(model, f"blocks.{block}.inner", before, NARROW_LIMIT),
+                    _layer_of(model, f"blocks.{block}.outer", inner, NARROW_LIMIT),
                 )
             )
             before = outer
         # The mixture's means want more digits than float32 has room for.
-        self.output = _layer([_part(model.output, before)], model.output.linear.bias, WIDE_LIMIT)
+        self.output = _layer_of(model, "output", before, WIDE_LIMIT)
 
-    def predict(self, windows: Tensor) -> Prediction:
+    def predict(self, windows: NDArray[np.float32]) -> Prediction:
         """The mixtures of pixels.
 
         Args:
-            windows: float32 integers `[N, n, C]`, in the order of the window's offsets.
+            windows: integers `[N, n, C]`, in the order of the window's offsets.
         """
         nearest = windows[:, list(self.window.nearest)]
-        sums = nearest.sum(dim=1)
-        spread = (COUNT * nearest - sums[:, None]).abs().sum(dim=1).long()
+        sums = nearest.sum(axis=1)
+        spread = np.abs(COUNT * nearest - sums[:, None]).sum(axis=1).astype(np.int64)
         inputs = self._inputs(windows, sums, spread)
-        features = self.first(inputs, self.largest[0]).relu_()
+        features = self.first(inputs, self.largest[0], 0)
         for (inner, outer), most, largest in zip(self.blocks, self.largest[1::2], self.largest[2::2], strict=True):
-            change = outer(inner(features, most).relu_(), largest)
-            features = features.add_(change).clamp_(-largest, largest)
-        outputs = self.output(features.relu_(), MOST_OUTPUT).numpy().astype(np.int64)
-        return self._prediction(outputs, sums.numpy().astype(np.int64), spread.numpy())
+            features += outer(inner(features, most, 0), largest)
+            np.clip(features, -largest, largest, out=features)
+        np.maximum(features, 0, out=features)
+        outputs = self.output(features, MOST_OUTPUT).astype(np.int64)
+        return self._prediction(outputs, sums.astype(np.int64), spread)
 
-    def _inputs(self, windows: Tensor, sums: Tensor, spread: Tensor) -> Tensor:
-        """What the first layer reads, float32 integers `[N, (n + 2) * C]`."""
-        values = (COUNT * windows - sums[:, None]).mul_(self.units.multiplier[spread][:, None])
-        values = values.mul_(self.units.shift).round_().clamp_(-LARGEST_INPUT, LARGEST_INPUT)
+    def _inputs(
+        self, windows: NDArray[np.float32], sums: NDArray[np.float32], spread: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        """What the first layer reads, integers `[N, (n + 2) * C]`."""
+        count, places, channels = windows.shape
+        inputs = np.empty((count, (places + 2) * channels), np.float32)
+        values = inputs[:, : places * channels].reshape(count, places, channels)
+        np.multiply(windows, COUNT, out=values)
+        values -= sums[:, None]
+        values *= self.units.multiplier[spread][:, None]
+        values *= np.float32(self.units.shift)
+        np.rint(values, out=values)
+        np.clip(values, -LARGEST_INPUT, LARGEST_INPUT, out=values)
         # One division, which IEEE arithmetic rounds in one way only.
-        middle = ((sums.double() - COUNT * self.beyond) * (4 * ONE) / (COUNT * self.levels)).round().float()
-        return torch.cat([values.flatten(1), middle, self.units.step_input[spread]], dim=1)
+        middle = (sums.astype(np.float64) - COUNT * self.beyond) * (4 * ONE) / (COUNT * self.levels)
+        inputs[:, places * channels : (places + 1) * channels] = np.rint(middle)
+        inputs[:, (places + 1) * channels :] = self.units.step_input[spread]
+        return inputs
 
     def _prediction(self, outputs: NDArray[np.int64], sums: NDArray[np.int64], spread: NDArray[np.int64]) -> Prediction:
         colours, components = self.channels, self.components
@@ -309,13 +280,14 @@ class LocalTwin:
         )
 
 
-def _part(layer: LocalLayer, largest: int) -> Part:
-    return Part(layer.linear.weight.double(), largest)
+def _layer_of(model: StoredModel, name: str, largest: int, limit: float) -> Layer:
+    """A layer that reads integers up to `largest`."""
+    return _layer([Part(model.doubles(f"{name}.linear.weight"), largest)], model.doubles(f"{name}.linear.bias"), limit)
 
 
 def _weights(logits: NDArray[np.int64], levels: int) -> NDArray[np.int64]:
     """Softmax in integers, along the last axis: weights that sum to `TOTAL - levels`."""
-    table = exp_table(FRACTION_BITS).numpy()
+    table = exp_table(FRACTION_BITS)
     below = logits.max(axis=-1, keepdims=True) - logits
     shares = table[np.minimum(below, len(table) - 1)]
     free = TOTAL - levels

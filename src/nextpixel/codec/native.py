@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from importlib.util import find_spec
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nextpixel.codec.logistic_shares import INVERSE_BITS, LEVEL_BITS, LOGISTIC_BITS, LOGISTIC_REACH
-from nextpixel.codec.rans import FIRST, PRECISION, TOTAL, WORD
+from nextpixel.coding.logistic_shares import INVERSE_BITS, LEVEL_BITS, LOGISTIC_BITS, LOGISTIC_REACH
+from nextpixel.coding.rans import FIRST, PRECISION, TOTAL, WORD
 
 Integers = NDArray[np.int64]
 
@@ -129,9 +128,9 @@ def decode_pixels(
 @lru_cache(maxsize=1)
 def kernel() -> Kernel | None:
     """The compiled `decode_pixels`; None without numba."""
-    if find_spec("numba") is None:
+    try:
+        from numba import njit
+    except ImportError:
         return None
-    from numba import njit
-
     compiled: Kernel = njit(cache=True, nogil=True)(decode_pixels)
     return compiled

@@ -6,14 +6,17 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from nextpixel.codec.fixed_point import fixed_point
+from nextpixel.codec.fixed_point import fixed_point, ranges_of
 from nextpixel.codec.images import shares_of
 from nextpixel.codec.local_codec import crop_bits
 from nextpixel.codec.stored_pictures import quick_size, stored
-from nextpixel.codec.tiles import groups_of, labels_of, ranges_of, stacked, tiles_of
+from nextpixel.codec.tiles import Pixels, groups_of, labels_of, stacked, tiles_of
+from nextpixel.engines.layout import lay_out
 from nextpixel.families.base import ImageModel
 from nextpixel.families.local_pixelcnn import LocalPixelCNN
 from nextpixel.runtime.batching import batches
@@ -62,8 +65,8 @@ def outlook(model: ImageModel, pictures: Sequence[Tensor], labels: Tensor | None
     step = -(-len(pictures) // PICTURES_LOOKED_AT)
     model_bits = twin_bits = 0.0
     unsuited = looked_at = 0
-    crops = [_middle(picture, model) for picture in pictures[::step]]
-    chosen = None if labels is None else labels[::step]
+    crops = [_middle(picture.numpy(), model) for picture in pictures[::step]]
+    chosen = None if labels is None else labels[::step].numpy()
     with evaluating(model):
         for crop, bits in zip(crops, _bits(model, crops, chosen), strict=True):
             if bits is None:
@@ -76,33 +79,36 @@ def outlook(model: ImageModel, pictures: Sequence[Tensor], labels: Tensor | None
     return Outlook(model_bits, twin_bits, unsuited, looked_at)
 
 
-def _middle(picture: Tensor, model: ImageModel) -> Tensor:
+def _middle(picture: Pixels, model: ImageModel) -> Pixels:
     """The middle of a picture, of whole tiles where it has them."""
     _, height, width = picture.shape
     sides = [max(SIDE_LOOKED_AT, 1 if isinstance(model, LocalPixelCNN) else side) for side in model.image_shape[1:]]
     top, left = ((whole - min(whole, side)) // 2 for whole, side in zip((height, width), sides, strict=True))
-    return picture[:, top : top + sides[0], left : left + sides[1]].contiguous()
+    return np.ascontiguousarray(picture[:, top : top + sides[0], left : left + sides[1]])
 
 
-def _bits(model: ImageModel, crops: Sequence[Tensor], labels: Tensor | None) -> Iterator[tuple[float, float] | None]:
+def _bits(
+    model: ImageModel, crops: Sequence[Pixels], labels: NDArray[np.int64] | None
+) -> Iterator[tuple[float, float] | None]:
     """The bits of crops by the model and by its twin; None where the model has no place for one."""
     if isinstance(model, LocalPixelCNN):
         yield from crop_bits(model, crops)
         return
     shapes = [(crop.shape[0], crop.shape[1], crop.shape[2]) for crop in crops]
-    tiles, unplaced = tiles_of(model, shapes, plain=set())
-    twin = fixed_point(model, ranges_of(model, crops, tiles, labels))
+    tiles, unplaced = tiles_of(model.image_shape, shapes, plain=set())
+    layout = lay_out(fixed_point(model, ranges_of(model, crops, tiles, labels)))
     total = torch.zeros(len(crops), 2, dtype=torch.float64)
-    for group in groups_of(model, tiles):
+    for group in groups_of(model.image_shape, tiles):
         classes = labels_of(labels, group)
-        images = stacked(crops, group)
+        images = torch.from_numpy(stacked(crops, group))
+        labels_here = None if classes is None else torch.from_numpy(classes)
         nats = torch.cat(
             [
-                -model.log_prob(images[part], None if classes is None else classes[part]).double()
+                -model.log_prob(images[part], None if labels_here is None else labels_here[part]).double()
                 for part in batches(len(images), model.images_at_once)
             ]
         )
-        coded = torch.from_numpy(shares_of(twin, images, classes).bits)
+        coded = torch.from_numpy(shares_of(layout, images.numpy(), classes).bits)
         both = torch.stack([nats / math.log(2), coded], dim=1)
         total.index_add_(0, torch.tensor([tile.image for tile in group]), both)
     for number, (first, second) in enumerate(total.tolist()):

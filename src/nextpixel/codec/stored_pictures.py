@@ -10,15 +10,14 @@ from __future__ import annotations
 import io
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 from nextpixel.codec.container import DEFLATE, FILE, PNG, WEBP, Shape, deflate, inflate_pixels
-from nextpixel.codec.picture_files import levels_of
-from nextpixel.data.decode import PILLOW_ERRORS, decode
-from nextpixel.data.entries import Unusable
+from nextpixel.data.pillow_errors import PILLOW_ERRORS
 from nextpixel.errors import DataError
+
+Pixels = NDArray[np.uint8]
 
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 FORMATS = {PNG: "PNG", WEBP: "WEBP"}
@@ -29,7 +28,7 @@ WORTH_A_CLOSER_LOOK = 1.15
 """A quick WebP up to so many times as large as what the model takes may be the shorter one with more effort."""
 
 
-def shorter(picture: Tensor, levels: int, size: float, original: bytes | None = None) -> tuple[int, bytes] | None:
+def shorter(picture: Pixels, levels: int, size: float, original: bytes | None = None) -> tuple[int, bytes] | None:
     """How a picture is stored in less than `size` bytes without a model, and its bytes; None if it cannot be.
 
     Args:
@@ -46,50 +45,40 @@ def shorter(picture: Tensor, levels: int, size: float, original: bytes | None = 
     return (FILE, original) if original is not None and len(original) + 2 < size else way
 
 
-def quick_size(picture: Tensor) -> int | None:
+def quick_size(picture: Pixels) -> int | None:
     """Bytes that WebP takes in a hurry; None where it cannot hold the picture."""
     if picture.shape[0] == 2 or max(picture.shape[1:]) > MOST_WEBP_SIDE:
         return None
     return len(_webp(picture, quality=20, method=0))
 
 
-def stored(picture: Tensor, levels: int) -> tuple[int, bytes]:
+def stored(picture: Pixels, levels: int) -> tuple[int, bytes]:
     """A picture, uint8 `[C, H, W]`, without a model: how it is stored, and its bytes."""
-    ways = [(DEFLATE, deflate(picture.numpy().tobytes()))]
+    ways = [(DEFLATE, deflate(picture.tobytes()))]
     if levels < 256:
         return ways[0]
     ways.append((PNG, _png(picture)))
     if picture.shape[0] != 2 and max(picture.shape[1:]) <= MOST_WEBP_SIDE:
         ways.append((WEBP, _webp(picture, quality=100, method=6)))
     shortest = sorted(ways, key=lambda way: len(way[1]))
-    return next(way for way in shortest if torch.equal(restored(*way, _shape(picture), levels), picture))
+    return next(way for way in shortest if np.array_equal(restored(*way, _shape(picture), levels), picture))
 
 
-def restored(kind: int, data: bytes, shape: Shape, levels: int) -> Tensor:
+def restored(kind: int, data: bytes, shape: Shape, levels: int) -> Pixels:
     """The pixels of a stored image, uint8 of its shape, in 0..levels-1.
 
     Raises:
         DataError: they are damaged, not of that shape, or of other values.
     """
-    pixels = _restored_file(data, shape, levels) if kind == FILE else _restored_pixels(kind, data, shape)
+    pixels = _restored_pixels(kind, data, shape)
     if int(pixels.max()) >= levels:
         raise DataError(f"a stored image of the file has values above {levels - 1}: it is damaged")
     return pixels
 
 
-def _restored_file(data: bytes, shape: Shape, levels: int) -> Tensor:
-    try:
-        picture = decode("a kept file", data, most_pixels=shape[1] * shape[2])
-        if picture.pixels.shape != shape:
-            raise DataError("a kept file has another size than the .npx file says: it is damaged")
-        return levels_of(picture.pixels, levels)
-    except Unusable as error:
-        raise DataError(f"a kept file {error}: decompress it to a folder, where it is written as it is") from error
-
-
-def _restored_pixels(kind: int, data: bytes, shape: Shape) -> Tensor:
+def _restored_pixels(kind: int, data: bytes, shape: Shape) -> Pixels:
     if kind == DEFLATE:
-        return torch.frombuffer(bytearray(inflate_pixels(data, shape)), dtype=torch.uint8).view(shape)
+        return np.frombuffer(inflate_pixels(data, shape), np.uint8).reshape(shape)
     channels, height, width = shape
     try:
         with Image.open(io.BytesIO(data), formats=[FORMATS[kind]]) as image:
@@ -111,26 +100,26 @@ def _restored_pixels(kind: int, data: bytes, shape: Shape) -> Tensor:
                 pixels = np.asarray(image.convert("RGBA"))
     except PILLOW_ERRORS as error:
         raise DataError(f"a stored image of the file cannot be decoded ({error}): it is damaged") from error
-    return torch.from_numpy(pixels.reshape(height, width, channels).transpose(2, 0, 1).copy())
+    return np.ascontiguousarray(pixels.reshape(height, width, channels).transpose(2, 0, 1))
 
 
-def _shape(picture: Tensor) -> Shape:
+def _shape(picture: Pixels) -> Shape:
     channels, height, width = picture.shape
     return channels, height, width
 
 
-def _image(picture: Tensor) -> Image.Image:
-    pixels = picture.permute(1, 2, 0).numpy()
+def _image(picture: Pixels) -> Image.Image:
+    pixels = picture.transpose(1, 2, 0)
     return Image.fromarray(np.ascontiguousarray(pixels[:, :, 0] if len(picture) == 1 else pixels))
 
 
-def _png(picture: Tensor) -> bytes:
+def _png(picture: Pixels) -> bytes:
     file = io.BytesIO()
     _image(picture).save(file, "PNG", optimize=True)
     return file.getvalue()
 
 
-def _webp(picture: Tensor, *, quality: int, method: int) -> bytes:
+def _webp(picture: Pixels, *, quality: int, method: int) -> bytes:
     file = io.BytesIO()
     image = _image(picture)
     # Without `exact` the colours of transparent pixels would be changed.

@@ -8,15 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from nextpixel.codec.container import Shape
-from nextpixel.codec.fixed_point import calibrate
-from nextpixel.families.base import ImageModel
+
+Pixels = NDArray[np.uint8]
 
 SUB_PIXELS_IN_A_BLOCK = 2**22
-CALIBRATION_TILES, CALIBRATION_SIDE = 64, 256
 
 
 class Tile(NamedTuple):
@@ -38,16 +37,16 @@ class Tile(NamedTuple):
     height: int
     width: int
 
-    def of(self, images: Sequence[Tensor]) -> Tensor:
+    def of(self, images: Sequence[Pixels]) -> Pixels:
         """Its pixels, `[C, h, w]`."""
         image = images[self.image]
         planes = image if self.plane is None else image[self.plane, None]
         return planes[:, self.top : self.top + self.height, self.left : self.left + self.width]
 
 
-def tiles_of(model: ImageModel, shapes: Sequence[Shape], plain: set[int]) -> tuple[list[Tile], set[int]]:
+def tiles_of(model_shape: Shape, shapes: Sequence[Shape], plain: set[int]) -> tuple[list[Tile], set[int]]:
     """The tiles of all images but the plain ones, in order; and which images the model has no place for."""
-    colours, high, wide = model.image_shape
+    colours, high, wide = model_shape
     tiles, unplaced = [], set()
     for i, (channels, height, width) in enumerate(shapes):
         if channels != colours and colours != 1:
@@ -62,45 +61,30 @@ def tiles_of(model: ImageModel, shapes: Sequence[Shape], plain: set[int]) -> tup
     return tiles, unplaced
 
 
-def tile_count(model: ImageModel, shape: Shape) -> int:
+def tile_count(model_shape: Shape, shape: Shape) -> int:
     """How many tiles an image has."""
-    colours, high, wide = model.image_shape
+    colours, high, wide = model_shape
     planes = 1 if shape[0] == colours else shape[0]
     return planes * -(-shape[1] // high) * -(-shape[2] // wide)
 
 
-def groups_of(model: ImageModel, tiles: Sequence[Tile]) -> list[list[Tile]]:
+def groups_of(model_shape: Shape, tiles: Sequence[Tile]) -> list[list[Tile]]:
     """Tiles of one size, in blocks that are coded together, the largest tiles first."""
     by_size: dict[tuple[int, int], list[Tile]] = {}
     for tile in tiles:
         by_size.setdefault((tile.height, tile.width), []).append(tile)
     groups = []
     for (height, width), same in sorted(by_size.items(), reverse=True):
-        most = max(1, SUB_PIXELS_IN_A_BLOCK // (height * width * model.image_shape[0]))
+        most = max(1, SUB_PIXELS_IN_A_BLOCK // (height * width * model_shape[0]))
         groups += [same[start : start + most] for start in range(0, len(same), most)]
     return groups
 
 
-def stacked(pictures: Sequence[Tensor], tiles: Sequence[Tile]) -> Tensor:
+def stacked(pictures: Sequence[Pixels], tiles: Sequence[Tile]) -> Pixels:
     """The pixels of tiles of one size, `[N, C, h, w]`."""
-    return torch.stack([tile.of(pictures) for tile in tiles])
+    return np.stack([tile.of(pictures) for tile in tiles])
 
 
-def ranges_of(model: ImageModel, pictures: Sequence[Tensor], tiles: Sequence[Tile], labels: Tensor | None) -> list[int]:
-    """The ranges of the twin's activations, measured on some of the largest tiles, evenly spaced."""
-    if not tiles:
-        return calibrate(
-            model,
-            torch.zeros(1, model.image_shape[0], 1, 1, dtype=torch.uint8),
-            None if labels is None else torch.zeros(1, dtype=torch.int64),
-        )
-    size = max((tile.height, tile.width) for tile in tiles)
-    largest = [tile for tile in tiles if (tile.height, tile.width) == size]
-    some = largest[:: -(-len(largest) // CALIBRATION_TILES)]
-    corners = stacked(pictures, some)[:, :, :CALIBRATION_SIDE, :CALIBRATION_SIDE]
-    return calibrate(model, corners, labels_of(labels, some))
-
-
-def labels_of(labels: Tensor | None, tiles: Sequence[Tile]) -> Tensor | None:
+def labels_of(labels: NDArray[np.int64] | None, tiles: Sequence[Tile]) -> NDArray[np.int64] | None:
     """The labels of the images of tiles, `[N]`."""
     return None if labels is None else labels[[tile.image for tile in tiles]]

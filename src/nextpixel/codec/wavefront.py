@@ -16,16 +16,14 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from nextpixel.codec.integers import exact_products
 from nextpixel.codec.local_twin import COUNT, COUPLING_DIVISOR, LocalTwin
-from nextpixel.codec.logistic_shares import Mixture, logistic_table, search, starts
 from nextpixel.codec.native import kernel
-from nextpixel.codec.rans import TOTAL, LaneDecoder, encode_lanes, overdrawn
+from nextpixel.coding.logistic_shares import Mixture, logistic_table, search, starts
+from nextpixel.coding.rans import TOTAL, LaneDecoder, encode_lanes, overdrawn
 from nextpixel.nn.local_window import LocalWindow
+from nextpixel.plan.integers import check_exact_products
 from nextpixel.runtime.progress import Advance
 
 PIXELS_AT_ONCE = 2**13
@@ -60,7 +58,7 @@ class Stripe(NamedTuple):
         return float(-np.log2(self.frequencies / TOTAL).sum())
 
     def encoded(self, lanes: int | None = None) -> list[bytes] | None:
-        """The streams of its lanes; None where a decoder might refuse them, see `nextpixel.codec.rans`.
+        """The streams of its lanes; None where a decoder might refuse them, see `nextpixel.coding.rans`.
 
         Args:
             lanes: how many; None takes one for every `BYTES_A_LANE` bytes. A wavefront's longest is the most.
@@ -107,7 +105,7 @@ class _Places(NamedTuple):
 
 
 def _places(window: LocalWindow, rows: range, width: int) -> _Places:
-    fronts = window.front(len(rows), width).flatten().numpy()
+    fronts = window.front(len(rows), width).flatten()
     order = np.argsort(fronts, kind="stable")
     fronts = fronts[order]
     sizes = np.bincount(fronts)
@@ -115,8 +113,9 @@ def _places(window: LocalWindow, rows: range, width: int) -> _Places:
     return _Places(order + rows.start * width, fronts, numbers, sizes)
 
 
-@torch.no_grad()
-def stripes_of(twin: LocalTwin, sheet: Tensor, coded: int, *, advance: Advance | None = None) -> Iterator[Stripe]:
+def stripes_of(
+    twin: LocalTwin, sheet: NDArray[np.uint8], coded: int, *, advance: Advance | None = None
+) -> Iterator[Stripe]:
     """The shares of all values of a sheet, a stripe at a time.
 
     Args:
@@ -126,25 +125,24 @@ def stripes_of(twin: LocalTwin, sheet: Tensor, coded: int, *, advance: Advance |
         advance: called with numbers of sub-pixels done.
     """
     _, height, width = sheet.shape
-    values = sheet[:coded].flatten(1).numpy()
+    values = sheet[:coded].reshape(coded, -1)
     canvas = Canvas(twin.window, twin.beyond, twin.channels, [(height, width)])
-    canvas.pixels[:-1] = sheet.flatten(1).T
+    canvas.pixels[:-1] = sheet.reshape(twin.channels, -1).T
     for rows in stripe_rows(height, width):
         top, count = rows.start * width, len(rows) * width
         shares = np.empty((2, coded, count), np.uint32)
-        with exact_products(torch.float32) as check:
-            for first in range(0, count, PIXELS_AT_ONCE):
-                pixels = np.arange(top + first, top + min(first + PIXELS_AT_ONCE, count))
-                prediction = twin.predict(canvas.windows(pixels))
-                here = values[:, pixels].astype(np.int64)
-                for colour in range(coded):
-                    mixture = prediction.mixture(colour, list(here[:colour]))
-                    ends = starts(mixture, np.stack([here[colour], here[colour] + 1], axis=1), twin.levels)
-                    shares[0, colour, pixels - top] = ends[:, 0]
-                    shares[1, colour, pixels - top] = ends[:, 1] - ends[:, 0]
-                check()
-                if advance is not None:
-                    advance(len(pixels) * coded)
+        check_exact_products([np.float32, np.float64])
+        for first in range(0, count, PIXELS_AT_ONCE):
+            pixels = np.arange(top + first, top + min(first + PIXELS_AT_ONCE, count))
+            prediction = twin.predict(canvas.windows(pixels))
+            here = values[:, pixels].astype(np.int64)
+            for colour in range(coded):
+                mixture = prediction.mixture(colour, list(here[:colour]))
+                ends = starts(mixture, np.stack([here[colour], here[colour] + 1], axis=1), twin.levels)
+                shares[0, colour, pixels - top] = ends[:, 0]
+                shares[1, colour, pixels - top] = ends[:, 1] - ends[:, 0]
+            if advance is not None:
+                advance(len(pixels) * coded)
         places = _places(twin.window, rows, width)
         before = places.sizes.cumsum() - places.sizes
         in_order = np.empty((3, count * coded), np.uint32)
@@ -156,7 +154,6 @@ def stripes_of(twin: LocalTwin, sheet: Tensor, coded: int, *, advance: Advance |
         yield Stripe(*in_order)
 
 
-@torch.no_grad()
 def sheets_from(
     twin: LocalTwin,
     streams: Sequence[Sequence[Sequence[bytes]]],
@@ -165,7 +162,7 @@ def sheets_from(
     *,
     trusted: bool = False,
     advance: Advance | None = None,
-) -> list[Tensor]:
+) -> list[NDArray[np.uint8]]:
     """Decode sheets, all of them together.
 
     Args:
@@ -200,24 +197,23 @@ def sheets_from(
         lane += first_lane[beside]
         order = np.lexsort((turns, fronts)) if len(sheets) > 1 else np.arange(len(fronts))
         ends = np.bincount(fronts).cumsum().tolist()
-        with exact_products(torch.float32) as check:
-            for start, end in zip([0, *ends[:-1]], ends, strict=True):
-                if decoder.finished:
-                    here = order[start:]
-                    canvas.set(pixels[here], sheet_of[here], np.zeros((coded, len(here)), np.int64))
-                    if advance is not None:
-                        advance(len(here) * coded)
-                    break
-                here = order[start:end]
-                _decode_front(twin, canvas, decoder, pixels[here], sheet_of[here], turns[here], lane[here], coded)
-                check()
-                decoder.check()
+        check_exact_products([np.float32, np.float64])
+        for start, end in zip([0, *ends[:-1]], ends, strict=True):
+            if decoder.finished:
+                here = order[start:]
+                canvas.set(pixels[here], sheet_of[here], np.zeros((coded, len(here)), np.int64))
                 if advance is not None:
                     advance(len(here) * coded)
+                break
+            here = order[start:end]
+            _decode_front(twin, canvas, decoder, pixels[here], sheet_of[here], turns[here], lane[here], coded)
+            decoder.check()
+            if advance is not None:
+                advance(len(here) * coded)
         decoder.finish()
     flat = canvas.pixels[:, :coded].T
     return [
-        flat[:, start : start + height * width].reshape(coded, height, width).contiguous()
+        np.ascontiguousarray(flat[:, start : start + height * width]).reshape(coded, height, width)
         for start, (height, width) in zip(canvas.first.tolist(), sizes, strict=False)
     ]
 
@@ -292,23 +288,22 @@ class Canvas:
         sources = []
         for (height, width), start in zip(sizes, self.first.tolist(), strict=False):
             cells = window.sources(height, width).flatten()
-            sources.append(torch.where(cells == height * width, constant, cells + start))
-        self.sources = torch.cat([*sources, torch.zeros(0, dtype=torch.int64)])
-        self.pixels = torch.full((constant + 1, channels), beyond, dtype=torch.uint8)
+            sources.append(np.where(cells == height * width, constant, cells + start))
+        self.sources = np.concatenate([*sources, np.zeros(0, np.int64)])
+        self.pixels = np.full((constant + 1, channels), beyond, np.uint8)
         self.widths, self.strides = np.array([width for _, width in sizes]), strides
         self.first_place, self.reach = first_place, reach
         self.down, self.right = (np.array(axis) for axis in zip(*window.offsets, strict=True))
 
-    def windows(self, pixels: Integers, sheets: Integers | int = 0) -> Tensor:
+    def windows(self, pixels: Integers, sheets: Integers | int = 0) -> NDArray[np.float32]:
         """The windows of pixels, numbered within their sheets: float32 `[N, n, C]`."""
         stride = self.strides[sheets]
         row, column = np.divmod(pixels, self.widths[sheets])
         place = self.first_place[sheets] + (row + self.reach) * stride + column + self.reach
         around = place[:, None] + self.down * np.reshape(stride, (-1, 1)) + self.right
-        return self.pixels[self.sources[torch.from_numpy(around)]].float()
+        windows: NDArray[np.float32] = self.pixels[self.sources[around]].astype(np.float32)
+        return windows
 
     def set(self, pixels: Integers, sheets: Integers, values: Integers) -> None:
         """Give pixels their values `[coded, N]`; colours that are not coded have that of the first."""
-        place = torch.from_numpy(self.first[sheets] + pixels)
-        colours = torch.from_numpy(values.astype(np.uint8).T)
-        self.pixels[place] = colours if len(values) > 1 else colours.expand(-1, self.pixels.shape[1])
+        self.pixels[self.first[sheets] + pixels] = values.astype(np.uint8).T

@@ -8,9 +8,7 @@ over 0..255 by one rule, `nextpixel.data.levels.level_table`, whatever the forma
 from __future__ import annotations
 
 import io
-import struct
 import warnings
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -25,26 +23,8 @@ from nextpixel.data.headers.header import UPRIGHT, PictureHeader
 from nextpixel.data.headers.png_rows import has_all_rows
 from nextpixel.data.headers.reading import read_header
 from nextpixel.data.levels import level_table
+from nextpixel.data.pillow_errors import PILLOW_ERRORS
 from nextpixel.data.source import MAX_IMAGE_BYTES, Picture, Pixels
-
-PILLOW_ERRORS = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    AssertionError,
-    LookupError,
-    EOFError,
-    MemoryError,
-    RuntimeError,
-    struct.error,
-    zlib.error,
-    Image.DecompressionBombError,
-    Image.DecompressionBombWarning,
-)
-"""Everything Pillow's readers have been seen to raise on damaged files."""
 
 PALETTE_MODES = frozenset({"P", "PA"})
 PLAIN_MODES = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4}

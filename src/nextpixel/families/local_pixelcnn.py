@@ -31,8 +31,8 @@ from nextpixel.generation.canvas import Canvas
 from nextpixel.generation.wavefront import walk_by_fronts
 from nextpixel.nn.conditioning import ConditionBias, Context, ContextSizes
 from nextpixel.nn.layers import Layers
-from nextpixel.nn.local_units import LARGEST, MIDDLE_STEP, STEPS_A_UNIT, LocalUnits, local_units
-from nextpixel.nn.local_window import LocalWindow
+from nextpixel.nn.local_units import LocalUnits, local_units
+from nextpixel.nn.local_window import LARGEST, MIDDLE_STEP, STEPS_A_UNIT, LocalWindow
 from nextpixel.nn.logistic_mixture import LogisticMixture
 from nextpixel.nn.recompute import call
 
@@ -178,7 +178,7 @@ class LocalPixelCNN(ImageModel):
     def _canvas(self, inputs: Tensor) -> Tensor:
         """The image in levels, with what stands beyond its edges: `[B, reach + H, reach + W + reach, C]`."""
         batch, channels, height, width = inputs.shape
-        sources = self.window.sources(height, width).to(inputs.device)
+        sources = torch.from_numpy(self.window.sources(height, width)).to(inputs.device)
         pixels = (inputs.flatten(2).transpose(1, 2) + 1) * self.half_range
         beyond = pixels.new_full((batch, 1, channels), self.beyond)
         return torch.cat([pixels, beyond], dim=1)[:, sources.flatten()].view(batch, *sources.shape, channels)
@@ -233,7 +233,7 @@ class LocalPixelCNN(ImageModel):
     def receptive_field(self) -> Tensor:
         """The window, or what stands for it beyond an edge, and the earlier colours of the pixel itself."""
         channels, height, width = self.image_shape
-        sources = self.window.sources(height, width)
+        sources = torch.from_numpy(self.window.sources(height, width))
         reach, pixels = self.window.reach, height * width
         sees = torch.zeros(pixels, pixels + 1, dtype=torch.bool)
         for down, right in self.window.offsets:

@@ -35,10 +35,10 @@ def walk_by_fronts(model: LocalNetwork, window: LocalWindow, canvas: Canvas, con
     """
     batch, colours, height, width = canvas.images.shape
     device, dtype = canvas.nats.device, canvas.nats.dtype
-    sources = window.sources(height, width)
+    sources = torch.from_numpy(window.sources(height, width))
     stride = sources.shape[1]
     around = torch.tensor([down * stride + right for down, right in window.offsets])
-    fronts = window.front(height, width).flatten()
+    fronts = torch.from_numpy(window.front(height, width)).flatten()
     order = fronts.argsort(stable=True)
     known = canvas.known.flatten(2)
     needed = ~known.all(dim=1).all(dim=0).cpu()

@@ -18,18 +18,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-STEPS_AN_OCTAVE = 8
-LARGEST = 16.0
-"""Values further than so many deviations from the mean are taken to be there."""
-
-
-MIDDLE_STEP, STEPS_A_UNIT = 16, 12
-"""What brings the step near to 0 and 1, as an input of a network."""
-
-
-def floor_of(levels: int) -> float:
-    """The deviation of a neighbourhood without any, in levels: of 256 levels 4."""
-    return max(levels / 64, 0.5)
+from nextpixel.nn.local_window import STEPS_AN_OCTAVE, floor_of
 
 
 class LocalUnits(NamedTuple):

@@ -17,11 +17,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 NEAREST = ((0, -1), (0, -2), (-1, 0), (-1, -1), (-1, 1), (-2, 0))
 """The six known pixels nearest to a pixel, as (rows down, columns right)."""
+
+STEPS_AN_OCTAVE = 8
+LARGEST = 16.0
+"""Values further than so many deviations from the mean are taken to be there."""
+
+
+MIDDLE_STEP, STEPS_A_UNIT = 16, 12
+"""What brings the step near to 0 and 1, as an input of a network."""
+
+
+def floor_of(levels: int) -> float:
+    """The deviation of a neighbourhood without any, in levels: of 256 levels 4."""
+    return max(levels / 64, 0.5)
 
 
 @dataclass(frozen=True)
@@ -54,7 +67,7 @@ class LocalWindow:
         object.__setattr__(self, "offsets", tuple(beside + above))
         object.__setattr__(self, "nearest", tuple(self.offsets.index(offset) for offset in NEAREST))
 
-    def sources(self, height: int, width: int) -> Tensor:
+    def sources(self, height: int, width: int) -> NDArray[np.int64]:
         """Which pixel of an image stands at each place of its canvas.
 
         Returns:
@@ -62,16 +75,16 @@ class LocalWindow:
             `height * width` for the constant. The image begins in row `reach` and column `reach`.
         """
         constant = height * width
-        column = torch.arange(-self.reach, width + self.reach)
-        row = torch.arange(height)[:, None]
-        inside = row * width + column.clamp(0, width - 1)
-        before = torch.where(row > 0, (row - 1) * width, constant)
-        below = torch.where(column < 0, before, inside)
-        up = torch.arange(self.reach, 0, -1)[:, None]
+        column = np.arange(-self.reach, width + self.reach)
+        row = np.arange(height)[:, None]
+        inside = row * width + column.clip(0, width - 1)
+        before = np.where(row > 0, (row - 1) * width, constant)
+        below = np.where(column < 0, before, inside)
+        up = np.arange(self.reach, 0, -1)[:, None]
         shifted = column - (self.lag * up + 1)
-        above = torch.where(shifted < 0, constant, shifted.clamp(max=width - 1))
-        return torch.cat([above, below])
+        above = np.where(shifted < 0, constant, shifted.clip(max=width - 1))
+        return np.concatenate([above, below])
 
-    def front(self, height: int, width: int) -> Tensor:
+    def front(self, height: int, width: int) -> NDArray[np.int64]:
         """The wavefront of each pixel of an image: int64 `[height, width]`, from 0 upwards."""
-        return torch.arange(width) + (self.lag + 1) * torch.arange(height)[:, None]
+        return np.arange(width) + (self.lag + 1) * np.arange(height)[:, None]

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nextpixel.nn.masks import ChannelGroups, MaskKind, colour_mask
+from nextpixel.nn.masks import ChannelGroups, MaskKind, visible_channels
 
 
 class MaskedConv2d(nn.Module):
@@ -48,7 +48,7 @@ class MaskedConv2d(nn.Module):
         taps_right = reach if rows_above else 0
         self.padding = (reach, taps_right, rows_above, 0)
         mask = torch.ones(outputs.channels, inputs.channels, rows_above + 1, reach + 1 + taps_right)
-        mask[:, :, -1, reach] = colour_mask(inputs, outputs, kind).float()
+        mask[:, :, -1, reach] = torch.from_numpy(visible_channels(inputs, outputs, kind)).float()
         mask[:, :, -1, reach + 1 :] = 0
         self.register_buffer("mask", mask, persistent=False)
         self.weight = nn.Parameter(torch.empty_like(mask))

@@ -15,12 +15,16 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from nextpixel.errors import ModelError
+
+if TYPE_CHECKING:
+    # Decoding without PyTorch needs the groups, too.
+    from torch import Tensor
 
 MaskKind = Literal["A", "B"]
 
@@ -91,12 +95,13 @@ class ChannelGroups:
         return ChannelGroups(self.colours * times)
 
 
-def colour_mask(inputs: ChannelGroups, outputs: ChannelGroups, kind: MaskKind) -> Tensor:
+def visible_channels(inputs: ChannelGroups, outputs: ChannelGroups, kind: MaskKind) -> NDArray[np.bool_]:
     """Which connections at the current pixel are allowed.
 
     Returns:
         Bool `[outputs.channels, inputs.channels]`.
     """
-    source = torch.tensor(inputs.colours)[None, :]
-    target = torch.tensor(outputs.colours)[:, None]
-    return source < target if kind == "A" else source <= target
+    source = np.array(inputs.colours)[None, :]
+    target = np.array(outputs.colours)[:, None]
+    allowed: NDArray[np.bool_] = source < target if kind == "A" else source <= target
+    return allowed

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
-from nextpixel.data.decode import PILLOW_ERRORS
+from nextpixel.data.pillow_errors import PILLOW_ERRORS
 
 MARK = "nextpixel"
 SOFTWARE_TAG = 0x0131

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from nextpixel.codec.codec import compress
-from nextpixel.codec.fixed_point import twin_class
+from nextpixel.codec.fixed_point import check_lowers
 from nextpixel.data.decode import decode, to_image
 from nextpixel.data.entries import Unusable
 from nextpixel.data.geometry import Geometry
@@ -47,7 +47,7 @@ class Served:
     def description(self) -> dict[str, Any]:
         """What the page has to know of it."""
         try:
-            twin_class(self.model)
+            check_lowers(self.model)
             compresses = True
         except ModelError:
             compresses = False

@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from nextpixel.codec.rans import PRECISION, TOTAL
-from nextpixel.codec.tables import rounded
+from nextpixel.coding.rans import PRECISION, TOTAL
+from nextpixel.coding.tables import rounded
 
 LEVEL_BITS = 6
 """Fraction bits of means, in levels."""

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.tiny_models import many
-from nextpixel.codec.rans import FIRST, FREE_BITS, PRECISION, TOTAL, LaneDecoder, encode_lanes, overdrawn
+from nextpixel.coding.rans import FIRST, FREE_BITS, PRECISION, TOTAL, LaneDecoder, encode_lanes, overdrawn
 from nextpixel.errors import DataError
 
 

@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
-from nextpixel.codec.rans import TOTAL
+from nextpixel.coding.rans import TOTAL
 
 EXP_BITS = 20
 MARGIN = 1e-6
@@ -22,11 +22,11 @@ functions differ by some 1e-10 of that."""
 
 
 @lru_cache(maxsize=8)
-def exp_table(fraction_bits: int) -> Tensor:
-    """`2^EXP_BITS * exp(-d / 2^fraction_bits)`, rounded, for d = 0, 1, ... until it is 0; int64."""
+def exp_table(fraction_bits: int) -> NDArray[np.int64]:
+    """`2^EXP_BITS * exp(-d / 2^fraction_bits)`, rounded, for d = 0, 1, ... until it is 0."""
     longest = int((EXP_BITS + 2) * math.log(2) * 2**fraction_bits)
     values = [2**EXP_BITS * math.exp(-d / 2**fraction_bits) for d in range(longest)]
-    return torch.tensor([rounded(value) for value in values])
+    return np.array([rounded(value) for value in values], np.int64)
 
 
 def rounded(value: float) -> int:
@@ -42,7 +42,7 @@ def rounded(value: float) -> int:
     return floor + (part > 0.5)
 
 
-def frequencies(logits: Tensor, fraction_bits: int) -> Tensor:
+def frequencies(logits: NDArray[np.float32 | np.float64 | np.int64], fraction_bits: int) -> NDArray[np.int64]:
     """Frequencies of the levels.
 
     Args:
@@ -52,15 +52,12 @@ def frequencies(logits: Tensor, fraction_bits: int) -> Tensor:
     Returns:
         int64 `[N, levels]`, each at least 1, each row summing to `TOTAL`.
     """
-    table = exp_table(fraction_bits).to(logits.device)
-    logits = logits.long()
-    top = logits.amax(dim=1, keepdim=True)
-    shares = table[(top - logits).clamp(max=len(table) - 1)]
-    free = TOTAL - logits.shape[1]
+    table = exp_table(fraction_bits)
+    integers = logits.astype(np.int64)
+    top = integers.max(axis=1, keepdims=True)
+    shares = table[np.minimum(top - integers, len(table) - 1)]
     # Integers of 64 bits throughout: at most 2^20 * 2^22 before the division.
-    frequencies = 1 + torch.div(shares * free, shares.sum(dim=1, keepdim=True), rounding_mode="floor")
-    left = TOTAL - frequencies.sum(dim=1)
-    # The first of the maxima, which argmax does not promise on every device.
-    is_top = logits == top
-    first = is_top & (is_top.cumsum(dim=1) == 1)
-    return frequencies + first * left[:, None]
+    lengths: NDArray[np.int64] = 1 + shares * (TOTAL - integers.shape[1]) // shares.sum(axis=1, keepdims=True)
+    rows = np.arange(len(integers))
+    lengths[rows, integers.argmax(axis=1)] += TOTAL - lengths.sum(axis=1)
+    return lengths

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.tiny_models import many
-from nextpixel.codec.logistic_shares import (
+from nextpixel.coding.logistic_shares import (
     LARGEST_SCALE,
     LEVEL_BITS,
     SCALE_STEPS,
@@ -15,7 +15,7 @@ from nextpixel.codec.logistic_shares import (
     search,
     starts,
 )
-from nextpixel.codec.rans import TOTAL
+from nextpixel.coding.rans import TOTAL
 
 
 def mixtures(seed, count, components, levels):

@@ -1,0 +1,1 @@
+"""What computes a program of `nextpixel.plan`. No PyTorch here."""

@@ -1,0 +1,1 @@
+"""From models to programs, one module for each kind of network."""

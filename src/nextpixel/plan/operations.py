@@ -1,0 +1,230 @@
+"""The operations of which programs consist, and what they do with integers.
+
+A *map* is what an operation makes: for each pixel some channels, each of a colour or of none. Operations stand in an
+order in which each reads only maps of operations before it, or of itself at earlier pixels. Activations are integers in
+units of 2^-8; see `nextpixel.plan.integers`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nextpixel.nn.masks import ChannelGroups
+from nextpixel.plan.integers import NARROW_LIMIT
+
+Doubles = NDArray[np.float64]
+
+
+class Tap(NamedTuple):
+    """What a sum reads at one place beside a pixel.
+
+    Attributes:
+        row: of the place beside the pixel's, 0 or negative.
+        column: of the place beside the pixel's.
+        weight: `[outputs, channels]`, integers; connections that a mask hides are 0.
+    """
+
+    row: int
+    column: int
+    weight: Doubles
+
+
+class Part(NamedTuple):
+    """One of the maps that a sum reads.
+
+    Attributes:
+        source: name of the map.
+        taps: where it is read.
+    """
+
+    source: str
+    taps: tuple[Tap, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Operation:
+    """What makes a map.
+
+    Attributes:
+        name: of the map.
+        groups: the colours of its channels.
+    """
+
+    name: str
+    groups: ChannelGroups
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The maps that it reads at the pixel or beside it."""
+        return ()
+
+
+@dataclass(frozen=True, eq=False)
+class Image(Operation):
+    """The maps of the image: for each level of a sub-pixel some integers. They are 0 beyond the image.
+
+    Attributes:
+        table: `[levels, maps of a colour]`.
+    """
+
+    table: Doubles
+
+
+@dataclass(frozen=True, eq=False)
+class Sum(Operation):
+    """A convolution, or several at once: round((sum + bias) * scale), within a bound. Sources are 0 beyond the image.
+
+    Attributes:
+        parts: what is summed.
+        bias: `[conditions, outputs]`, integers.
+        scale: `[outputs]`, powers of two.
+        largest: bound of the result.
+        limit: below which every possible partial sum stays.
+    """
+
+    parts: tuple[Part, ...]
+    bias: Doubles
+    scale: Doubles
+    largest: int
+    limit: float = NARROW_LIMIT
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """See `Operation`."""
+        return tuple(part.source for part in self.parts)
+
+    @property
+    def wide(self) -> bool:
+        """Whether only float64 holds the sums."""
+        return self.limit > NARROW_LIMIT
+
+
+@dataclass(frozen=True, eq=False)
+class Pointwise(Operation):
+    """An operation on the channels of one map at the pixel itself.
+
+    Attributes:
+        source: name of the map.
+    """
+
+    source: str
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """See `Operation`."""
+        return (self.source,)
+
+
+@dataclass(frozen=True, eq=False)
+class Rectify(Pointwise):
+    """max(0, x)."""
+
+
+@dataclass(frozen=True, eq=False)
+class ExponentialUnit(Pointwise):
+    """ELU, by a table.
+
+    Attributes:
+        largest: bound of its source.
+    """
+
+    largest: int
+
+
+@dataclass(frozen=True, eq=False)
+class Gate(Pointwise):
+    """tanh of the first half of the channels times sigmoid of the second, by tables."""
+
+
+@dataclass(frozen=True, eq=False)
+class Shift(Pointwise):
+    """The row above; 0 in the first one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Add(Operation):
+    """The sum of two maps, within a bound.
+
+    Attributes:
+        left: name of the one.
+        right: name of the other.
+        largest: bound of the result.
+    """
+
+    left: str
+    right: str
+    largest: int
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """See `Operation`."""
+        return (self.left, self.right)
+
+
+@dataclass(frozen=True, eq=False)
+class Cell(Operation):
+    """The cells of an LSTM, which make the state h of gates o, f, i, g.
+
+        gates  sum of the source at the pixel, and of the states beside it
+        c      f c' + i g,   c' being the memory of the neighbour that hands it on
+        h      o tanh(c)
+
+    Attributes:
+        parts: what the input adds to the gates; 0 beyond the image.
+        bias: of the gates, `[conditions, 4h]`.
+        scale: of the gates, `[4h]`, powers of two.
+        taps: the states that the gates read; a tap to the right means that a row is gone through from its right end.
+        memory: which of the taps hands its memory on.
+        first_state: `[h]`, what stands beyond the image.
+        first_memory: `[h]`, likewise, in units of 2^-MEMORY_BITS.
+        largest: bound of the memory, in these units.
+        limit: below which every possible partial sum of the gates stays.
+    """
+
+    parts: tuple[Part, ...]
+    bias: Doubles
+    scale: Doubles
+    taps: tuple[Tap, ...]
+    memory: int
+    first_state: Doubles
+    first_memory: Doubles
+    largest: int
+    limit: float = NARROW_LIMIT
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """See `Operation`."""
+        return tuple(part.source for part in self.parts)
+
+    @property
+    def wide(self) -> bool:
+        """Whether only float64 holds the sums."""
+        return self.limit > NARROW_LIMIT
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """The arithmetic of a model.
+
+    Attributes:
+        operations: in an order in which they can be computed; the first is the image, the last the logits.
+        levels: values that a sub-pixel can take.
+        colours: of a pixel.
+        least_bits: the smallest number of fraction bits that any weight has.
+        beyond: columns right of the image of which the maps are computed as well, the image being 0 there.
+    """
+
+    operations: tuple[Operation, ...]
+    levels: int
+    colours: int
+    least_bits: int
+    beyond: int = 0
+    by_name: dict[str, Operation] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Find operations by name."""
+        object.__setattr__(self, "by_name", {operation.name: operation for operation in self.operations})
