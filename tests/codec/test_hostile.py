@@ -17,11 +17,12 @@ from nextpixel.cli.app import run
 from nextpixel.codec.container import Contents, deflate, read, varint, write
 from nextpixel.codec.fixed_point import calibrate
 from nextpixel.codec.wavefront import _decode_front as real_front
-from nextpixel.coding.tables import frequencies as real_frequencies
+from nextpixel.engines.engine import Engine
 from nextpixel.errors import DataError, InputError, ModelError
 from nextpixel.model_files.format import fingerprint
 
 MEGABYTE = 2**20
+real_row = Engine.decode_row
 
 
 @pytest.fixture(scope="module")
@@ -396,7 +397,7 @@ def test_lanes_of_no_bytes_take_no_time(version, lane, monkeypatch):
     contents.stored, contents.kinds, contents.adaptation = {}, {}, b""
     contents.shapes, contents.blocks = [(1, 4, 5)] * 63 if version == 1 else [(1, 2**15, 1)], [[lane]]
     steps = []
-    monkeypatch.setattr("nextpixel.codec.images.frequencies", lambda *a: steps.append(1) or real_frequencies(*a))
+    monkeypatch.setattr(Engine, "decode_row", lambda *a: steps.append(1) or real_row(*a))
     monkeypatch.setattr("nextpixel.codec.wavefront._decode_front", lambda *a: steps.append(1) or real_front(*a))
     with pytest.raises(DataError):
         nx.decompress(model, write(contents))
