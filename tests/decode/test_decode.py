@@ -12,7 +12,7 @@ from PIL import Image
 import nextpixel as nx
 from helpers.tiny_models import noise, sharper, tiny
 from nextpixel.codec.fixed_point import MEASURED
-from nextpixel.data.levels import level_table
+from nextpixel.data.level_table import level_table
 from nextpixel.model_files.saving import save
 
 GOLDEN = Path(__file__).parents[1] / "codec" / "golden"

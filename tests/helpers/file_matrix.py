@@ -31,7 +31,7 @@ from PIL import Image
 
 from nextpixel.data.decode import decode
 from nextpixel.data.entries import Unusable
-from nextpixel.data.levels import level_table
+from nextpixel.data.level_table import level_table
 
 SIZE = (7, 9)
 

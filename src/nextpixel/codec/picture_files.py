@@ -16,7 +16,7 @@ from torch import Tensor
 from nextpixel.codec.container import check_names, folders_of
 from nextpixel.data.decode import decode
 from nextpixel.data.entries import Unusable, is_image, told
-from nextpixel.data.levels import level_table
+from nextpixel.data.level_table import level_table
 from nextpixel.data.pillow_errors import PILLOW_ERRORS
 from nextpixel.data.source import Pixels
 from nextpixel.data.sources.folders import file_names, read_file

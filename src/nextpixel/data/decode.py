@@ -1,7 +1,7 @@
 """From the bytes of an image file to its integers, without loss or not at all.
 
 Files of fewer than 256 levels (PNG and TIFF of 1 to 4 bits, netpbm of a smaller maxval, BMP of 16 bits) are spread
-over 0..255 by one rule, `nextpixel.data.levels.level_table`, whatever the format; a remark says so, and `levels`
+over 0..255 by one rule, `nextpixel.data.level_table.level_table`, whatever the format; a remark says so, and `levels`
 (`--levels`) of the same number gives back the file's own integers.
 """
 
@@ -22,7 +22,7 @@ from nextpixel.data.entries import Unusable
 from nextpixel.data.headers.header import UPRIGHT, PictureHeader
 from nextpixel.data.headers.png_rows import has_all_rows
 from nextpixel.data.headers.reading import read_header
-from nextpixel.data.levels import level_table
+from nextpixel.data.level_table import level_table
 from nextpixel.data.pillow_errors import PILLOW_ERRORS
 from nextpixel.data.source import MAX_IMAGE_BYTES, Picture, Pixels
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nextpixel.data.entries import Unusable
 from nextpixel.data.headers.header import UPRIGHT, PictureHeader
-from nextpixel.data.levels import level_table
+from nextpixel.data.level_table import level_table
 from nextpixel.data.source import MAX_IMAGE_BYTES, Picture
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from nextpixel.data.level_table import level_table
 from nextpixel.data.source import Pixels
 from nextpixel.errors import DataError
 
@@ -83,18 +84,6 @@ class LevelTransform:
         """Random numbers of an image at a draw."""
         key = np.array([self.seed, index], dtype=np.uint64)
         return np.random.Generator(np.random.Philox(key=key, counter=np.array([0, 0, purpose, draw], dtype=np.uint64)))
-
-
-def level_table(levels: int) -> NDArray[np.uint8]:
-    """The values by which levels are shown, `[levels]`.
-
-    They are spread as evenly as can be such that reading the picture with `levels` gives the same integers back.
-    """
-    level = np.arange(levels)
-    # Reading takes p for floor(p * levels / 256).
-    first, last = -(-256 * level // levels), -(-256 * (level + 1) // levels) - 1
-    table: NDArray[np.uint8] = np.clip(np.rint(level * (255 / (levels - 1))), first, last).astype(np.uint8)
-    return table
 
 
 def at_full_range(images: torch.Tensor, levels: int) -> torch.Tensor:

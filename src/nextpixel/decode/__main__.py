@@ -15,7 +15,7 @@ from PIL import Image
 from nextpixel._version import __version__
 from nextpixel.codec.container import FILE, Contents, picture_names, read
 from nextpixel.codec.unpacking import unpack
-from nextpixel.data.levels import level_table
+from nextpixel.data.level_table import level_table
 from nextpixel.errors import DataError, InputError, ModelError, NextpixelError
 from nextpixel.model_files.shipped import HERE as SHIPPED
 from nextpixel.plan.model_folder import MODEL_FILES, read_model

@@ -15,7 +15,7 @@ from nextpixel.codec.fixed_point import check_lowers
 from nextpixel.data.decode import decode, to_image
 from nextpixel.data.entries import Unusable
 from nextpixel.data.geometry import Geometry
-from nextpixel.data.levels import level_table
+from nextpixel.data.level_table import level_table
 from nextpixel.errors import DataError, InputError, ModelError
 from nextpixel.families.base import ImageModel
 from nextpixel.generation.known import known_too_late
