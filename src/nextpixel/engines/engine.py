@@ -109,10 +109,9 @@ class Engine:
         self.memories: dict[str, MapRows] = {}
         for name, place in layout.places.items():
             operation, order = place.operation, list(place.order)
-            is_cell = isinstance(operation, Cell)
-            outside = operation.first_state[order] if is_cell else np.zeros(place.channels)
+            outside = operation.first_state[order] if isinstance(operation, Cell) else np.zeros(place.channels)
             self.maps[name] = MapRows(place, self.columns, batch, outside)
-            if is_cell:
+            if isinstance(operation, Cell):
                 self.memories[name] = MapRows(place, self.columns, batch, operation.first_memory[order])
         self.numbers = _shared(list(self.maps.values()), np.dtype(np.float32))
         self.memory_numbers = _shared(list(self.memories.values()), np.dtype(np.float64))
@@ -271,7 +270,8 @@ class Engine:
     def _at(self, name: str, column: int) -> Floats:
         """What a map has at a place of the row or beside it, `[B, channels]`."""
         rows = self.maps[name]
-        return rows.rows[0][rows.left + column]
+        numbers: Floats = rows.rows[0][rows.left + column]
+        return numbers
 
     def _spans_of(self, operation: Pointwise) -> list[tuple[slice, slice]]:
         """For each colour what an operation reads and what it makes; of all colours at once, where that is the same."""
