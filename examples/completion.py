@@ -15,9 +15,8 @@ from pathlib import Path
 import torch
 
 import nextpixel as nx
-from nextpixel.rendering.grid import beside, grid, save_picture, spread
 
-UNKNOWN = 96
+UNKNOWN = 6
 """The grey that unknown pixels are shown in."""
 
 
@@ -45,14 +44,14 @@ def main() -> None:
         nats = -model.log_prob(drawn).detach()
         print(f"{title}: completed digits have {nats.mean():.1f} nats, the digits themselves ", end="")
         print(f"{-model.log_prob(images).detach().mean():.1f}")
-        shown, drawn = (spread(each, model.levels) for each in (images, drawn))
-        given = torch.where(known, shown, UNKNOWN)
+        masked = torch.where(known, images, UNKNOWN)
         rows = torch.cat(
-            [shown[:, None], given[:, None], drawn.view(len(images), arguments.draws, *shown.shape[1:])], dim=1
+            [images[:, None], masked[:, None], drawn.view(len(images), arguments.draws, *images.shape[1:])], dim=1
         )
-        pictures[title] = grid(rows.flatten(0, 1), 256, columns=arguments.draws + 2, scale=6)
+        pictures[title] = nx.show(rows.flatten(0, 1), model.levels, columns=arguments.draws + 2, scale=6)
     picture = arguments.out / "completions.png"
-    save_picture(beside(pictures), picture)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    nx.show(pictures).save(picture)
     print(f"the digit, what is known of it, and {arguments.draws} completions: {picture}")
 
 

@@ -7,18 +7,45 @@ downloaded. Run it with `make demo`.
 from __future__ import annotations
 
 import argparse
+import io
+import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import torch
+from matplotlib.figure import Figure
+from PIL import Image
 
 import nextpixel as nx
-from nextpixel.rendering.curve import learning_curve
-from nextpixel.rendering.grid import beside, grid, save_picture
-from nextpixel.scoring.references import independent_sub_pixels, sheet_bits_per_dim
-from nextpixel.training.run_folder import RunFolder, read_metrics
 
 SHOWN, FEW_STEPS = 64, 200
+
+
+def draw_curve(lines: list[dict], path: Path) -> None:
+    """What the run wrote into `metrics.jsonl`: bits per dimension against steps."""
+    figure = Figure((7, 4), layout="constrained")
+    axes = figure.add_subplot()
+    for key, label in (("train_bits_per_dim", "training batches"), ("valid_bits_per_dim", "validation")):
+        points = [(line["step"], line[key]) for line in lines if key in line]
+        axes.plot(*np.array(points).reshape(-1, 2).T, label=label)
+    axes.set(xlabel="step", ylabel="bits per dimension")
+    axes.legend()
+    figure.savefig(path)
+
+
+def independent_pixels(training: torch.Tensor, images: torch.Tensor, levels: int) -> float:
+    """Bits per dimension where each pixel has its own frequencies of levels, and knows of no other pixel."""
+    counts = 1 + torch.nn.functional.one_hot(training.long(), levels).sum(dim=0).double()
+    bits = -(counts / counts.sum(dim=-1, keepdim=True)).log2()
+    return bits.expand(len(images), *bits.shape).gather(-1, images.long()[..., None]).mean().item()
+
+
+def one_sheet(images: torch.Tensor, form: str) -> float:
+    """Bits per dimension of a picture file that holds all images, one below the other."""
+    buffer = io.BytesIO()
+    Image.fromarray(images[:, 0].flatten(0, 1).numpy()).save(buffer, format=form, optimize=True, lossless=True)
+    return 8 * len(buffer.getvalue()) / images.numel()
 
 
 def main() -> None:
@@ -44,11 +71,12 @@ def main() -> None:
     samples = model.sample(SHOWN, generator=torch.Generator().manual_seed(0))
     picture = arguments.out / "samples.png"
     real = test[:SHOWN]
-    save_picture(beside({"real": grid(real, 17), "generated": grid(samples, 17)}), picture)
+    nx.show({"real": real, "generated": samples}, digits.levels).save(picture)
+    lines = [json.loads(line) for line in (arguments.out / "metrics.jsonl").read_text().splitlines()]
     curve = arguments.out / "learning-curve.png"
-    learning_curve(read_metrics(RunFolder(arguments.out).metrics), curve)
+    draw_curve(lines, curve)
 
-    steps = max(line["step"] for line in read_metrics(RunFolder(arguments.out).metrics))
+    steps = max(line["step"] for line in lines)
     if steps < FEW_STEPS:
         print(
             f"\nthis machine is slow or busy: it took {steps:,} steps in {arguments.minutes:g} minutes, where a laptop "
@@ -57,9 +85,9 @@ def main() -> None:
     pixels = test[:]
     print(f"\ntest images, bits/dim ({len(test)} images, lower is better)")
     for name, bits in (
-        ("independent pixels", independent_sub_pixels(training[:], pixels, digits.levels)),
-        ("PNG, one sheet", sheet_bits_per_dim(pixels, "PNG")),
-        ("WebP lossless, one sheet", sheet_bits_per_dim(pixels, "WebP")),
+        ("independent pixels", independent_pixels(training[:], pixels, digits.levels)),
+        ("PNG, one sheet", one_sheet(pixels, "PNG")),
+        ("WebP lossless, one sheet", one_sheet(pixels, "WebP")),
         ("this model", likelihood.bits_per_dim),
     ):
         print(f"  {name:26}{bits:6.3f}")

@@ -21,9 +21,6 @@ import torch
 from torch import Tensor, nn
 
 import nextpixel as nx
-from nextpixel.nn.conditioning import Context
-from nextpixel.nn.masked_conv import MaskedConv2d
-from nextpixel.nn.masks import ChannelGroups
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,16 +46,16 @@ class MaskedStack(nx.ImageModel):
         if self.condition is not None:
             raise nx.ModelError("masked-stack takes no condition; leave it out")
         colours, reach = self.image_shape[0], self.config.reach
-        maps = ChannelGroups.split(self.config.features, colours)
-        groups = [ChannelGroups.split(colours, colours), *[maps] * self.config.layers]
+        maps = nx.ChannelGroups.split(self.config.features, colours)
+        groups = [nx.ChannelGroups.split(colours, colours), *[maps] * self.config.layers]
         self.layers = nn.ModuleList(
-            MaskedConv2d(before, after, "B" if index else "A", rows_above=reach, reach=reach)
+            nx.MaskedConv2d(before, after, "B" if index else "A", rows_above=reach, reach=reach)
             for index, (before, after) in enumerate(pairwise(groups))
         )
-        outputs = ChannelGroups.split(colours * self.distribution.parameters, colours)
-        self.out = MaskedConv2d(maps, outputs, "B")
+        outputs = nx.ChannelGroups.split(colours * self.distribution.parameters, colours)
+        self.out = nx.MaskedConv2d(maps, outputs, "B")
 
-    def _network(self, inputs: Tensor, context: Context | None) -> Tensor:  # noqa: ARG002 - without conditions
+    def _network(self, inputs: Tensor, context: nx.Context | None) -> Tensor:  # noqa: ARG002 - without conditions
         for layer in self.layers:
             inputs = nn.functional.elu(layer(inputs))
         return self.out(inputs).unflatten(1, (self.image_shape[0], -1)).transpose(1, 2)

@@ -16,9 +16,9 @@ import shutil
 from pathlib import Path
 
 import torch
+from PIL import Image
 
 import nextpixel as nx
-from nextpixel.rendering.grid import grid, save_picture, to_pil
 
 HELD_OUT = 10
 """One picture in so many is held out, to tell how likely new ones are."""
@@ -28,7 +28,10 @@ def write_digits(folder: Path) -> None:
     """Digits as PNG files, in a folder for each class."""
     digits = nx.open_images("digits")
     for number, (image, label) in enumerate(zip(digits[:], digits.labels.tolist(), strict=True)):
-        save_picture(to_pil(image, digits.levels), folder / str(label) / f"{number:04d}.png")
+        path = folder / str(label) / f"{number:04d}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        brightness = image[0].double() * 255 / (digits.levels - 1)
+        Image.fromarray(brightness.round().byte().numpy()).save(path)
 
 
 def main() -> None:
@@ -52,7 +55,7 @@ def main() -> None:
     print(f"{len(images):,} pictures of {', '.join(images.label_names or ['no class'])}: {images}")
     # Files are sorted by class, so that every tenth one is of every class.
     held_out = torch.arange(len(images)) % HELD_OUT == 0
-    valid, training = (images.subset(each.nonzero()[:, 0]) for each in (held_out, ~held_out))
+    valid, training = (images.subset(chosen.nonzero()[:, 0]) for chosen in (held_out, ~held_out))
 
     torch.manual_seed(0)
     classes = nx.Labels(len(images.label_names), images.label_names)
@@ -73,7 +76,7 @@ def main() -> None:
     labels = torch.arange(classes.count).repeat_interleave(10)
     samples = model.sample(len(labels), labels, generator=torch.Generator().manual_seed(0))
     picture = arguments.out / "samples.png"
-    save_picture(grid(samples, model.levels, columns=10), picture)
+    nx.show(samples, model.levels, columns=10).save(picture)
     print(f"ten of each class, a row each: {picture}; the model: {arguments.out / 'run'}")
 
 

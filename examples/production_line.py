@@ -23,9 +23,6 @@ from PIL import Image, ImageDraw
 from sklearn.metrics import roc_auc_score
 
 import nextpixel as nx
-from nextpixel.rendering.grid import save_picture
-from nextpixel.rendering.heat import heat_map
-from nextpixel.scoring.maps import bit_maps
 
 SIDE, FALSE_ALARMS, SHOWN = 16, 0.01, 8
 
@@ -56,11 +53,13 @@ def part(random: np.random.Generator, fault: str | None = None) -> Image.Image:
 def make_parts(folder: Path, count: int) -> tuple[Path, Path]:
     """Folders of good and of bad parts."""
     random = np.random.default_rng(0)
+    for kind in ("good", "bad"):
+        (folder / kind).mkdir(parents=True)
     for number in range(count):
-        save_picture(part(random), folder / "good" / f"{number:04d}.png")
+        part(random).save(folder / "good" / f"{number:04d}.png")
     for number in range(count // 10):
         fault = ("scratch", "spot", "no hole")[number % 3]
-        save_picture(part(random, fault), folder / "bad" / f"{fault.replace(' ', '-')}-{number:04d}.png")
+        part(random, fault).save(folder / "bad" / f"{fault.replace(' ', '-')}-{number:04d}.png")
     return folder / "good", folder / "bad"
 
 
@@ -108,14 +107,10 @@ def main() -> None:
     print(f"  {found} of {len(bad)} bad parts\n  {alarms} of {len(fresh)} good ones")
 
     strangest = np.argsort(-tables[1]["nats"])[:SHOWN]
-    maps = list(bit_maps(model, bad.subset(strangest)))
-    top = max(float(bits.max()) for _, bits in maps)
-    place = 0
-    for images, bits in maps:
-        for image, own in zip(images, bits, strict=True):
-            name = Path(bad.names[strangest[place]]).stem
-            save_picture(heat_map(image, model.levels, own, top), arguments.out / "strangest" / f"{place}-{name}.png")
-            place += 1
+    (arguments.out / "strangest").mkdir()
+    for place, heat_map in enumerate(nx.heat_maps(model, bad.subset(strangest))):
+        name = Path(bad.names[strangest[place]]).stem
+        heat_map.save(arguments.out / "strangest" / f"{place}-{name}.png")
     print(f"the strangest bad parts, and the bits of each pixel: {arguments.out / 'strangest'}")
 
 

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from sklearn.neural_network import MLPClassifier
 
 import nextpixel as nx
-from nextpixel.rendering.grid import beside, grid, save_picture
 
 SIZE = 24
 ROWS, COLUMNS = 10, 8
@@ -82,16 +81,12 @@ def main() -> None:
     steps = torch.stack([torch.lerp(chosen[:-1], chosen[1:], step / (COLUMNS - 1)) for step in range(COLUMNS)], dim=1)
     between = model.sample((ROWS - 1) * COLUMNS, steps.flatten(0, 1), generator=generator)
     picture = arguments.out / "variations.png"
-    save_picture(
-        beside(
-            {
-                "held out": grid(originals, 17, columns=1, scale=6),
-                "variations": grid(drawn, 17, columns=COLUMNS, scale=6),
-                "from each to the next": grid(between, 17, columns=COLUMNS, scale=6),
-            }
-        ),
-        picture,
-    )
+    panels = {
+        "held out": nx.show(originals, 17, columns=1, scale=6),
+        "variations": nx.show(drawn, 17, columns=COLUMNS, scale=6),
+        "from each to the next": nx.show(between, 17, columns=COLUMNS, scale=6),
+    }
+    nx.show(panels).save(picture)
     print(f"variations, and ways from one embedding to the next: {picture}")
 
 

@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
 import nextpixel as nx
-from nextpixel.rendering.grid import beside, grid, save_picture
 
 ENTRIES, PATCH, SHOWN = 32, 2, 64
 
@@ -113,7 +112,7 @@ def main() -> None:
             "codes without a prior": coder.decode(any_codes),
         }
         picture = arguments.out / "samples.png"
-        save_picture(beside({title: grid(each, 17, scale=4) for title, each in pictures.items()}), picture)
+        nx.show(pictures, 17, scale=4).save(picture)
         print(f"decoded: {picture}")
 
 

@@ -14,7 +14,7 @@ from nextpixel.families.base import ImageModel
 from nextpixel.nn.masked_conv import MaskedConv2d
 from nextpixel.nn.masks import ChannelGroups
 from nextpixel.nn.row_lstm import RowLSTM
-from nextpixel.verify import Site, receptive_field, stepwise_difference
+from nextpixel.verify import Site, observed_receptive_field, stepwise_difference
 
 GATED, ROW, DIAGONAL = "gated-pixelcnn", "row-lstm", "diagonal-bilstm"
 ALL_IN_REACH = {"kernel_size": 3, "first_kernel_size": 7, "layers": 3}
@@ -107,7 +107,7 @@ def test_the_pixelcnn_has_its_blind_spot_and_promises_it():
     for up in range(1, 9):
         assert seen[8 - up].nonzero().flatten().tolist() == list(range(4 + up + 1))
     model = tiny("pixelcnn", (1, 9, 20), 4, layers=9, first_kernel_size=3)
-    assert torch.equal(receptive_field(model, Site(0, 8, 4))[0], seen)
+    assert torch.equal(observed_receptive_field(model, Site(0, 8, 4))[0], seen)
 
 
 def test_the_diagonal_bilstm_sees_all_in_one_layer():
@@ -137,14 +137,14 @@ def test_a_receptive_field_is_a_row_of_the_promise(family, shape):
     model = tiny(family, shape, 4)
     promised = model.receptive_field().view(*shape, *shape)
     for site in [(0, 0, 0), (shape[0] - 1, 2, 1), (0, shape[1] - 1, shape[2] - 1)]:
-        assert torch.equal(receptive_field(model, Site(*site)), promised[site])
+        assert torch.equal(observed_receptive_field(model, Site(*site)), promised[site])
     assert model.training and next(model.parameters()).dtype == torch.float32
 
 
 @pytest.mark.parametrize("site", [(0, 3, 0), (0, 0, -1), (1, 0, 0), (0, 0), (0, 0, 0.5)])
 def test_a_receptive_field_of_no_sub_pixel_is_refused(site):
     with pytest.raises(InputError, match="has no sub-pixel"):
-        receptive_field(tiny(GATED, (1, 3, 4)), site)
+        observed_receptive_field(tiny(GATED, (1, 3, 4)), site)
 
 
 # The report and the arguments -----------------------------------------------------------------------------------

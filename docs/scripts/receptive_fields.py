@@ -1,6 +1,6 @@
 """Pictures of what one output really sees, for each family and several depths: `docs/images/receptive-fields.png`.
 
-Nothing is drawn from theory: every square is the result of a gradient (`nextpixel.verify.receptive_field`).
+Nothing is drawn from theory: every square is the result of a gradient (`nextpixel.verify.observed_receptive_field`).
 
     python docs/scripts/receptive_fields.py
 """
@@ -18,7 +18,7 @@ from matplotlib.patches import Patch
 
 import nextpixel as nx
 from nextpixel.runtime.atomic_files import write_atomically
-from nextpixel.verify import Site, receptive_field
+from nextpixel.verify import Site, observed_receptive_field
 
 SIZE = 28
 OUTPUT = Site(0, 17, 11)
@@ -32,7 +32,7 @@ def field(family: str, layers: int) -> np.ndarray:
     """What the output sees, as indices of `COLOURS`."""
     torch.manual_seed(0)
     model = nx.build(family, image_shape=(1, SIZE, SIZE), levels=2, features=16, layers=layers)
-    seen = receptive_field(model, OUTPUT)[0]
+    seen = observed_receptive_field(model, OUTPUT)[0]
     past = model.order[0] < model.order[OUTPUT]
     picture = torch.where(seen, SEEN, torch.where(past, BLIND, FUTURE))
     picture[OUTPUT.row, OUTPUT.column] = ITSELF

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import copy
-import io
 import math
 from pathlib import Path
 
@@ -22,9 +21,6 @@ from PIL import Image
 from torch import Tensor
 
 import nextpixel as nx
-from nextpixel.codec.fitting import Pixels, nats
-from nextpixel.families.local_pixelcnn import LocalPixelCNN
-from nextpixel.runtime.atomic_files import write_atomically
 
 WARM_UP = 300
 LEAST_RATE = 0.01
@@ -39,7 +35,7 @@ class Photographs:
         model: whose windows are taken.
     """
 
-    def __init__(self, folder: Path, model: LocalPixelCNN) -> None:
+    def __init__(self, folder: Path, model: nx.ImageModel) -> None:
         canvases, strides, sizes = [], [], []
         for path in sorted(folder.glob("*.png")):
             with Image.open(path) as file:
@@ -73,16 +69,12 @@ class Photographs:
         place, stride = self._places(numbers)
         return torch.from_numpy(self.canvas[place[:, None] + self.down * stride[:, None] + self.right])
 
-    def pixels(self) -> Pixels:
-        """What the likelihood takes pixels from."""
-        count = int(self.ends[-1])
-        return Pixels(
-            self.windows,
-            lambda numbers: torch.from_numpy(self.canvas[self._places(numbers)[0]]),
-            lambda numbers: torch.full((len(numbers),), 3),
-            count,
-            3 * count,
-        )
+    def values(self, numbers: Tensor) -> Tensor:
+        """The pixels themselves, `[N, 3]`."""
+        return torch.from_numpy(self.canvas[self._places(numbers)[0]])
+
+    def __len__(self) -> int:
+        return int(self.ends[-1])
 
 
 def rate(step: int, arguments: argparse.Namespace) -> float:
@@ -109,7 +101,6 @@ def main() -> None:
     torch.manual_seed(arguments.seed)
     options = {"features": arguments.features, "layers": arguments.layers}
     model = nx.build("local-pixelcnn", image_shape=(3, 64, 64), levels=256, **options)
-    assert isinstance(model, LocalPixelCNN)
     average = copy.deepcopy(model)
     optimizer = torch.optim.AdamW(model.parameters(), arguments.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -121,15 +112,14 @@ def main() -> None:
         optimizer.load_state_dict(state["optimizer"])
         step = state["step"]
         print(f"from step {step}")
-    pixels = Photographs(arguments.pictures, model).pixels()
-    print(
-        f"{pixels.count / 1e6:.2f} million pixels, {sum(weight.numel() for weight in model.parameters()):,} parameters"
-    )
+    photographs = Photographs(arguments.pictures, model)
+    parameters = sum(weight.numel() for weight in model.parameters())
+    print(f"{len(photographs) / 1e6:.2f} million pixels, {parameters:,} parameters")
     bits: list[float] = []
     while step < arguments.steps:
         random = np.random.default_rng([arguments.seed, step])
-        numbers = torch.from_numpy(random.integers(0, pixels.count, arguments.pixels))
-        loss = nats(model, pixels, numbers).mean() / math.log(2)
+        numbers = torch.from_numpy(random.integers(0, len(photographs), arguments.pixels))
+        loss = -model.log_prob_at(photographs.windows(numbers), photographs.values(numbers)).mean() / math.log(2)
         for group in optimizer.param_groups:
             group["lr"] = rate(step, arguments)
         optimizer.zero_grad()
@@ -143,10 +133,11 @@ def main() -> None:
             for mean, weight in zip(average.parameters(), model.parameters(), strict=True):
                 mean.lerp_(weight, 1 - decay)
         if step % arguments.every == 0 or step == arguments.steps:
-            buffer = io.BytesIO()
             state = {"model": model.state_dict(), "average": average.state_dict()}
-            torch.save(state | {"optimizer": optimizer.state_dict(), "step": step}, buffer)
-            write_atomically(checkpoint, buffer.getvalue())
+            # Whole or not at all: a run that is stopped meanwhile goes on from the last one.
+            unfinished = checkpoint.with_suffix(".part")
+            torch.save(state | {"optimizer": optimizer.state_dict(), "step": step}, unfinished)
+            unfinished.replace(checkpoint)
             print(f"step {step}: {sum(bits) / len(bits):.4f} bits per sub-pixel", flush=True)
             bits = []
     average.eval().save(arguments.out / "model")

@@ -27,13 +27,17 @@ if TYPE_CHECKING:
     from nextpixel.families.register import register
     from nextpixel.model_files.likelihood import Likelihood
     from nextpixel.model_files.loading import load
+    from nextpixel.nn.conditioning import Context
     from nextpixel.nn.conditions import Labels, Map, Vector
     from nextpixel.nn.distributions import SamplingParams
+    from nextpixel.nn.masked_conv import MaskedConv2d
+    from nextpixel.nn.masks import ChannelGroups
     from nextpixel.rendering.show import show
     from nextpixel.runtime.progress import Progress
     from nextpixel.scoring.anomaly import Scores, score
     from nextpixel.scoring.anomaly_scorer import AnomalyScorer
     from nextpixel.scoring.comparison import compare
+    from nextpixel.scoring.heat_maps import heat_maps
     from nextpixel.scoring.likelihood import evaluate
     from nextpixel.training.api import train
     from nextpixel.training.settings import TrainingSettings
@@ -42,12 +46,15 @@ if TYPE_CHECKING:
 _LAZY = {
     "AnomalyScorer": "nextpixel.scoring.anomaly_scorer",
     "CausalityReport": "nextpixel.verify",
+    "ChannelGroups": "nextpixel.nn.masks",
     "Config": "nextpixel.families.configs",
+    "Context": "nextpixel.nn.conditioning",
     "ImageModel": "nextpixel.families.base",
     "ImageSet": "nextpixel.data",
     "Labels": "nextpixel.nn.conditions",
     "Likelihood": "nextpixel.model_files.likelihood",
     "Map": "nextpixel.nn.conditions",
+    "MaskedConv2d": "nextpixel.nn.masked_conv",
     "Pictures": "nextpixel.data.pictures",
     "Progress": "nextpixel.runtime.progress",
     "RasterModel": "nextpixel.families.raster_model",
@@ -62,6 +69,7 @@ _LAZY = {
     "decompress": "nextpixel.codec.codec",
     "evaluate": "nextpixel.scoring.likelihood",
     "export": "nextpixel.exporting",
+    "heat_maps": "nextpixel.scoring.heat_maps",
     "load": "nextpixel.model_files.loading",
     "open_images": "nextpixel.data",
     "open_pictures": "nextpixel.data.pictures",
@@ -76,7 +84,9 @@ _LAZY = {
 __all__ = [
     "AnomalyScorer",
     "CausalityReport",
+    "ChannelGroups",
     "Config",
+    "Context",
     "DataError",
     "ImageModel",
     "ImageSet",
@@ -84,6 +94,7 @@ __all__ = [
     "Labels",
     "Likelihood",
     "Map",
+    "MaskedConv2d",
     "ModelError",
     "NextpixelError",
     "Pictures",
@@ -103,6 +114,7 @@ __all__ = [
     "decompress",
     "evaluate",
     "export",
+    "heat_maps",
     "load",
     "models",
     "open_images",

@@ -166,7 +166,9 @@ def check_causality(
     )
 
 
-def receptive_field(model: ImageModel, output: Site, *, seed: int = 0, advance: Advance | None = None) -> Tensor:
+def observed_receptive_field(
+    model: ImageModel, output: Site, *, seed: int = 0, advance: Advance | None = None
+) -> Tensor:
     """What one output sub-pixel's distribution depends on, by gradients in evaluation mode and float64.
 
     Args:

@@ -1,5 +1,6 @@
 """The examples, in small: each runs from end to end and writes what it says."""
 
+import ast
 import importlib.util
 import sys
 from pathlib import Path
@@ -67,3 +68,29 @@ def test_the_prior_takes_codes_of_any_encoder(monkeypatch, tmp_path):
     with np.load(tmp_path / "out" / "drawn.npz") as drawn:
         assert drawn["codes"].shape == (64, 3, 5) and drawn["codes"].max() < 200
     assert nx.load(tmp_path / "out" / "run").levels == 200
+
+
+def imports_of_nextpixel(path):
+    """What a script imports of the package, as it is written."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (
+                f"{alias.name} as {alias.asname}" for alias in node.names if alias.name.split(".")[0] == "nextpixel"
+            )
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "nextpixel":
+            yield f"from {node.module}"
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.py")), ids=lambda path: path.stem)
+def test_examples_import_nothing_but_the_public_interface(path):
+    assert set(imports_of_nextpixel(path)) <= {"nextpixel as nx"}
+
+
+@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.py")), ids=lambda path: path.stem)
+def test_examples_use_only_public_names(path):
+    used = {
+        node.attr
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "nx"
+    }
+    assert used <= set(nx.__all__)

@@ -10,7 +10,6 @@ import torch
 from PIL import Image
 
 import nextpixel as nx
-from nextpixel.codec.fitting import nats
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "photographs"
 
@@ -59,12 +58,14 @@ def test_a_full_folder_is_not_gathered_into(folder, monkeypatch):
 
 def test_windows_are_those_of_the_model(folder):
     model = nx.build("local-pixelcnn", image_shape=(3, 4, 4), levels=256, features=8, layers=1).eval()
-    pixels = example("train").Photographs(folder / "deep", model).pixels()
+    photographs = example("train").Photographs(folder / "deep", model)
     with Image.open(folder / "deep" / "1.png") as picture:
         image = torch.from_numpy(np.asarray(picture).transpose(2, 0, 1).copy())[None]
     numbers = 150 * 120 + torch.arange(60 * 90)
     with torch.no_grad():
-        assert torch.allclose(nats(model, pixels, numbers).sum(), -model.log_prob(image)[0], rtol=1e-5)
+        log_prob = model.log_prob_at(photographs.windows(numbers), photographs.values(numbers)).sum()
+        assert torch.allclose(log_prob, model.log_prob(image)[0], rtol=1e-5)
+    assert len(photographs) > numbers.max()
 
 
 def test_a_training_that_was_stopped_ends_with_the_same_bits(folder, tmp_path, monkeypatch):

@@ -55,3 +55,11 @@ def test_images_of_different_sizes_are_shown_beside_each_other():
 def test_what_is_no_image_is_refused(images, options, sentence):
     with pytest.raises(InputError, match=sentence):
         nx.show(images, **options)
+
+
+def test_several_stand_beside_each_other_under_their_titles():
+    one = nx.show(torch.arange(8).view(2, 1, 2, 2), 8, columns=1, scale=20)
+    both = nx.show({"one": one, "other": torch.arange(8).view(2, 1, 2, 2)}, 8, scale=20)
+    assert both.width > 2 * one.width and both.height > one.height
+    with pytest.raises(nx.InputError, match="no images to show"):
+        nx.show({})

@@ -74,10 +74,10 @@ def explain(
 def _one(model: ImageModel, channel: int, row: int, column: int, advance: Advance) -> tuple[Image.Image, list[str]]:
     """The picture of one sub-pixel, and what there is to say."""
     from nextpixel.rendering.explained import dependence, kinds
-    from nextpixel.verify import Site, receptive_field
+    from nextpixel.verify import Site, observed_receptive_field
 
     _, height, width = model.image_shape
-    seen = receptive_field(model, Site(channel, row, column), advance=advance)
+    seen = observed_receptive_field(model, Site(channel, row, column), advance=advance)
     order = model.order
     before = order < order[channel, row, column]
     place = (channel * height + row) * width + column

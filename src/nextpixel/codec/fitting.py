@@ -86,15 +86,9 @@ class Pixels:
 
 def nats(model: LocalPixelCNN, pixels: Pixels, numbers: Tensor) -> Tensor:
     """Nats of the coded colours of some pixels, `[N, C]`; 0 for those that are not coded."""
-    parameters = model.parameters_at(pixels.windows(numbers).float()[None], None)[0]
-    values = pixels.values(numbers).long()
-    inputs = values.to(parameters) / model.half_range - 1
-    # [N, C, P] to [N, P, C, 1, 1], as if each pixel were an image.
-    maps = parameters.transpose(1, 2)[..., None, None]
-    coupled = model.distribution.coupled_map(maps, inputs[..., None, None])
-    log_prob = model.distribution.log_prob(coupled, values[..., None, None])[..., 0, 0]
+    values = pixels.values(numbers)
     is_coded = torch.arange(values.shape[1]) < pixels.coded(numbers)[:, None]
-    return -log_prob * is_coded
+    return -model.log_prob_at(pixels.windows(numbers), values) * is_coded
 
 
 def fit(model: LocalPixelCNN, pixels: Pixels, effort: int, *, advance: Advance | None = None) -> Adaptation:

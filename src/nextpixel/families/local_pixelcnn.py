@@ -203,6 +203,23 @@ class LocalPixelCNN(ImageModel):
             features = call(block, features, context, recompute=self.checkpoint_activations)
         return self._of_distribution(self.output(self.activation(features), None), units)
 
+    def log_prob_at(self, windows: Tensor, values: Tensor) -> Tensor:
+        """Log-probabilities of some pixels by their windows alone, for a model without conditions; with gradients.
+
+        Args:
+            windows: values in levels, `[N, n, C]`, in the order of `window.offsets`.
+            values: of the pixels themselves, integers `[N, C]` in 0..levels-1.
+
+        Returns:
+            Nats of each colour given the window and the earlier colours, float `[N, C]`.
+        """
+        parameters = self.parameters_at(windows.float()[None], None)[0]
+        inputs = values.to(parameters) / self.half_range - 1
+        # [N, C, P] to [N, P, C, 1, 1], as if each pixel were an image.
+        maps = parameters.transpose(1, 2)[..., None, None]
+        coupled = self.distribution.coupled_map(maps, inputs[..., None, None])
+        return self.distribution.log_prob(coupled, values.long()[..., None, None])[..., 0, 0]
+
     def _of_distribution(self, outputs: Tensor, units: LocalUnits) -> Tensor:
         """The last layer's numbers as the distribution's parameters: out of local units, into values in [-1, 1]."""
         channels = self.image_shape[0]

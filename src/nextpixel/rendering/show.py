@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
@@ -14,14 +14,17 @@ from nextpixel.data import ImageSet
 from nextpixel.data.pictures import Pictures
 from nextpixel.errors import InputError
 from nextpixel.nn.tensors import as_tensor
-from nextpixel.rendering.grid import grid
+from nextpixel.rendering.grid import beside, grid
 from nextpixel.runtime.validation import integer
 
 MOST_IMAGES = 64
 
 
+Images = ImageSet | Pictures | Tensor | NDArray[np.generic] | Sequence[Tensor]
+
+
 def show(
-    images: ImageSet | Pictures | Tensor | NDArray[Any] | Sequence[Tensor],
+    images: Images | Mapping[str, Images | Image.Image],
     levels: int | None = None,
     *,
     columns: int | None = None,
@@ -31,7 +34,8 @@ def show(
 
     Args:
         images: a set, of which the first 64 are shown; or integers `[N, C, H, W]`, one image `[C, H, W]`, or images of
-            different sizes in a list, as tensors or arrays.
+            different sizes in a list, as tensors or arrays. Several of these, or of the pictures returned, stand beside
+            each other under their titles: a dict of them by title.
         levels: how many levels the integers have, 2 to 256. None takes those of a set; for others 2 where no value is
             above 1, as binary images have them, and else 256.
         columns: images a row; None for about a square.
@@ -43,6 +47,14 @@ def show(
     Raises:
         InputError: there are no images, they are none, or their values do not fit the levels.
     """
+    if isinstance(images, Mapping):
+        if not images:
+            raise InputError("there are no images to show")
+        panels = {
+            str(title): part if isinstance(part, Image.Image) else show(part, levels, columns=columns, scale=scale)
+            for title, part in images.items()
+        }
+        return beside(panels)
     if isinstance(images, ImageSet | Pictures):
         levels = images.levels if levels is None else levels
         shown = [images[number] for number in range(min(len(images), MOST_IMAGES))]
