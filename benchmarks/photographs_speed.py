@@ -6,7 +6,8 @@
 `turns`: nextpixel's encoding and decoding and JPEG XL's encoding at effort 9 (libjxl by imagecodecs) take turns; printed
 are the medians of the ratios of each turn, in CPU seconds.
 
-`growth`: one picture, mirrored at its edges until it has so many pixels, is compressed and decompressed, each in a
+`growth`: one picture, mirrored at its edges until it has so many pixels and with a little noise, so that no format
+finds what repeats, is compressed and decompressed, each in a
 process of its own; printed are CPU seconds and the peak of memory above what the process took with PyTorch and the
 model, and the exponent of the growth of each.
 """
@@ -77,7 +78,9 @@ def mirrored(pixels: np.ndarray, megapixels: float) -> np.ndarray:
     scale = math.sqrt(megapixels * 1e6 / (pixels.shape[0] * pixels.shape[1]))
     sides = [round(side * scale) for side in pixels.shape[:2]]
     after = [(0, max(0, side - old)) for side, old in zip(sides, pixels.shape[:2], strict=True)]
-    return np.pad(pixels, [*after, (0, 0)], mode="symmetric")[: sides[0], : sides[1]]
+    whole = np.pad(pixels, [*after, (0, 0)], mode="symmetric")[: sides[0], : sides[1]].astype(np.int16)
+    noise = np.random.default_rng(0).integers(-2, 3, whole.shape, dtype=np.int16)
+    return (whole + noise).clip(0, 255).astype(np.uint8)
 
 
 def peak() -> int:

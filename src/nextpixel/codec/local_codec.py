@@ -78,6 +78,8 @@ def pack(
     contents.adaptation = to_bytes(plain.weights, adaptation)
     contents.ranges = measure(model, changed, source.some(LOOKED_AT))
     contents.version = PICTURES
+    # Its windows take some memory.
+    del source
     twin = LocalTwin(changed, contents.ranges)
     for number, picture in enumerate(pictures):
         streams: list[list[bytes]] = []
@@ -87,7 +89,7 @@ def pack(
             coded = len(sheet.channels)
             for stripe in stripes_of(twin, pixels, coded, advance=coding):
                 block = stripe.encoded(lanes)
-                if block is None or too_short(block, len(stripe.starts), model.levels):
+                if block is None or too_short(block, stripe.sub_pixels, model.levels):
                     readable = False
                 else:
                     streams.append(block)
@@ -161,6 +163,7 @@ class _Source:
         for start, sheet in zip(self.canvas.first.tolist(), sheets, strict=False):
             pixels = sheet.pixels(pictures[sheet.picture], channels).reshape(channels, -1).T
             self.canvas.pixels[start : start + sheet.pixel_count] = pixels
+        self.canvas.complete()
         self.coded = torch.tensor([len(sheet.channels) for sheet in sheets], dtype=torch.int64)
         self.count = int(self.canvas.first[-1])
         self.sub_pixels = sum(sheet.pixel_count * len(sheet.channels) for sheet in sheets)

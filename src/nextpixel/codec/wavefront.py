@@ -12,6 +12,7 @@ Encoding goes through rows, as everything is known. Decoding goes from wavefront
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -40,22 +41,29 @@ Integers = NDArray[np.int64]
 
 
 class Stripe(NamedTuple):
-    """The shares of the values of a stripe, in the order in which they are decoded.
+    """The shares of the values of a stripe.
 
     Attributes:
-        starts: uint32 `[sub-pixels]`.
-        frequencies: uint32 `[sub-pixels]`.
-        places: uint32 `[sub-pixels]`: numbers p within a wavefront and a colour.
+        shares: uint32 `[2, coded, pixels]`, in raster order: where the share of each value starts, and its length.
+        order: int64 `[pixels]`: the pixels in the order in which they are decoded.
+        sizes: int64 `[wavefronts]`: pixels of each wavefront.
     """
 
-    starts: NDArray[np.uint32]
-    frequencies: NDArray[np.uint32]
-    places: NDArray[np.uint32]
+    shares: NDArray[np.uint32]
+    order: Integers
+    sizes: Integers
+
+    @property
+    def sub_pixels(self) -> int:
+        """How many values it has."""
+        return math.prod(self.shares.shape[1:])
 
     @property
     def bits(self) -> float:
         """What coding the stripe costs."""
-        return float(-np.log2(self.frequencies / TOTAL).sum())
+        lengths = self.shares[1].reshape(-1)
+        parts = np.array_split(lengths, 1 + len(lengths) // 2**20)
+        return float(-sum(np.log2(part / TOTAL).sum() for part in parts))
 
     def encoded(self, lanes: int | None = None) -> list[bytes] | None:
         """The streams of its lanes; None where a decoder might refuse them, see `nextpixel.coding.rans`.
@@ -63,16 +71,24 @@ class Stripe(NamedTuple):
         Args:
             lanes: how many; None takes one for every `BYTES_A_LANE` bytes. A wavefront's longest is the most.
         """
-        most = int(self.places.max()) + 1
+        coded, most = self.shares.shape[1], int(self.sizes.max())
         count = min(most, 1 + int(self.bits) // (8 * BYTES_A_LANE) if lanes is None else lanes)
-        lane = self.places % count
-        order = np.argsort(lane, kind="stable")
-        lengths = np.bincount(lane, minlength=count)
-        row = np.arange(len(order)) - np.repeat(lengths.cumsum() - lengths, lengths)
+        # Of sub-pixel number p of a wavefront and a colour: its lane, and how many before it have the same.
+        turn, lane = np.divmod(np.arange(most), count)
+        of_sizes = np.bincount(self.sizes, minlength=most + 1)
+        reached = of_sizes[::-1].cumsum()[::-1][1:]
+        lengths = coded * np.bincount(lane, weights=reached, minlength=count).astype(np.int64)
         tables = np.zeros((2, int(lengths.max()), count), np.uint32)
         tables[1] = 1
-        for table, values in zip(tables, (self.starts, self.frequencies), strict=True):
-            table[row, lane[order]] = values[order]
+        done = np.zeros(count, np.int64)
+        first = 0
+        for size in self.sizes.tolist():
+            pixels = self.order[first : first + size]
+            first += size
+            here, more = lane[:size], np.bincount(lane[:size], minlength=count)
+            for colour in range(coded):
+                tables[:, done[here] + turn[:size], here] = self.shares[:, colour, pixels]
+                done += more
         streams = encode_lanes(tables[0], tables[1], lengths.tolist())
         return None if overdrawn(streams, tables[0], tables[1], lengths.tolist()).any() else streams
 
@@ -86,31 +102,6 @@ def stripe_rows(height: int, width: int) -> list[range]:
 def longest_front(window: LocalWindow, rows: int, width: int) -> int:
     """The most pixels that a wavefront of a stripe has."""
     return min(rows, -(-width // (window.lag + 1)))
-
-
-class _Places(NamedTuple):
-    """The pixels of a stripe in the order of decoding.
-
-    Attributes:
-        pixels: int64 `[N]`: row * width + column in the sheet.
-        fronts: int64 `[N]`: their wavefronts, from 0 upwards.
-        numbers: int64 `[N]`: their numbers within the wavefront.
-        sizes: int64 `[wavefronts]`: pixels of each.
-    """
-
-    pixels: Integers
-    fronts: Integers
-    numbers: Integers
-    sizes: Integers
-
-
-def _places(window: LocalWindow, rows: range, width: int) -> _Places:
-    fronts = window.front(len(rows), width).flatten()
-    order = np.argsort(fronts, kind="stable")
-    fronts = fronts[order]
-    sizes = np.bincount(fronts)
-    numbers = np.arange(len(order)) - np.repeat(sizes.cumsum() - sizes, sizes)
-    return _Places(order + rows.start * width, fronts, numbers, sizes)
 
 
 def stripes_of(
@@ -128,6 +119,7 @@ def stripes_of(
     values = sheet[:coded].reshape(coded, -1)
     canvas = Canvas(twin.window, twin.beyond, twin.channels, [(height, width)])
     canvas.pixels[:-1] = sheet.reshape(twin.channels, -1).T
+    canvas.complete()
     for rows in stripe_rows(height, width):
         top, count = rows.start * width, len(rows) * width
         shares = np.empty((2, coded, count), np.uint32)
@@ -143,15 +135,8 @@ def stripes_of(
                 shares[1, colour, pixels - top] = ends[:, 1] - ends[:, 0]
             if advance is not None:
                 advance(len(pixels) * coded)
-        places = _places(twin.window, rows, width)
-        before = places.sizes.cumsum() - places.sizes
-        in_order = np.empty((3, count * coded), np.uint32)
-        for colour in range(coded):
-            # All first colours of a wavefront stand before its second ones.
-            slot = (coded * before + colour * places.sizes)[places.fronts] + places.numbers
-            in_order[:2, slot] = shares[:, colour, places.pixels - top]
-            in_order[2, slot] = places.numbers
-        yield Stripe(*in_order)
+        fronts = twin.window.front(len(rows), width).flatten()
+        yield Stripe(shares, np.argsort(fronts, kind="stable"), np.bincount(fronts))
 
 
 def sheets_from(
@@ -185,37 +170,75 @@ def sheets_from(
         sheets = [sheet for sheet, rows in enumerate(stripes) if number < len(rows)]
         lanes = [streams[sheet][number] for sheet in sheets]
         decoder = LaneDecoder([lane for group in lanes for lane in group], trusted=trusted)
-        places = [_places(twin.window, stripes[sheet][number], sizes[sheet][1]) for sheet in sheets]
-        counts = np.array([len(group) for group in lanes])
-        first_lane = counts.cumsum() - counts
-        pixels, fronts, numbers = (
-            np.concatenate([getattr(part, name) for part in places]) for name in ("pixels", "fronts", "numbers")
-        )
-        sheet_of = np.repeat(sheets, [len(part.pixels) for part in places])
-        beside = np.repeat(np.arange(len(sheets)), [len(part.pixels) for part in places])
-        turns, lane = np.divmod(numbers, counts[beside])
-        lane += first_lane[beside]
-        order = np.lexsort((turns, fronts)) if len(sheets) > 1 else np.arange(len(fronts))
-        ends = np.bincount(fronts).cumsum().tolist()
         check_exact_products([np.float32, np.float64])
-        for start, end in zip([0, *ends[:-1]], ends, strict=True):
+        parts = [
+            _Part(twin.window, sheet, stripes[sheet][number], sizes[sheet][1], len(streams[sheet][number]))
+            for sheet in sheets
+        ]
+        for pixels, sheet_of, turns, lane in _wavefronts(parts):
             if decoder.finished:
-                here = order[start:]
-                canvas.set(pixels[here], sheet_of[here], np.zeros((coded, len(here)), np.int64))
-                if advance is not None:
-                    advance(len(here) * coded)
-                break
-            here = order[start:end]
-            _decode_front(twin, canvas, decoder, pixels[here], sheet_of[here], turns[here], lane[here], coded)
-            decoder.check()
+                canvas.set(pixels, sheet_of, np.zeros((coded, len(pixels)), np.int64))
+            else:
+                _decode_front(twin, canvas, decoder, pixels, sheet_of, turns, lane, coded)
+                decoder.check()
             if advance is not None:
-                advance(len(here) * coded)
+                advance(len(pixels) * coded)
         decoder.finish()
     flat = canvas.pixels[:, :coded].T
     return [
         np.ascontiguousarray(flat[:, start : start + height * width]).reshape(coded, height, width)
         for start, (height, width) in zip(canvas.first.tolist(), sizes, strict=False)
     ]
+
+
+class _Part:
+    """A stripe of a sheet, while it is decoded beside others.
+
+    Args:
+        window: what a pixel sees.
+        sheet: its number.
+        rows: of the stripe.
+        width: of the sheet.
+        lanes: how many the stripe has.
+
+    Attributes:
+        sizes: pixels of each wavefront.
+    """
+
+    def __init__(self, window: LocalWindow, sheet: int, rows: range, width: int, lanes: int) -> None:
+        fronts = window.front(len(rows), width).flatten()
+        self.sheet, self.lanes, self.top = sheet, lanes, rows.start * width
+        self.order: Integers = np.argsort(fronts, kind="stable")
+        self.sizes: list[int] = np.bincount(fronts).tolist()
+        self.first = 0
+
+    def next(self, front: int, first_lane: int) -> tuple[Integers, Integers, Integers, Integers]:
+        """The next wavefront; see `_wavefronts`."""
+        size = self.sizes[front]
+        pixels = self.top + self.order[self.first : self.first + size]
+        self.first += size
+        turns, lanes = np.divmod(np.arange(size), self.lanes)
+        return pixels, np.full(size, self.sheet), turns, first_lane + lanes
+
+
+def _wavefronts(parts: Sequence[_Part]) -> Iterator[tuple[Integers, Integers, Integers, Integers]]:
+    """The pixels that are decoded together, in ascending order of their turns.
+
+    Yields:
+        int64 `[N]` each: their numbers within their sheets; the sheets; how many of the wavefront and the lane came
+        before; the lanes, counted through all parts.
+    """
+    first_lanes = np.cumsum([0, *(part.lanes for part in parts)]).tolist()
+    for front in range(max(len(part.sizes) for part in parts)):
+        columns = [
+            part.next(front, first) for part, first in zip(parts, first_lanes, strict=False) if front < len(part.sizes)
+        ]
+        if len(columns) == 1:
+            yield columns[0]
+            continue
+        pixels, sheets, turns, lanes = (np.concatenate(column) for column in zip(*columns, strict=True))
+        order = np.argsort(turns, kind="stable")
+        yield pixels[order], sheets[order], turns[order], lanes[order]
 
 
 def _decode_front(
@@ -294,6 +317,12 @@ class Canvas:
         self.widths, self.strides = np.array([width for _, width in sizes]), strides
         self.first_place, self.reach = first_place, reach
         self.down, self.right = (np.array(axis) for axis in zip(*window.offsets, strict=True))
+        self.whole: NDArray[np.uint8] | None = None
+
+    def complete(self) -> None:
+        """Say that all pixels are set: windows are read in one step then, and what decoding needs is given back."""
+        self.whole = self.pixels[self.sources]
+        self.sources = self.sources[:0].copy()
 
     def windows(self, pixels: Integers, sheets: Integers | int = 0) -> NDArray[np.float32]:
         """The windows of pixels, numbered within their sheets: float32 `[N, n, C]`."""
@@ -301,7 +330,8 @@ class Canvas:
         row, column = np.divmod(pixels, self.widths[sheets])
         place = self.first_place[sheets] + (row + self.reach) * stride + column + self.reach
         around = place[:, None] + self.down * np.reshape(stride, (-1, 1)) + self.right
-        windows: NDArray[np.float32] = self.pixels[self.sources[around]].astype(np.float32)
+        cells = self.pixels[self.sources[around]] if self.whole is None else self.whole[around]
+        windows: NDArray[np.float32] = cells.astype(np.float32)
         return windows
 
     def set(self, pixels: Integers, sheets: Integers, values: Integers) -> None:
