@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from nextpixel._version import __version__
 from nextpixel.errors import DataError, InputError, ModelError, NextpixelError, ProcessError, TrainingError
-from nextpixel.families.registry import models
 
 if TYPE_CHECKING:
     from nextpixel.codec.codec import compress, decompress
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from nextpixel.families.configs import Config, option
     from nextpixel.families.raster_model import RasterModel
     from nextpixel.families.register import register
+    from nextpixel.families.registry import models
     from nextpixel.model_files.likelihood import Likelihood
     from nextpixel.model_files.loading import load
     from nextpixel.nn.conditioning import Context
@@ -71,6 +71,7 @@ _LAZY = {
     "export": "nextpixel.exporting",
     "heat_maps": "nextpixel.scoring.heat_maps",
     "load": "nextpixel.model_files.loading",
+    "models": "nextpixel.families.registry",
     "open_images": "nextpixel.data",
     "open_pictures": "nextpixel.data.pictures",
     "option": "nextpixel.families.configs",

@@ -11,7 +11,6 @@ import os
 import sys
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import entry_points
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -74,6 +73,9 @@ def families() -> dict[str, Family]:
     Raises:
         ModelError: a module that should register families cannot be imported.
     """
+    # Late, since it takes longer than all else that a command needs before it knows what it is to do.
+    from importlib.metadata import entry_points
+
     named = [name.strip() for name in os.environ.get(VARIABLE, "").split(",") if name.strip()]
     for name in named:
         _import(name, f"{VARIABLE} names {name}, which cannot be imported", "mend it, or take it out")
