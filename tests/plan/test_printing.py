@@ -1,0 +1,27 @@
+import pytest
+
+from helpers.tiny_models import noise, tiny
+from nextpixel.codec.fixed_point import MEASURED, calibrate, fixed_point
+from nextpixel.plan.printing import lines_of
+from nextpixel.plan.schedule import Phase, phases
+
+
+@pytest.mark.parametrize("family", sorted(MEASURED))
+def test_every_operation_has_a_line_with_what_it_reads(family):
+    model = tiny(family, (3, 4, 5), 4, condition=None).eval()
+    program = fixed_point(model, calibrate(model, noise(model, 2)))
+    lines = list(lines_of(program))[len(Phase) :]
+    assert len(lines) == len(program.operations)
+    for line, operation in zip(lines, program.operations, strict=True):
+        assert operation.name in line and all(source in line for source in operation.sources)
+
+
+def test_what_sees_whole_rows_comes_after_them_and_what_it_gives_before_the_next_ones():
+    model = tiny("gated-pixelcnn", (3, 4, 5), 4).eval()
+    when = phases(fixed_point(model, calibrate(model, noise(model, 2))))
+    assert when["layers.0.vertical"] == when["layers.1.vertical.gated"] == Phase.LATE
+    assert when["layers.0.above"] == Phase.ABOVE
+    assert when["layers.0.horizontal"] == when["logits"] == Phase.STEP
+    model = tiny("diagonal-bilstm", (3, 4, 5), 4).eval()
+    when = phases(fixed_point(model, calibrate(model, noise(model, 2))))
+    assert when["blocks.0.core.mirrored"] == Phase.LATE and when["blocks.0.core.forward"] == Phase.STEP
