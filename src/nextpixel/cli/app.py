@@ -23,7 +23,16 @@ from nextpixel.runtime.quoting import printable
 
 EXIT_USER, EXIT_INTERRUPTED = 2, 130
 MOST_CHARACTERS = 2000
-USER_ERRORS = {errno.ENAMETOOLONG, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EROFS, errno.ENOTDIR, errno.EISDIR}
+USER_ERRORS = {
+    errno.ENAMETOOLONG,
+    errno.EACCES,
+    errno.EPERM,
+    errno.ENOSPC,
+    errno.EROFS,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ELOOP,
+}
 
 COMMANDS = {
     "quickstart": "Draw, complete, score and compress digits with a model of the package: no data, no training.",

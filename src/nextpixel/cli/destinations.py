@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,9 +55,10 @@ def check_outside(path: Path, read: Iterable[str | Path | None]) -> None:
     Raises:
         InputError: with the remedy.
     """
-    place = path.resolve()
+    # Unlike `Path.resolve`, this takes a link to itself as it is.
+    place = Path(os.path.realpath(path))
     for source in read:
-        if source is not None and place.is_relative_to(Path(source).resolve()):
+        if source is not None and place.is_relative_to(os.path.realpath(source)):
             raise InputError(f"{path} lies inside {source}, which is read; choose another place")
 
 

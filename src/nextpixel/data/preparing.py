@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -95,7 +96,7 @@ def prepare(
         cache_folder(cache),
     )
     check_new_folder(out)
-    if isinstance(source, str | Path) and out.resolve().is_relative_to(Path(source).resolve()):
+    if isinstance(source, str | Path) and Path(os.path.realpath(out)).is_relative_to(os.path.realpath(source)):
         raise DataError(f"{out} lies inside {source}: its files would become data; choose another folder")
     if not isinstance(shard_mb, int) or isinstance(shard_mb, bool) or not 1 <= shard_mb <= 1 << 20:
         raise DataError(f"the size of a shard is {shard_mb!r} and must be a whole number of megabytes from 1")

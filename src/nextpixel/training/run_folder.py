@@ -177,7 +177,7 @@ class RunFolder:
             stored = json.loads(self.settings.read_text(encoding="utf-8"))
             if not isinstance(stored, dict) or not all(isinstance(part, dict) for part in stored.values()):
                 raise ValueError("it does not hold the settings of a run")
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise TrainingError(
                 f"{self.settings} cannot be read ({error}); restore it from a copy, or train into another folder"
             ) from error
@@ -231,7 +231,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     try:
         settings = json.loads(file.read_text(encoding="utf-8"))["training"]
         return dict(settings)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise TrainingError(f"{file} cannot be read ({error}); restore it from a copy") from error
 
 
@@ -242,7 +242,7 @@ def read_metrics(path: Path) -> Iterator[dict[str, Any]]:
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             figures = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         if not isinstance(figures, dict) or not isinstance(figures.get("step"), int):
             return

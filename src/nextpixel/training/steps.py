@@ -17,7 +17,7 @@ from nextpixel.runtime.distributed import Processes, everywhere
 from nextpixel.training.checkpoint import Weights
 from nextpixel.training.images import TrainingImages
 from nextpixel.training.objective import last_adds_up, make_objective
-from nextpixel.training.optimization import make_average, make_optimizer
+from nextpixel.training.optimization import make_average, make_optimizer, restore_optimizer
 from nextpixel.training.precision import device_for, use_bfloat16
 from nextpixel.training.schedule import step_indices, step_seed
 from nextpixel.training.settings import TrainingSettings
@@ -135,7 +135,7 @@ class Steps:
         try:
             self.model.load_state_dict(state["model"])
             self._average.load_state_dict(state["average"])
-            self._optimizer.load_state_dict(state["optimizer"])
+            restore_optimizer(self._optimizer, state["optimizer"])
         except (RuntimeError, ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
             raise everywhere(
                 TrainingError(
