@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install quickstart demo test lint docs bench clean
+.PHONY: install quickstart demo test fuzz lint docs bench clean
 
 # The stamp is made anew when the dependencies change.
 .venv/installed: pyproject.toml constraints.txt
@@ -23,6 +23,11 @@ demo: .venv/installed
 
 test: .venv/installed
 	$(BIN)/pytest --quiet --numprocesses auto
+
+# A quarter of an hour of damaged and hostile files, in processes with limits; `make test` has a short form.
+fuzz: .venv/installed
+	$(BIN)/python benchmarks/mutations.py --minutes 15 --out build/fuzz
+	$(BIN)/pytest --quiet tests/codec/test_fuzz.py tests/data/test_open_fuzz.py tests/codec/test_hostile.py
 
 lint: .venv/installed
 	$(BIN)/ruff check src tests examples benchmarks docs

@@ -183,10 +183,10 @@ def forget_peak() -> None:
         Path("/proc/self/clear_refs").write_text("5")
 
 
-def decoded(golden: Golden, mutant: bytes, seconds: float) -> str:
-    """What a mutant does, but for the memory that it takes."""
+def decoded(golden: Golden, mutant: bytes, seconds: float | None) -> str:
+    """What a mutant does, but for the memory that it takes; within any time for None."""
     try:
-        signal.setitimer(signal.ITIMER_PROF, seconds)
+        signal.setitimer(signal.ITIMER_PROF, seconds or 0)
         try:
             pictures = nx.decompress(golden.model, mutant)
         finally:

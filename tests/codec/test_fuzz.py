@@ -1,0 +1,59 @@
+"""A short form of `make fuzz`: mutants of golden files of each version are refused or decoded to their pixels, soon.
+
+The golden files are the corpus: small, of every version, and with checksums that fit; `benchmarks/mutations.py` makes
+the mutants, and tries very many of them in processes with limits of memory and time.
+"""
+
+import importlib.util
+import random
+import sys
+import time
+import zlib
+from pathlib import Path
+
+import pytest
+
+from nextpixel.codec.container import read
+
+SCRIPT = Path(__file__).parent.parent.parent / "benchmarks" / "mutations.py"
+SECONDS = 2.0
+
+
+@pytest.fixture(scope="module")
+def mutations():
+    spec = importlib.util.spec_from_file_location("mutations", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["mutations"] = module
+    spec.loader.exec_module(module)
+    yield module
+    del sys.modules["mutations"]
+
+
+def tried(mutations, names, count, *, fitting):
+    files = mutations.golden_files(names)
+    start = time.process_time()
+    for number in range(count):
+        golden, mutant = mutations.mutant_of(files, number, 5, fitting=fitting)
+        outcome = mutations.decoded(golden, mutant, None)
+        assert outcome in ("refused", "equal"), (golden.name, number)
+        if fitting:
+            assert zlib.crc32(mutant[:-4]).to_bytes(4, "little") == mutant[-4:]
+    assert time.process_time() - start < SECONDS * count
+
+
+def test_random_mutants(mutations):
+    tried(mutations, ["gated-grey", "local-grey", "pixelcnn-labels-3"], 150, fitting=False)
+
+
+def test_mutants_whose_checksum_fits(mutations):
+    tried(mutations, ["gated-labels", "local-grey", "gated-labels-3"], 9, fitting=True)
+
+
+def test_a_mutant_is_made_again_by_its_number(mutations):
+    files = mutations.golden_files(["gated-labels"])
+    for fitting in (False, True):
+        assert (
+            mutations.mutant_of(files, 7, 0, fitting=fitting)[1] == mutations.mutant_of(files, 7, 0, fitting=fitting)[1]
+        )
+    contents = read(files[0].data)
+    assert mutations.rewritten(contents, random.Random(0)) != files[0].data
