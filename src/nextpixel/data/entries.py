@@ -74,12 +74,10 @@ def is_metadata(name: str) -> bool:
 
 def is_wanted(name: str) -> bool:
     """Whether a file takes part: an image or a table of labels, neither hidden nor of the system."""
-    set_apart = (
-        name.startswith(".") or "/." in name or "__MACOSX" in name or any(map(name.__contains__, SYSTEM_FOLDERS))
-    )
-    if set_apart and any(is_set_apart(part) for part in name.split("/")):
+    if not (is_image(name) or is_metadata(name)):
         return False
-    return is_image(name) or is_metadata(name)
+    # Of a folder's entries the name is one part: millions of them come through here.
+    return not (any(map(is_set_apart, name.split("/"))) if "/" in name else is_set_apart(name))
 
 
 def is_set_apart(part: str) -> bool:

@@ -115,7 +115,8 @@ def _listed(root: Path, prefix: str, above: Above, passed: Counter[str]) -> list
         with os.scandir(root / prefix) as entries:
             for entry in entries:
                 name = prefix + entry.name
-                if is_wanted(name) and (entry.is_file() or (entry.is_symlink() and not entry.is_dir())):
+                # The folders above were looked at before they were gone into.
+                if is_wanted(entry.name) and (entry.is_file() or (entry.is_symlink() and not entry.is_dir())):
                     files.append(name)
                 elif entry.is_dir():
                     if entry.name in SYSTEM_FOLDERS:
@@ -123,7 +124,7 @@ def _listed(root: Path, prefix: str, above: Above, passed: Counter[str]) -> list
                     elif not is_set_apart(entry.name):
                         # With the slash, "a/b" sorts among "a-b" and "a.png" as it does in a sorted list of all names.
                         folders.add(f"{name}/")
-                elif (kind := "no regular file" if is_wanted(name) else passed_over(name)) is not None:
+                elif (kind := "no regular file" if is_wanted(entry.name) else passed_over(name)) is not None:
                     passed[kind] += 1
     return [(name, above | {here}) if name in folders else name for name in sorted([*files, *folders])]
 
