@@ -63,3 +63,16 @@ def test_the_bytes_of_files_are_kept_when_asked_for(tmp_path):
     assert pictures.names == ["a.png", "b.png"] and pictures.with_metadata == [False, True]
     assert pictures.file_bytes == sum(len(data) for _, data in pictures.files)
     assert read_pictures([tmp_path], 256).files == []
+
+
+def test_names_that_differ_in_case_only_are_named_as_the_user_knows_them(tmp_path):
+    put(tmp_path, pngs("set/a.png", "set/A.png", "other/b.png"))
+    with pytest.raises(DataError, match=r"the name 'a.png' stands for two files"):
+        read_pictures([tmp_path / "set", tmp_path / "other"], 256)
+
+
+def test_a_name_of_two_lines_is_told_in_one(tmp_path):
+    put(tmp_path, pngs("a\nb.png"))
+    with pytest.raises(DataError, match=r"a\\nb.png.*rename it") as refusal:
+        read_pictures([tmp_path], 256)
+    assert "\n" not in str(refusal.value)

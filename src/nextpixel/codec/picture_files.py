@@ -76,12 +76,12 @@ def read_pictures(paths: Sequence[Path], levels: int, *, skip: bool = False, kee
             picture = decode(path.name, data)
             image = levels_of(picture.pixels, levels)
         except Unusable as error:
-            left_out.append(f"{path} {error}")
+            left_out.append(f"{_shown(path)} {error}")
             continue
         try:
             check_names(_names([name]))
         except DataError as error:
-            left_out.append(f"{path}: {error}")
+            left_out.append(f"{_shown(path)}: {error}")
             continue
         images.append(image)
         kept.append(name)
@@ -104,6 +104,11 @@ def read_pictures(paths: Sequence[Path], levels: int, *, skip: bool = False, kee
     check_names(names)
     originals = list(zip(kept, contents, strict=True)) if keep_files else []
     return Pictures(images, names, originals, with_metadata, total, notes)
+
+
+def _shown(path: Path) -> str:
+    """A path in a sentence of one line."""
+    return str(path) if str(path).isprintable() else ascii(str(path))
 
 
 def _stopped(left_out: Sequence[str], passed: Counter[str]) -> str:
@@ -130,9 +135,10 @@ def _named_files(paths: Sequence[Path], passed: Counter[str]) -> list[tuple[str,
     short = [name for _, name in files]
     with_folder = [f"{root.resolve().name}/{name}" for root, name in files]
     whole = [(root / name).absolute().relative_to(root.absolute().anchor).as_posix() for root, name in files]
-    choice = next(
-        (names for names in (short, with_folder) if len({name.casefold() for name in names}) == len(files)), whole
-    )
+    # Names that differ in case only cannot lie beside each other everywhere; where all do, the short ones tell it best.
+    choices = [names for names in (short, with_folder) if len({name.casefold() for name in names}) == len(files)]
+    choices += [names for names in (short, with_folder) if len(set(names)) == len(files)]
+    choice = next(iter(choices), whole)
     return [(name, root / last) for name, (root, last) in zip(choice, files, strict=True)]
 
 

@@ -137,7 +137,9 @@ def _vector(numbers: object, place: str) -> tuple[float, ...] | None:
 
 
 def _too_many(place: str, most: int) -> DataError:
-    return DataError(f"{place} has more rows than there are images, which are {most}: remove the rows of others")
+    return DataError(
+        f"{place} has more rows than there are images, which are {most}: remove the rows of others, and those that stand twice"
+    )
 
 
 def _csv_rows(text: str, place: str, most: int) -> Iterator[tuple[int, object, Label | None, object]]:
@@ -151,6 +153,8 @@ def _csv_rows(text: str, place: str, most: int) -> Iterator[tuple[int, object, L
         raise _Foreign(f"is not a readable CSV table ({error})") from None
     columns = [column.strip() for column in lines[0]] if lines else []
     if "file_name" not in columns:
+        if columns and "file_name" in columns[0].split(";"):
+            raise _Foreign("is divided by semicolons: save it with commas")
         raise _Foreign("has no column file_name: add one with the names of the images")
     if len(lines) > most + 1:
         raise _too_many(place, most)
