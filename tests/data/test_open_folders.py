@@ -269,6 +269,7 @@ BAD_TABLES = {
     "two rows": ("csv", "file_name,label\na.png,x\na.png,x\nb.png,x\n", "row already"),
     "no column": ("csv", "file,label\na.png,x\n", "no column file_name"),
     "nothing": ("csv", "", "no column file_name"),
+    "semicolons": ("csv", "file_name;label\na.png;x\n", "is divided by semicolons: save it with commas"),
     "no label": ("csv", "file_name,label\na.png,x\nb.png,\n", r"b\.png.*has no label"),
     "short row": ("csv", "file_name,label\na.png,x\nb.png\n", r"b\.png.*has no label"),
     "no name": ("csv", "file_name,label\na.png,x\n,x\n", "row 2 has no file_name"),

@@ -138,7 +138,8 @@ def _vector(numbers: object, place: str) -> tuple[float, ...] | None:
 
 def _too_many(place: str, most: int) -> DataError:
     return DataError(
-        f"{place} has more rows than there are images, which are {most}: remove the rows of others, and those that stand twice"
+        f"{place} has more rows than there are images, which are {most}: remove the rows of others, and those that "
+        "stand twice"
     )
 
 
