@@ -21,7 +21,7 @@ from PIL import Image
 warnings.simplefilter("error")
 deep = np.random.default_rng(0).integers(0, 65536, (8, 8, 3)).astype(np.uint16)
 kinds = {}
-for name, values in (("grey", deep[..., 0]), ("colour", deep)):
+for name, values in (("grey", deep[..., 0].copy()), ("colour", deep)):
     with Image.open(io.BytesIO(imagecodecs.png_encode(values))) as image:
         pixels = np.asarray(image)
         kinds[name] = (image.mode, pixels.dtype.name, bool(np.array_equal(pixels, values)))
