@@ -3,13 +3,12 @@
     python benchmarks/photographs_speed.py turns PICTURE ... --turns 3 --efforts 1,5
     python benchmarks/photographs_speed.py growth PICTURE --megapixels 1,2,4,8,12 --effort 5
 
-`turns`: nextpixel's encoding and decoding and JPEG XL's encoding at effort 9 (libjxl by imagecodecs) take turns; printed
-are the medians of the ratios of each turn, in CPU seconds.
+`turns`: nextpixel's encoding and decoding and JPEG XL's encoding at effort 9 (libjxl by imagecodecs) take turns. It
+prints the medians of the ratios of each turn, in CPU seconds.
 
 `growth`: one picture, mirrored at its edges until it has so many pixels and with a little noise, so that no format
-finds what repeats, is compressed and decompressed, each in a
-process of its own; printed are CPU seconds and the peak of memory above what the process took with PyTorch and the
-model, and the exponent of the growth of each.
+finds what repeats, is compressed and decompressed, each in a process of its own. It prints CPU seconds, the peak of
+memory above what the process took with PyTorch and the model, and the exponent of the growth of each.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -33,13 +33,14 @@ from PIL import Image
 import nextpixel as nx
 
 MEBIBYTE = 2**20
+Result = TypeVar("Result")
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """CPU seconds of this process."""
+def timed(work: Callable[..., Result], *arguments: object, **options: object) -> tuple[Result, float]:
+    """What a call gives, and the CPU seconds that it takes."""
     start = time.process_time()
-    work()
-    return time.process_time() - start
+    result = work(*arguments, **options)
+    return result, time.process_time() - start
 
 
 def pixels_of(path: str) -> np.ndarray:
@@ -61,11 +62,10 @@ def turns(paths: Sequence[str], model: nx.ImageModel, efforts: Sequence[int], co
         image = as_image(pixels)
         ratios: dict[str, list[float]] = {}
         for _ in range(count):
-            yardstick = seconds(lambda: imagecodecs.jpegxl_encode(pixels, lossless=True, effort=9, numthreads=1))
+            _, yardstick = timed(imagecodecs.jpegxl_encode, pixels, lossless=True, effort=9, numthreads=1)
             for effort in efforts:
-                files: list[bytes] = []
-                encoding = seconds(lambda: files.append(nx.compress(model, image, effort=effort)))
-                decoding = seconds(lambda: nx.decompress(model, files[0]))
+                data, encoding = timed(nx.compress, model, image, effort=effort)
+                _, decoding = timed(nx.decompress, model, data)
                 ratios.setdefault(f"effort {effort}: encoding", []).append(encoding / yardstick)
                 ratios.setdefault(f"effort {effort}: decoding", []).append(decoding / yardstick)
         print(f"{Path(path).name}, {pixels.shape[1]} x {pixels.shape[0]}: times JPEG XL's encoding at effort 9")
@@ -96,9 +96,10 @@ def one_size(path: str, model: nx.ImageModel, megapixels: float, effort: int, fi
     before = peak()
     if file.exists():
         data = file.read_bytes()
-        taken = seconds(lambda: nx.decompress(model, data))
+        _, taken = timed(nx.decompress, model, data)
     else:
-        taken = seconds(lambda: file.write_bytes(nx.compress(model, image, effort=effort)))
+        packed, taken = timed(nx.compress, model, image, effort=effort)
+        file.write_bytes(packed)
     print(json.dumps({"seconds": taken, "memory": peak() - before}))
 
 
