@@ -10,8 +10,11 @@ from helpers.tiny_models import CONDITIONED
 pytest.register_assert_rewrite("helpers.training_runs")
 
 
-# A shell starts what runs in its background with Ctrl-C ignored; interrupting is under test.
+# A shell starts what runs in its background with Ctrl-C ignored, and nohup ignores the end of the terminal; both are
+# under test, also in the processes that tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)
