@@ -42,7 +42,7 @@ class Photographs:
                 pixels = np.asarray(file.convert("RGB"))
             height, width, _ = pixels.shape
             known = np.concatenate([pixels.reshape(-1, 3), np.full((1, 3), model.beyond, np.uint8)])
-            canvas = known[model.window.sources(height, width).numpy()]
+            canvas = known[model.window.sources(height, width)]
             canvases.append(canvas.reshape(-1, 3))
             strides.append(canvas.shape[1])
             sizes.append((height, width))
