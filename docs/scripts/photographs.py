@@ -69,6 +69,17 @@ def sizes(record: Record) -> str:
     return table(["", *heads], rows) if groups else ""
 
 
+def readme_row(record: Record) -> str:
+    """The row of the README's table: ratios of the camera pictures' sizes to the yardstick."""
+    lines = of_sets(record)["camera"]
+    ratio = {way: f"{mean([line[way] / line[YARDSTICK] for line in lines]):.3f}" for way in WAYS if way in lines[0]}
+    return (
+        f"| lossless compression | {len(lines)} photographs of many cameras | **{ratio['effort5']}** of the size of "
+        f"JPEG XL (effort 9), file against file | {ratio['jxl10']} JPEG XL at effort 10, {ratio['webp']} WebP, "
+        f"{ratio['png']} PNG |"
+    )
+
+
 def times(record: Record) -> str:
     """The seconds of a picture, as ratios to those in which the yardstick encodes it: the means over all pictures."""
     lines = list(record["pictures"].values())

@@ -40,6 +40,11 @@ def test_the_pages_are_what_the_script_makes(photographs):
         assert page == photographs.filled(page, record or {"pictures": {}}), "run: python docs/scripts/photographs.py"
 
 
+def test_the_row_of_the_readme_is_that_of_the_record(photographs):
+    row = photographs.readme_row(json.loads(photographs.RECORD.read_text(encoding="utf-8")))
+    assert row in (DOCS.parent / "README.md").read_text(encoding="utf-8").splitlines(), row
+
+
 def test_sizes_are_means_over_the_pictures_of_a_set(photographs, record):
     lines = photographs.sizes(record).splitlines()
     assert lines[0] == "|  | Kodak, 1 pictures | ratio | camera pictures, 2 pictures | ratio |"
