@@ -223,7 +223,7 @@ def test_compress(page):
     page.wait_for_selector("#sizes", state="visible")
     rows = page.locator("#sizes tbody tr").all_inner_texts()
     assert rows[0].startswith("nextpixel") and any(row.startswith("PNG") for row in rows)
-    page.select_option("#model", "row")
+    page.select_option("#model", "codes")
     assert not page.is_visible("#compress-section")
 
 

@@ -58,7 +58,7 @@ def test_models_are_described_without_their_paths(client, models):
     assert first["shape"] == [1, 6, 5] and first["levels"] == 8 and len(first["shown"]) == 8
     assert kinds["labels"] == ["cat", "dog", "owl"] and first["labels"] is None
     assert [each["draws"] for each in found["models"]] == [True, True, True, False, True, True, False]
-    assert [each["compresses"] for each in found["models"]] == [True, True, True, False, True, False, False]
+    assert [each["compresses"] for each in found["models"]] == [True, True, True, False, True, True, False]
     assert [each["name"] for each in found["models"] if each["reconstructs"]] == ["codes"]
 
 
@@ -135,7 +135,7 @@ def test_sizes_beside_other_formats(client, models):
     found = client.post("/api/compress", json={"model": "plain", "pixels": text(image)}).json()
     assert found["sizes"]["nextpixel"] == len(nx.compress(models["plain"], image[0]))
     assert {"PNG", "WebP"} <= set(found["sizes"])
-    answer = client.post("/api/compress", json={"model": "row", "pixels": text(noise(models["row"], 1))})
+    answer = client.post("/api/compress", json={"model": "codes", "pixels": text(noise(models["codes"], 1))})
     assert answer.status_code == 422 and "cannot compress" in answer.json()["error"]
 
 
