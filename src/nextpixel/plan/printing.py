@@ -17,8 +17,8 @@ def lines_of(program: Program) -> Iterator[str]:
     width = max(len(operation.name) for operation in program.operations)
     when = phases(program)
     for operation in program.operations:
-        phase = NAMES[when[operation.name]]
-        yield f"{phase:6} {operation.name:{width}}  {operation.groups.channels:5}  {_text(operation)}"
+        name = NAMES[when[operation.name]]
+        yield f"{name:6} {operation.name:{width}}  {operation.groups.channels:5}  {_text(operation)}"
 
 
 def _text(operation: Operation) -> str:
