@@ -155,7 +155,7 @@ def _csv_rows(text: str, place: str, most: int) -> Iterator[tuple[int, object, L
     columns = [column.strip() for column in lines[0]] if lines else []
     if "file_name" not in columns:
         if columns and "file_name" in columns[0].split(";"):
-            raise _Foreign("is divided by semicolons: save it with commas")
+            raise DataError(f"{place} is divided by semicolons: save it with commas")
         raise _Foreign("has no column file_name: add one with the names of the images")
     if len(lines) > most + 1:
         raise _too_many(place, most)
