@@ -273,7 +273,7 @@ def test_every_flipped_bit_and_every_truncation_is_noticed():
                 nx.decompress(model, data[:length])
 
 
-@settings(max_examples=400, deadline=None, database=None)
+@settings(max_examples=150, deadline=None, database=None)
 @given(which=st.integers(0, 2), at=st.lists(st.integers(0, 10**6), min_size=1, max_size=4), value=st.integers(0, 255))
 def test_damage_behind_a_checksum_that_fits_is_an_error_or_harmless(which, at, value):
     model, data = list(CACHED)[which]

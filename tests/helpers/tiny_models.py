@@ -12,10 +12,10 @@ from nextpixel.families.base import ImageModel
 from nextpixel.families.build import family_class
 from nextpixel.nn.head import Head
 
-few = settings(max_examples=12, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+few = settings(max_examples=8, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 """Settings of property tests in which an example costs several passes of a network."""
 
-many = settings(max_examples=100, deadline=None, database=None)
+many = settings(max_examples=40, deadline=None, database=None)
 """Settings of property tests whose examples cost nothing."""
 
 SHAPES = [(1, 5, 7), (3, 6, 4), (1, 1, 1), (3, 1, 9), (3, 9, 1), (2, 3, 3), (4, 2, 3)]

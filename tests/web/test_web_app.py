@@ -302,7 +302,7 @@ json_values = st.recursive(
 names = ["model", "count", "label", "temperature", "top_p", "seed", "pixels", "known", "candidates", "row", "column"]
 
 
-@settings(max_examples=300, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     path=st.sampled_from(["sample", "complete", "bits", "pixel", "compress", "upload"]),
     model=st.sampled_from(["plain", "kinds", "vectors", "row"]),
