@@ -75,8 +75,8 @@ def readme_row(record: Record) -> str:
     ratio = {way: f"{mean([line[way] / line[YARDSTICK] for line in lines]):.3f}" for way in WAYS if way in lines[0]}
     return (
         f"| lossless compression | {len(lines)} photographs of many cameras | **{ratio['effort5']}** of the size of "
-        f"JPEG XL (libjxl 0.11, effort 9), file against file | {ratio['jxl10']} JPEG XL at effort 10, {ratio['webp']} WebP, "
-        f"{ratio['png']} PNG |"
+        f"JPEG XL (libjxl 0.11, effort 9), file against file | {ratio['jxl10']} JPEG XL at effort 10, "
+        f"{ratio['webp']} WebP, {ratio['png']} PNG |"
     )
 
 
