@@ -30,6 +30,7 @@ from nextpixel.plan.operations import (
     Rectify,
     Shift,
     Sum,
+    Summing,
 )
 from nextpixel.plan.schedule import Phase
 
@@ -327,7 +328,7 @@ class Engine:
             source = self.layout.places[operation.source].spans[colour]
             self._pointwise(operation, self._at(operation.source, column)[:, source], out)
 
-    def _sum_at(self, operation: Sum | Cell, column: int, colour: int) -> Floats:
+    def _sum_at(self, operation: Summing, column: int, colour: int) -> Floats:
         """A sum at a sub-pixel before it is rounded, `[B, group]`."""
         total = self.layout.sums[operation.name]
         span = total.spans[colour]
@@ -385,7 +386,7 @@ class Engine:
         operations, readings = tables.operations.copy(), tables.readings.copy()
         for row, operation in zip(operations, tables.steps, strict=True):
             row[native.OUT] = self.maps[operation.name].places[0]
-            if isinstance(operation, Sum | Cell):
+            if isinstance(operation, Summing):
                 row[native.BASE] = self.base_places[operation.name]
             elif isinstance(operation, Add):
                 row[native.OTHER] = self.maps[operation.left].places[0]

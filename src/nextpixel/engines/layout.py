@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from nextpixel.plan.operations import Cell, Operation, Part, Program, Shift, Sum, Tap
+from nextpixel.plan.operations import Cell, Operation, Part, Program, Shift, Sum, Summing, Tap
 from nextpixel.plan.schedule import Phase, phases
 
 Floats = NDArray[np.float32 | np.float64]
@@ -142,12 +142,12 @@ def lay_out(program: Program, narrow: DTypeLike = np.float32) -> Layout:
     sums = {
         operation.name: _lay_out_sum(operation, places, dtype)
         for operation in program.operations
-        if isinstance(operation, Sum | Cell)
+        if isinstance(operation, Summing)
     }
     return Layout(program, places, sums, dtype)
 
 
-def _parts(operation: Sum | Cell) -> tuple[Part, ...]:
+def _parts(operation: Summing) -> tuple[Part, ...]:
     """All parts, those of a cell's own states as well."""
     if isinstance(operation, Cell):
         return (*operation.parts, Part(operation.name, operation.taps))
@@ -156,12 +156,12 @@ def _parts(operation: Sum | Cell) -> tuple[Part, ...]:
 
 def _places_read(operation: Operation) -> list[tuple[str, int, int]]:
     """The maps that an operation reads, and where."""
-    if isinstance(operation, Sum | Cell):
+    if isinstance(operation, Summing):
         return [(part.source, tap.row, tap.column) for part in _parts(operation) for tap in part.taps]
     return [(source, -1 if isinstance(operation, Shift) else 0, 0) for source in operation.sources]
 
 
-def _lay_out_sum(operation: Sum | Cell, places: dict[str, Place], narrow: np.dtype[Any]) -> LaidOutSum:
+def _lay_out_sum(operation: Summing, places: dict[str, Place], narrow: np.dtype[Any]) -> LaidOutSum:
     dtype = np.dtype(np.float64) if operation.wide else narrow
     groups = operation.groups.repeat(4) if isinstance(operation, Cell) else operation.groups
     order, spans = groups.by_colour, groups.in_order.spans

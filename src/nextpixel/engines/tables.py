@@ -13,7 +13,18 @@ from nextpixel.engines import native
 from nextpixel.engines.layout import Layout, Place
 from nextpixel.plan.cells import cell_tables
 from nextpixel.plan.integers import FRACTION_BITS, elu_table, gate_tables
-from nextpixel.plan.operations import Add, Cell, ExponentialUnit, Gate, Image, Operation, Pointwise, Rectify, Sum
+from nextpixel.plan.operations import (
+    Add,
+    Cell,
+    ExponentialUnit,
+    Gate,
+    Image,
+    Operation,
+    Pointwise,
+    Rectify,
+    Sum,
+    Summing,
+)
 from nextpixel.plan.schedule import Phase
 
 Integers = NDArray[np.int64]
@@ -84,7 +95,7 @@ def tables_of(layout: Layout) -> Tables:
         row[native.OUT_CHANNELS], row[native.OUT_LEFT] = place.channels, place.left
         row[native.SPANS] = len(spans)
         spans += [edge for span in place.spans for edge in (span.start, span.stop)]
-        if isinstance(operation, Sum | Cell):
+        if isinstance(operation, Summing):
             total = layout.sums[operation.name]
             wide = total.dtype == np.float64
             row[native.WIDE], row[native.OUTPUTS] = wide, len(total.scale)

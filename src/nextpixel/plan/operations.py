@@ -75,22 +75,20 @@ class Image(Operation):
 
 
 @dataclass(frozen=True, eq=False)
-class Sum(Operation):
-    """A convolution, or several at once: round((sum + bias) * scale), within a bound. Sources are 0 beyond the image.
+class Summing(Operation):
+    """What begins with a sum of weighted maps, which are 0 beyond the image.
 
     Attributes:
         parts: what is summed.
         bias: `[conditions, outputs]`, integers.
         scale: `[outputs]`, powers of two.
-        largest: bound of the result.
         limit: below which every possible partial sum stays.
     """
 
     parts: tuple[Part, ...]
     bias: Doubles
     scale: Doubles
-    largest: int
-    limit: float = NARROW_LIMIT
+    limit: float = field(default=NARROW_LIMIT, kw_only=True)
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -101,6 +99,17 @@ class Sum(Operation):
     def wide(self) -> bool:
         """Whether only float64 holds the sums."""
         return self.limit > NARROW_LIMIT
+
+
+@dataclass(frozen=True, eq=False)
+class Sum(Summing):
+    """A convolution, or several at once: round((sum + bias) * scale), within a bound.
+
+    Attributes:
+        largest: bound of the result.
+    """
+
+    largest: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,44 +175,28 @@ class Add(Operation):
 
 
 @dataclass(frozen=True, eq=False)
-class Cell(Operation):
+class Cell(Summing):
     """The cells of an LSTM, which make the state h of gates o, f, i, g.
 
         gates  sum of the source at the pixel, and of the states beside it
         c      f c' + i g,   c' being the memory of the neighbour that hands it on
         h      o tanh(c)
 
+    The parts, the bias `[conditions, 4h]`, the scale `[4h]` and the limit are those of the gates.
+
     Attributes:
-        parts: what the input adds to the gates; 0 beyond the image.
-        bias: of the gates, `[conditions, 4h]`.
-        scale: of the gates, `[4h]`, powers of two.
         taps: the states that the gates read; a tap to the right means that a row is gone through from its right end.
         memory: which of the taps hands its memory on.
         first_state: `[h]`, what stands beyond the image.
         first_memory: `[h]`, likewise, in units of 2^-MEMORY_BITS.
         largest: bound of the memory, in these units.
-        limit: below which every possible partial sum of the gates stays.
     """
 
-    parts: tuple[Part, ...]
-    bias: Doubles
-    scale: Doubles
     taps: tuple[Tap, ...]
     memory: int
     first_state: Doubles
     first_memory: Doubles
     largest: int
-    limit: float = NARROW_LIMIT
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """See `Operation`."""
-        return tuple(part.source for part in self.parts)
-
-    @property
-    def wide(self) -> bool:
-        """Whether only float64 holds the sums."""
-        return self.limit > NARROW_LIMIT
 
 
 @dataclass(frozen=True, eq=False)

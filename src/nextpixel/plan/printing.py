@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nextpixel.plan.operations import Add, Cell, Image, Operation, Part, Program, Sum, Tap
+from nextpixel.plan.operations import Add, Cell, Image, Operation, Part, Program, Sum, Summing, Tap
 from nextpixel.plan.schedule import Phase, phases
 
 NAMES = {Phase.ABOVE: "above", Phase.STEP: "step", Phase.LATE: "late"}
@@ -46,5 +46,5 @@ def _taps(taps: tuple[Tap, ...]) -> str:
     return f"[rows {min(rows)}..{max(rows)}, columns {min(columns)}..{max(columns)}]"
 
 
-def _carrier(operation: Sum | Cell) -> str:
+def _carrier(operation: Summing) -> str:
     return ", in float64" if operation.wide else ", in float32"

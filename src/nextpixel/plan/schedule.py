@@ -15,7 +15,7 @@ from enum import Enum
 import numpy as np
 
 from nextpixel.nn.masks import ChannelGroups
-from nextpixel.plan.operations import Cell, Image, Operation, Program, Shift, Sum, Tap
+from nextpixel.plan.operations import Cell, Image, Operation, Program, Shift, Summing, Tap
 
 
 class Phase(Enum):
@@ -42,7 +42,7 @@ def _phase(program: Program, operation: Operation, known: Mapping[str, Phase]) -
     if isinstance(operation, Cell) and any(tap.column > 0 for tap in operation.taps if tap.row == 0):
         return Phase.LATE
     needs = [Phase.STEP] if isinstance(operation, Cell) else []
-    if isinstance(operation, Sum | Cell):
+    if isinstance(operation, Summing):
         for part in operation.parts:
             source = program.by_name[part.source]
             needs += [_phase_of_tap(tap, source, operation, known[part.source]) for tap in part.taps if tap.row == 0]

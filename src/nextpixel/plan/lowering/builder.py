@@ -121,7 +121,7 @@ class Builder:
         """
         limit = self.head_limit if head else self.limit
         parts, integers, scale = self.integers(kernels, bias, limit)
-        return self.add(Sum(name, groups, parts, integers, scale, largest, limit))
+        return self.add(Sum(name, groups, parts, integers, scale, largest, limit=limit))
 
     def integers(
         self, kernels: Sequence[Kernel], bias: Doubles, limit: float

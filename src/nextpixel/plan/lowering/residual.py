@@ -129,7 +129,7 @@ def _cell(
             first,
             np.clip(first_memory, -LARGEST_MEMORY, LARGEST_MEMORY),
             LARGEST_MEMORY,
-            builder.limit,
+            limit=builder.limit,
         )
     )
 
