@@ -61,7 +61,7 @@ def changes_of_all(model, *_, **__):
 def test_it_decodes_stripes_and_sheets_of_other_models(tmp_path, monkeypatch, channels, levels, options, steepness):
     """Also with weights so large that sums need the wider carrier, and with changes of all tensors."""
     monkeypatch.setattr(wavefront, "STRIPE_PIXELS", 20)
-    monkeypatch.setattr(local_codec, "shorter", lambda *_: None)
+    monkeypatch.setattr(local_codec, "shorter", lambda *_, **__: None)
     monkeypatch.setattr(local_codec, "_suits", lambda *_: True)
     monkeypatch.setattr(local_codec, "fit", changes_of_all)
     model = sharper(tiny("local-pixelcnn", (channels, 4, 5), levels, **options), steepness).eval()

@@ -38,7 +38,7 @@ def smooth(*shape, seed=0, levels=256):
 @pytest.fixture
 def by_the_model(monkeypatch):
     """No picture is stored, though untrained models are worse than other formats; and fitting takes few steps."""
-    monkeypatch.setattr(local_codec, "shorter", lambda *_: None)
+    monkeypatch.setattr(local_codec, "shorter", lambda *_, **__: None)
     monkeypatch.setattr(local_codec, "_suits", lambda *_: True)
     monkeypatch.setattr(fitting, "PIXELS_A_STEP", 256)
     for module in (fitting, local_codec):

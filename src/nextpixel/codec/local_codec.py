@@ -32,9 +32,10 @@ from nextpixel.runtime.progress import Advance
 Picture = NDArray[np.uint8]
 
 LOOKED_AT = 2**15
-"""Pixels that ranges are measured on, and so many of each picture that tell whether the model suits it."""
+"""Pixels that ranges are measured on."""
 
 LOOKED_AT_IN_A_PICTURE = 2**12
+"""Pixels of a picture that tell whether the model suits it."""
 
 
 def pack(
@@ -64,8 +65,9 @@ def pack(
     check_local(model)
     channels, total = model.image_shape[0], sum(picture.size for picture in pictures)
     sheets = [sheets_of(channels, number, _shape(picture)) for number, picture in enumerate(pictures)]
+    quick_sizes = [quick_size(picture, model.levels) for picture in pictures]
     with evaluating(model):
-        suits = [_suits(model, picture, sheets[number]) for number, picture in enumerate(pictures)]
+        suits = [_suits(model, picture, sheets[number], quick_sizes[number]) for number, picture in enumerate(pictures)]
     source = _Source(
         model, pictures, [sheet for number, of_picture in enumerate(sheets) if suits[number] for sheet in of_picture]
     )
@@ -94,7 +96,8 @@ def pack(
                 else:
                     streams.append(block)
         size = sum(len(lane) + 2 for stripe in streams for lane in stripe) if readable else math.inf
-        other = shorter(picture, model.levels, size, None if originals is None else originals[number])
+        original = None if originals is None else originals[number]
+        other = shorter(picture, model.levels, size, original, quick=quick_sizes[number])
         if other is None:
             contents.blocks += streams
         else:
@@ -130,9 +133,8 @@ def _shape(picture: Picture) -> Shape:
     return channels, height, width
 
 
-def _suits(model: LocalPixelCNN, picture: Picture, sheets: Sequence[Sheet]) -> bool:
-    """Whether a model seems to be better than other formats for a picture, by some of its pixels."""
-    quick = quick_size(picture) if model.levels == 256 else None
+def _suits(model: LocalPixelCNN, picture: Picture, sheets: Sequence[Sheet], quick: int | None) -> bool:
+    """Whether a model seems to be better than other formats for a picture, by some of its pixels and `quick_size`."""
     if quick is None:
         return True
     source = _Source(model, {sheets[0].picture: picture}, sheets)

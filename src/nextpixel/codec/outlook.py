@@ -73,7 +73,7 @@ def outlook(model: ImageModel, pictures: Sequence[Tensor], labels: Tensor | None
                 unsuited += 1
             else:
                 model_bits, twin_bits = model_bits + bits[0], twin_bits + bits[1]
-                other = quick_size(crop) if model.levels == 256 else len(stored(crop, model.levels)[1])
+                other = quick_size(crop, model.levels) if model.levels == 256 else len(stored(crop, model.levels)[1])
                 unsuited += other is not None and bits[1] > 8 * MUCH_WORSE * other
             looked_at += 1
     return Outlook(model_bits, twin_bits, unsuited, looked_at)

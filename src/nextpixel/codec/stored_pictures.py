@@ -23,12 +23,13 @@ MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 FORMATS = {PNG: "PNG", WEBP: "WEBP"}
 MOST_WEBP_SIDE = 16383
 
-
 WORTH_A_CLOSER_LOOK = 1.15
 """A quick WebP up to so many times as large as what the model takes may be the shorter one with more effort."""
 
 
-def shorter(picture: Pixels, levels: int, size: float, original: bytes | None = None) -> tuple[int, bytes] | None:
+def shorter(
+    picture: Pixels, levels: int, size: float, original: bytes | None = None, *, quick: int | None = None
+) -> tuple[int, bytes] | None:
     """How a picture is stored in less than `size` bytes without a model, and its bytes; None if it cannot be.
 
     Args:
@@ -36,8 +37,9 @@ def shorter(picture: Pixels, levels: int, size: float, original: bytes | None = 
         levels: of the model.
         size: in bytes.
         original: the file that the picture was read from, if its bytes may be kept.
+        quick: its `quick_size` where that is known already.
     """
-    quick = quick_size(picture) if levels == 256 else None
+    quick = quick_size(picture, levels) if quick is None else quick
     way = None
     if quick is None or quick <= WORTH_A_CLOSER_LOOK * size:
         way = stored(picture, levels)
@@ -45,9 +47,9 @@ def shorter(picture: Pixels, levels: int, size: float, original: bytes | None = 
     return (FILE, original) if original is not None and len(original) + 2 < size else way
 
 
-def quick_size(picture: Pixels) -> int | None:
-    """Bytes that WebP takes in a hurry; None where it cannot hold the picture."""
-    if picture.shape[0] == 2 or max(picture.shape[1:]) > MOST_WEBP_SIDE:
+def quick_size(picture: Pixels, levels: int) -> int | None:
+    """Bytes that WebP takes in a hurry; None where it cannot hold the picture, or where its integers are no greys."""
+    if levels < 256 or picture.shape[0] == 2 or max(picture.shape[1:]) > MOST_WEBP_SIDE:
         return None
     return len(_webp(picture, quality=20, method=0))
 

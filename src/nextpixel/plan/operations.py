@@ -82,12 +82,14 @@ class Summing(Operation):
         parts: what is summed.
         bias: `[conditions, outputs]`, integers.
         scale: `[outputs]`, powers of two.
+        largest: bound of the result, or of the memory of cells in units of 2^-MEMORY_BITS.
         limit: below which every possible partial sum stays.
     """
 
     parts: tuple[Part, ...]
     bias: Doubles
     scale: Doubles
+    largest: int
     limit: float = field(default=NARROW_LIMIT, kw_only=True)
 
     @property
@@ -103,13 +105,7 @@ class Summing(Operation):
 
 @dataclass(frozen=True, eq=False)
 class Sum(Summing):
-    """A convolution, or several at once: round((sum + bias) * scale), within a bound.
-
-    Attributes:
-        largest: bound of the result.
-    """
-
-    largest: int
+    """A convolution, or several at once: round((sum + bias) * scale), within a bound."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,14 +185,12 @@ class Cell(Summing):
         memory: which of the taps hands its memory on.
         first_state: `[h]`, what stands beyond the image.
         first_memory: `[h]`, likewise, in units of 2^-MEMORY_BITS.
-        largest: bound of the memory, in these units.
     """
 
     taps: tuple[Tap, ...]
     memory: int
     first_state: Doubles
     first_memory: Doubles
-    largest: int
 
 
 @dataclass(frozen=True, eq=False)

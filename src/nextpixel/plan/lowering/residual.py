@@ -124,11 +124,11 @@ def _cell(
             (inputs,),
             integers,
             scale,
+            LARGEST_MEMORY,
             recurrent,
             memory,
             first,
             np.clip(first_memory, -LARGEST_MEMORY, LARGEST_MEMORY),
-            LARGEST_MEMORY,
             limit=builder.limit,
         )
     )
