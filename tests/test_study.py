@@ -1,17 +1,13 @@
 """benchmarks/study.py, in small."""
 
-import importlib.util
 import re
 import sys
-from pathlib import Path
 
-STUDY = Path(__file__).parents[1] / "benchmarks" / "study.py"
+from helpers.scripts import load_script
 
 
 def test_it_prints_a_row_for_every_setting_and_differences_to_the_base(tmp_path, monkeypatch, capsys):
-    specification = importlib.util.spec_from_file_location("study", STUDY)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
+    module = load_script("benchmarks/study.py")
     words = "digits --steps 3 --train-images 64 --valid-images 20 --base features=6 layers=2 dropout=0.1 ema=0 "
     words += "--vary dropout=0,0.1 ema=0.5 layers=1,2"
     monkeypatch.setattr(sys, "argv", ["study.py", *words.split(), "--out", str(tmp_path / "study")])

@@ -6,10 +6,9 @@ import signal
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
-from helpers.tiny_models import tiny
+from helpers.places import filled
 from nextpixel.cli.app import run
 from nextpixel.runtime import atomic_files
 from nextpixel.training.checkpoint import read_checkpoint
@@ -29,13 +28,7 @@ COMMANDS = {
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     monkeypatch.setenv("NEXTPIXEL_CACHE", str(tmp_path / "cache"))
-    tiny("gated-pixelcnn").save(tmp_path / "model")
-    images = np.random.default_rng(0).integers(0, 3, (40, 3, 4), np.uint8)
-    np.savez(tmp_path / "images.npz", images=images, levels=3)
-    assert run(["sample", str(tmp_path / "model"), "--count", "3", "--out", str(tmp_path / "pictures")]) == 0
-    assert run(["compress", str(tmp_path / "model"), str(tmp_path / "pictures"), "--out", str(tmp_path / "p.npx")]) == 0
-    (tmp_path / "results").mkdir()
-    return tmp_path
+    return filled(tmp_path)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

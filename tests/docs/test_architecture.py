@@ -1,20 +1,18 @@
 """The drawing of the folders is of these folders."""
 
-import importlib.util
 import re
 from pathlib import Path
 
 import pytest
+
+from helpers.scripts import load_script
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def architecture():
-    specification = importlib.util.spec_from_file_location("architecture", ROOT / "docs/scripts/architecture.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return load_script("docs/scripts/architecture.py")
 
 
 def test_it_has_a_row_for_every_folder(architecture):

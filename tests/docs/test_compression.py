@@ -1,20 +1,18 @@
 """What the README and the page say of sizes is what their script makes of the record, which a benchmark writes."""
 
-import importlib.util
 import json
 from pathlib import Path
 
 import pytest
+
+from helpers.scripts import load_script
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def compression():
-    specification = importlib.util.spec_from_file_location("compression", ROOT / "docs" / "scripts" / "compression.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return load_script("docs/scripts/compression.py")
 
 
 @pytest.fixture(scope="module")

@@ -1,22 +1,15 @@
 """docs/reference/families.md is what its script makes of the configs."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 
 import nextpixel as nx
+from helpers.scripts import load_script
 from nextpixel.families.registry import FAMILIES
-
-DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.fixture(scope="module")
 def families():
-    specification = importlib.util.spec_from_file_location("families", DOCS / "scripts" / "families.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return load_script("docs/scripts/families.py")
 
 
 def test_the_page_is_what_the_script_makes(families):

@@ -1,20 +1,18 @@
 """The tables of photographs are what their script makes of the record, which a benchmark writes."""
 
-import importlib.util
 import json
 from pathlib import Path
 
 import pytest
+
+from helpers.scripts import load_script
 
 DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.fixture(scope="module")
 def photographs():
-    specification = importlib.util.spec_from_file_location("photographs", DOCS / "scripts" / "photographs.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return load_script("docs/scripts/photographs.py")
 
 
 @pytest.fixture

@@ -1,19 +1,13 @@
 """docs/results/results.md is what its script makes of the records, and keeps apart what must be."""
 
-import importlib.util
-from pathlib import Path
-
 import pytest
 
-DOCS = Path(__file__).parents[2] / "docs"
+from helpers.scripts import load_script
 
 
 @pytest.fixture(scope="module")
 def results():
-    specification = importlib.util.spec_from_file_location("results", DOCS / "scripts" / "results.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return load_script("docs/scripts/results.py")
 
 
 def test_the_page_is_what_the_script_makes(results):

@@ -1,13 +1,13 @@
 """The examples, in small: each runs from end to end and writes what it says."""
 
 import ast
-import importlib.util
 import sys
 from pathlib import Path
 
 import pytest
 
 import nextpixel as nx
+from helpers.scripts import load_script
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -32,11 +32,9 @@ PICTURES = {
 
 
 def run_example(name, words, monkeypatch):
-    path = EXAMPLES / f"{name}.py"
-    specification = importlib.util.spec_from_file_location(f"example_{name}", path)
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    monkeypatch.setattr(sys, "argv", [str(path), *words])
+    place = f"examples/{name}.py"
+    module = load_script(place)
+    monkeypatch.setattr(sys, "argv", [place, *words])
     module.main()
 
 

@@ -1,8 +1,6 @@
 """The examples that made nextpixel/photographs, in small."""
 
-import importlib.util
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,15 +8,11 @@ import torch
 from PIL import Image
 
 import nextpixel as nx
-
-EXAMPLES = Path(__file__).parents[2] / "examples" / "photographs"
+from helpers.scripts import load_script
 
 
 def example(name):
-    specification = importlib.util.spec_from_file_location(f"photographs_{name}", EXAMPLES / f"{name}.py")
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return module
+    return load_script(f"examples/photographs/{name}.py")
 
 
 def run(name, monkeypatch, *words):

@@ -3,10 +3,10 @@
 import shutil
 import sys
 
-import numpy as np
 import pytest
 
 import nextpixel as nx
+from helpers.places import filled
 from helpers.power_loss import Disk
 from helpers.tiny_models import tiny
 from nextpixel.cli.app import run
@@ -21,15 +21,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /pro
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """A folder with a tiny model, images and pictures, and an empty folder for results."""
     monkeypatch.setenv("NEXTPIXEL_CACHE", str(tmp_path / "cache"))
-    tiny("gated-pixelcnn").save(tmp_path / "model")
-    images = np.random.default_rng(0).integers(0, 3, (40, 3, 4), np.uint8)
-    np.savez(tmp_path / "images.npz", images=images, levels=3)
-    assert run(["sample", str(tmp_path / "model"), "--count", "3", "--out", str(tmp_path / "pictures")]) == 0
-    assert run(["compress", str(tmp_path / "model"), str(tmp_path / "pictures"), "--out", str(tmp_path / "p.npx")]) == 0
-    (tmp_path / "results").mkdir()
-    return tmp_path
+    return filled(tmp_path)
 
 
 def part(tree, name):
