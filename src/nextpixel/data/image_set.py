@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from nextpixel.data.levels import Binarize, LevelTransform, check_word
+from nextpixel.data.parts import places_held_out, places_of_split
 from nextpixel.data.preview import SHOWN, set_html
 from nextpixel.data.reading import Reading
 from nextpixel.data.source import NO_LABEL, Labels
@@ -212,15 +213,7 @@ class ImageSet:
         Raises:
             DataError: if there is none of that name; the message lists those there are.
         """
-        if name not in self._splits:
-            there = f"it has {', '.join(self._splits)}" if self._splits else "it has none, so leave --split out"
-            raise DataError(f"{self.name} has no split {name!r}: {there}")
-        start = 0
-        for other, size in self._splits.items():
-            if other == name:
-                break
-            start += size
-        return self.subset(slice(start, start + self._splits[name]))
+        return self.subset(places_of_split(self._splits, name, self.name))
 
     def subset(self, indices: Indices) -> ImageSet:
         """Return the images at some places as a set; binarised images keep the bits they have here."""
@@ -239,13 +232,8 @@ class ImageSet:
         Raises:
             DataError: if that leaves no image to train on, or the fraction is not between 0 and 1.
         """
-        if not 0 < fraction < 1:
-            raise DataError(f"the part of the images to hold out is {fraction} and must be between 0 and 1")
-        count = max(1, round(fraction * len(self)))
-        if count >= len(self):
-            raise DataError(f"{self.name} has {len(self)} image(s), too few to hold out validation images: add more")
-        order = np.random.default_rng(0).permutation(len(self))
-        return self.subset(np.sort(order[count:])), self.subset(np.sort(order[:count]))
+        training, valid = places_held_out(len(self), fraction, self.name, "image")
+        return self.subset(training), self.subset(valid)
 
     def with_condition(self, condition: Values | None) -> ImageSet:
         """Return the set with a condition for each image, which training and scoring hand to the model.

@@ -19,6 +19,7 @@ from nextpixel.data.find import find_source
 from nextpixel.data.geometry import Geometry
 from nextpixel.data.ingest import ingest
 from nextpixel.data.levels import LevelTransform, plan
+from nextpixel.data.parts import places_held_out, places_of_split
 from nextpixel.data.preview import SHOWN_PICTURES, pictures_html
 from nextpixel.data.reading import Reading, Wishes
 from nextpixel.data.source import Pixels, Source
@@ -179,15 +180,7 @@ class Pictures:
         Raises:
             DataError: there is none of that name; the message lists those there are.
         """
-        if name not in self._splits:
-            there = f"it has {', '.join(self._splits)}" if self._splits else "it has none, so leave --split out"
-            raise DataError(f"{self.name} has no split {name!r}: {there}")
-        start = 0
-        for other, size in self._splits.items():
-            if other == name:
-                break
-            start += size
-        return self.subset(np.arange(start, start + self._splits[name]))
+        return self.subset(places_of_split(self._splits, name, self.name))
 
     def subset(self, indices: NDArray[np.int64]) -> Pictures:
         """Return the pictures at some places, int64 `[M]` in 0..N-1, as a set."""
@@ -200,15 +193,10 @@ class Pictures:
             fraction: the part that is held out, rounded to whole pictures, of which it is at least one.
 
         Raises:
-            DataError: that leaves no picture to train on.
+            DataError: that leaves no picture to train on, or the fraction is not between 0 and 1.
         """
-        count = max(1, round(fraction * len(self)))
-        if count >= len(self):
-            raise DataError(
-                f"{self.name} has {len(self)} picture(s), too few to hold out some for validation: add more"
-            )
-        order = np.random.default_rng(0).permutation(len(self))
-        return self.subset(np.sort(order[count:])), self.subset(np.sort(order[:count]))
+        training, valid = places_held_out(len(self), fraction, self.name, "picture")
+        return self.subset(training), self.subset(valid)
 
     def __repr__(self) -> str:
         return f"<Pictures {self.name}: {len(self)} with {self.channels} channels, {self.levels} levels>"
