@@ -22,6 +22,8 @@ WAYS = {
     "webp": "WebP",
     "jxl9": "JPEG XL, effort 9",
     "jxl10": "JPEG XL, effort 10",
+    "jxl12_9": "JPEG XL 0.12, effort 9",
+    "jxl12_10": "JPEG XL 0.12, effort 10",
     **{f"effort{effort}": f"**nextpixel, effort {effort}**" for effort in range(1, 10)},
 }
 YARDSTICK = "jxl9"

@@ -79,6 +79,7 @@ def test_it_says_whether_it_is_fitted():
     [
         ({"score": "beauty"}, 60, "no score 'beauty'"),
         ({"score": "ratio"}, 60, "background"),
+        ({"score": "ratio", "background": "a folder"}, 60, "nextpixel.load"),
         ({"false_alarms": 0.0}, 60, "between 0 and 1"),
         ({"false_alarms": 0.001}, 60, "at least 999"),
     ],

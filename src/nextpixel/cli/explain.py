@@ -90,7 +90,7 @@ def _one(model: ImageModel, channel: int, row: int, column: int, advance: Advanc
     ]
     if bool(unseen.any()):
         beyond = int((unseen & ~promised).sum())
-        sentences.append(f"{beyond:,} of the rest are out of the architecture's reach")
+        sentences.append(f"{beyond:,} of the other {int(unseen.sum()):,} are out of the architecture's reach")
     if bool((seen & ~before).any()) or bool((promised & ~seen).any()):
         sentences.append("that is not what the architecture promises: run nextpixel check")
     title = f"{model.family}: {int(seen.sum()):,} of {count:,} earlier sub-pixels are seen"

@@ -89,7 +89,8 @@ class AnomalyScorer:
         Raises:
             InputError: the images do not fit the model, or are too few for the rate of false alarms.
         """
-        check_model(self.model)
+        for model in (self.model, *([] if self.background is None else [self.background])):
+            check_model(model)
         scorer = calibrated(
             Scorer(self.model, self.background), self._images(images), by=self.score, false_alarms=self.false_alarms
         )
