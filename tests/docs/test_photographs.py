@@ -43,6 +43,13 @@ def test_the_row_of_the_readme_is_that_of_the_record(photographs):
     assert row in (DOCS.parent / "README.md").read_text(encoding="utf-8").splitlines(), row
 
 
+def test_what_is_said_beside_the_smallest_files_is_of_the_record(photographs):
+    page = photographs.PAGES[1].read_text(encoding="utf-8")
+    for lines in photographs.of_sets(json.loads(photographs.RECORD.read_text(encoding="utf-8"))).values():
+        for way in ("effort1", "effort5"):
+            assert photographs.beside_the_smallest(lines, way) in page.split("of its four files")[1].split("\n\n")[0]
+
+
 def test_sizes_are_means_over_the_pictures_of_a_set(photographs, record):
     lines = photographs.sizes(record).splitlines()
     assert lines[0] == "|  | Kodak, 1 pictures | ratio | camera pictures, 2 pictures | ratio |"
