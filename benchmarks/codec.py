@@ -22,9 +22,9 @@ from nextpixel.codec.container import read
 from nextpixel.codec.fixed_point import fixed_point
 from nextpixel.codec.images import shares_of
 from nextpixel.data.decode import to_image
+from nextpixel.data.preview import sheet
 from nextpixel.engines.layout import lay_out
 from nextpixel.model_files.shipped import find_model
-from nextpixel.rendering.grid import sheet
 from nextpixel.scoring.references import Format, has_jpeg_xl, lossless_size
 from timing import processor
 

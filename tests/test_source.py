@@ -1,6 +1,7 @@
 """Rules of the source that no linter knows."""
 
 import ast
+import importlib.util
 import re
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 import nextpixel
 
+ROOT = Path(__file__).parents[1]
 PACKAGE = Path(nextpixel.__file__).parent
 FAMILIES = PACKAGE / "families"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -119,3 +121,31 @@ def test_vague_names_are_seen():
 
 def test_variables_are_called_by_nouns():
     assert not offenders(vague_names)
+
+
+def names_imported(tree):
+    """Names that a script takes from modules of the package, with their modules."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "nextpixel":
+            yield from ((node.module, alias.name) for alias in node.names)
+
+
+def missing(module, name):
+    """Whether a module has no such name and no such module inside."""
+    owner = importlib.import_module(module)
+    if hasattr(owner, name):
+        return False
+    return not hasattr(owner, "__path__") or importlib.util.find_spec(f"{module}.{name}") is None
+
+
+SCRIPTS = sorted(path for folder in ("benchmarks", "examples", "docs/scripts") for path in (ROOT / folder).glob("*.py"))
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_scripts_import_what_there_is(path):
+    assert not [names for names in names_imported(ast.parse(path.read_text())) if missing(*names)]
+
+
+def test_what_there_is_not_is_seen():
+    assert missing("nextpixel.rendering.grid", "no_such_name")
+    assert not missing("nextpixel.rendering", "grid")
