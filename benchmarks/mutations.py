@@ -14,8 +14,9 @@ memory and time decode them, and what happens is counted:
 - large: over `--megabytes` more than the process took before its first mutant;
 - traceback: an error of another kind, or the end of the process.
 
-With `--out FOLDER` every mutant that is not refused or equal is kept there. `--every-bit` tries every single-bit flip
-and every truncation of the files instead, none of which may go unnoticed.
+With `--out FOLDER` every mutant that is not refused or equal is kept there; `--first NUMBER --random 1 --fitting 0`
+makes one again. `--every-bit` tries every single-bit flip and every truncation of the files instead, none of which may
+go unnoticed.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ import traceback
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 from multiprocessing.connection import Connection
+from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from types import FrameType
 from typing import NamedTuple
@@ -42,9 +43,10 @@ import torch
 
 import nextpixel as nx
 from nextpixel.codec.container import Contents, read, varint, write
+from peak_memory import forget_peak, peak
 
 GOLDEN = Path(__file__).parent.parent / "tests" / "codec" / "golden"
-BATCH = 500
+BATCH = 100
 OUTCOMES = ("refused", "equal", "other", "slow", "large", "traceback")
 HUGE = (0, 1, 2, 127, 128, 255, 2**14, 2**20, 2**31, 2**53, 2**56)
 
@@ -169,20 +171,6 @@ def _time_is_over(_number: int, _frame: FrameType | None) -> None:
     raise TooSlowError
 
 
-def peak() -> int:
-    """The most memory that this process has had since `forget_peak`, in bytes."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmHWM"):
-            return int(line.split()[1]) * 1024
-    return 0
-
-
-def forget_peak() -> None:
-    """Begin to look for the most memory anew."""
-    with suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-
-
 def decoded(golden: Golden, mutant: bytes, seconds: float | None) -> str:
     """What a mutant does, but for the memory that it takes; within any time for None."""
     try:
@@ -202,8 +190,45 @@ def decoded(golden: Golden, mutant: bytes, seconds: float | None) -> str:
     return "equal" if equal else "other"
 
 
-def work(pipe: Connection, arguments: argparse.Namespace) -> None:
-    """Decode the mutants whose numbers arrive; send, before each that is slow to fail, which one it is."""
+class Tally:
+    """What happened to mutants of one kind.
+
+    Attributes:
+        counts: how many of each outcome.
+        longest: seconds of the processor, and the mutant that took them.
+        most: bytes of memory, likewise.
+        wrong: number, name of the file, outcome, seconds and bytes of each mutant that is not as it should be.
+    """
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        self.longest, self.most = (0.0, "none"), (0, "none")
+        self.wrong: list[tuple[int, str, str, float, int]] = []
+
+    def add(self, number: int, name: str, outcome: str, seconds: float, more: int) -> None:
+        """Count one."""
+        self.counts[outcome] += 1
+        self.longest = max(self.longest, (seconds, f"{name} {number}"))
+        self.most = max(self.most, (more, f"{name} {number}"))
+        if outcome not in ("refused", "equal"):
+            self.wrong.append((number, name, outcome, seconds, more))
+
+    def take(self, other: Tally) -> None:
+        """Count those of another tally."""
+        self.counts += other.counts
+        self.longest, self.most = max(self.longest, other.longest), max(self.most, other.most)
+        self.wrong += other.wrong
+
+    def __str__(self) -> str:
+        counts = ", ".join(f"{outcome} {self.counts[outcome]:,}" for outcome in OUTCOMES)
+        return (
+            f"{self.counts.total():,} mutants: {counts}; the longest took {self.longest[0]:.2f} s ({self.longest[1]}), "
+            f"the largest {self.most[0] / 2**20:.0f} MB more than before ({self.most[1]})"
+        )
+
+
+def work(pipe: Connection, current: Synchronized[int], arguments: argparse.Namespace) -> None:
+    """Decode the mutants whose numbers arrive, and send a tally of each lot; `current` is the one that is decoded."""
     torch.set_num_threads(1)
     signal.signal(signal.SIGPROF, _time_is_over)
     files = golden_files(arguments.files)
@@ -215,18 +240,19 @@ def work(pipe: Connection, arguments: argparse.Namespace) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (virtual + limit, virtual + limit))
     while (task := pipe.recv()) is not None:
         fitting, numbers = task
+        tally = Tally()
         for number in numbers:
+            current.value = number
             golden, mutant = mutant_of(files, number, arguments.seed, fitting=fitting)
             forget_peak()
-            pipe.send((number, golden.name, mutant, None, 0.0, 0))
             start = time.process_time()
             outcome = decoded(golden, mutant, arguments.seconds)
-            taken = time.process_time() - start
+            seconds = time.process_time() - start
             more = max(0, peak() - at_start)
             if outcome in ("refused", "equal") and more > arguments.megabytes * 2**20:
                 outcome = "large"
-            pipe.send((number, golden.name, mutant, outcome, taken, more))
-        pipe.send(None)
+            tally.add(number, golden.name, outcome, seconds, more)
+        pipe.send(tally)
 
 
 class Worker:
@@ -241,70 +267,40 @@ class Worker:
         # A new interpreter, as a fork has the memory of its parent.
         context = multiprocessing.get_context("spawn")
         self.pipe, end = context.Pipe()
-        self.process = context.Process(target=work, args=(end, self.arguments), daemon=True)
+        self.current = context.Value("q", -1)
+        self.process = context.Process(target=work, args=(end, self.current, self.arguments), daemon=True)
         self.process.start()
         end.close()
 
-    def results(self, numbers: range, *, fitting: bool) -> Iterator[tuple[int, str, bytes, str, float, int]]:
-        """What the mutants of these numbers do: number, file, mutant, outcome, seconds, bytes of memory."""
-        left = numbers
-        while left:
-            self.pipe.send((fitting, left))
-            current: tuple[int, str, bytes] | None = None
-            try:
-                while True:
-                    # What a signal cannot interrupt is ended from here.
-                    if not self.pipe.poll(300):
-                        raise EOFError
-                    message = self.pipe.recv()
-                    if message is None:
-                        return
-                    number, name, mutant, outcome, taken, more = message
-                    current = (number, name, mutant)
-                    if outcome is not None:
-                        left = range(number + 1, left.stop)
-                        yield number, name, mutant, outcome, taken, more
-            except (EOFError, ConnectionError):
-                hung = self.process.is_alive()
-                self.process.kill()
-                self.process.join()
-                self.start()
-                if current is None:
-                    raise RuntimeError("the process ended before its first mutant") from None
-                left = range(current[0] + 1, left.stop)
-                yield (*current, "slow" if hung else "traceback", 0.0, 0)
+    def tally(self, numbers: range, *, fitting: bool) -> Tally:
+        """What the mutants of these numbers do."""
+        if not numbers:
+            return Tally()
+        self.pipe.send((fitting, numbers))
+        try:
+            # What a signal cannot interrupt is ended from here.
+            if not self.pipe.poll(600):
+                raise EOFError
+            tally: Tally = self.pipe.recv()
+        except (EOFError, ConnectionError):
+            hung = self.process.is_alive()
+            self.process.kill()
+            self.process.join()
+            number = self.current.value
+            self.start()
+            if number not in numbers:
+                raise RuntimeError("the process ended before its first mutant") from None
+            tally = Tally()
+            tally.add(number, "end of the process", "slow" if hung else "traceback", 0.0, 0)
+            for part in (range(numbers.start, number), range(number + 1, numbers.stop)):
+                tally.take(self.tally(part, fitting=fitting))
+        return tally
 
     def end(self) -> None:
         """End the process."""
         self.pipe.send(None)
         self.process.join(10)
         self.process.kill()
-
-
-class Tally:
-    """What happened to mutants of one kind."""
-
-    def __init__(self, title: str, out: Path | None) -> None:
-        self.title, self.out = title, out
-        self.counts: Counter[str] = Counter()
-        self.longest, self.most = (0.0, ""), (0, "")
-
-    def add(self, number: int, name: str, mutant: bytes, outcome: str, taken: float, more: int) -> None:
-        """Count one, and keep it if it is not as it should be."""
-        self.counts[outcome] += 1
-        self.longest = max(self.longest, (taken, name))
-        self.most = max(self.most, (more, name))
-        if outcome not in ("refused", "equal"):
-            print(f"{self.title} {number} of {name}: {outcome}, {taken:.2f} s, {more / 2**20:.0f} MB", flush=True)
-            if self.out is not None:
-                (self.out / f"{name}-{self.title}-{number}-{outcome}.npx").write_bytes(mutant)
-
-    def __str__(self) -> str:
-        counts = ", ".join(f"{outcome} {self.counts[outcome]:,}" for outcome in OUTCOMES)
-        return (
-            f"{self.title}: {sum(self.counts.values()):,} mutants: {counts}; the longest took {self.longest[0]:.2f} s "
-            f"({self.longest[1]}), the largest {self.most[0] / 2**20:.0f} MB more than before ({self.most[1]})"
-        )
 
 
 def main() -> None:
@@ -314,6 +310,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=15.0, help="end each kind after half of these")
     parser.add_argument("--seconds", type=float, default=2.0, help="a mutant is slow beyond these")
     parser.add_argument("--megabytes", type=int, default=500, help="a mutant is large beyond these")
+    parser.add_argument("--first", type=int, default=0, help="number of the first mutant")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--files", nargs="*", default=[], help="golden files, by name; all of them by default")
     parser.add_argument("--every-bit", action="store_true", help="every single-bit flip and truncation instead")
@@ -321,26 +318,32 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.out is not None:
         arguments.out.mkdir(parents=True, exist_ok=True)
+    files = golden_files(arguments.files)
     if arguments.every_bit:
         signal.signal(signal.SIGPROF, _time_is_over)
-        tally = Tally("every bit and truncation", arguments.out)
-        for number, (golden, mutant) in enumerate(flips_and_truncations(golden_files(arguments.files))):
+        tally = Tally()
+        for number, (golden, mutant) in enumerate(flips_and_truncations(files)):
             start = time.process_time()
             outcome = decoded(golden, mutant, arguments.seconds)
-            tally.add(number, golden.name, mutant, outcome, time.process_time() - start, 0)
-        print(tally)
+            tally.add(number, golden.name, outcome, time.process_time() - start, 0)
+        print("every bit and truncation:", tally)
         return
     worker = Worker(arguments)
     for title, count in (("random", arguments.random), ("fitting", arguments.fitting)):
-        tally = Tally(title, arguments.out)
+        tally = Tally()
         start = time.monotonic()
-        for first in range(0, count, BATCH):
+        numbers = range(arguments.first, arguments.first + count)
+        for first in numbers[::BATCH]:
             if time.monotonic() - start > 30 * arguments.minutes:
                 break
-            numbers = range(first, min(first + BATCH, count))
-            for result in worker.results(numbers, fitting=title == "fitting"):
-                tally.add(*result)
-        print(tally, flush=True)
+            lot = worker.tally(range(first, min(first + BATCH, numbers.stop)), fitting=title == "fitting")
+            tally.take(lot)
+            for number, name, outcome, seconds, more in lot.wrong:
+                print(f"{title} {number} of {name}: {outcome}, {seconds:.2f} s, {more / 2**20:.0f} MB", flush=True)
+                if arguments.out is not None:
+                    _, mutant = mutant_of(files, number, arguments.seed, fitting=title == "fitting")
+                    (arguments.out / f"{title}-{number}-{outcome}.npx").write_bytes(mutant)
+        print(f"{title}: {tally}", flush=True)
         print(f"{title}: {time.monotonic() - start:.0f} s, process {os.getpid()}, seed {arguments.seed}", flush=True)
     worker.end()
 

@@ -4,29 +4,21 @@ The golden files are the corpus: small, of every version, and with checksums tha
 the mutants, and tries very many of them in processes with limits of memory and time.
 """
 
-import importlib.util
 import random
-import sys
 import time
 import zlib
-from pathlib import Path
 
 import pytest
 
+from helpers.scripts import load_script
 from nextpixel.codec.container import read
 
-SCRIPT = Path(__file__).parent.parent.parent / "benchmarks" / "mutations.py"
 SECONDS = 2.0
 
 
 @pytest.fixture(scope="module")
 def mutations():
-    spec = importlib.util.spec_from_file_location("mutations", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["mutations"] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["mutations"]
+    return load_script("benchmarks/mutations.py")
 
 
 def tried(mutations, names, count, *, fitting):

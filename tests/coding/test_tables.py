@@ -1,4 +1,5 @@
 import math
+import time
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from helpers.tiny_models import many
 from nextpixel.coding.rans import TOTAL
 from nextpixel.coding.tables import EXP_BITS, exp_table, frequencies, rounded
-from nextpixel.plan.integers import FRACTION_BITS, ONE, elu_table, gate_tables
+from nextpixel.plan.integers import FRACTION_BITS, MOST_RANGE_BITS, ONE, elu_table, gate_tables
 
 rows = st.integers(2, 256).flatmap(lambda n: st.lists(st.integers(-(2**15), 2**15), min_size=n, max_size=n))
 
@@ -68,3 +69,16 @@ def test_gate_and_elu_tables_are_their_functions():
         assert abs(sigmoid[place] / ONE - 1 / (1 + math.exp(-x))) <= 0.5 / ONE + 1e-9
     elu = elu_table(1000)
     assert elu[1000 + 300] == 300 and elu[1000] == 0 and elu[0] == round(ONE * math.expm1(-1000 / ONE))
+
+
+def test_the_table_of_elu_is_made_at_once_however_long_it_is():
+    """A file of a hundred bytes asks for as long a table as its ranges allow."""
+    elu_table.cache_clear()
+    largest = ONE << MOST_RANGE_BITS
+    started = time.process_time()
+    elu = elu_table(largest)
+    assert time.process_time() - started < 0.5
+    reach = 20 * ONE
+    by_its_function = [rounded(ONE * math.expm1(place / ONE)) for place in range(-reach, 1)]
+    assert np.array_equal(elu[largest - reach : largest + 1], by_its_function)
+    assert np.array_equal(elu[largest:], np.arange(largest + 1)) and np.all(elu[: largest - reach] == -ONE)

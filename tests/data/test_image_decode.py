@@ -1,5 +1,6 @@
 import io
 import struct
+import time
 import zlib
 
 import numpy as np
@@ -189,3 +190,49 @@ def test_a_page_of_a_tiff_far_beyond_its_end_is_refused():
     big = b"II+\0\x08\0\0\0" + (2**64 - 8).to_bytes(8, "little") + bytes(100)
     with pytest.raises(Unusable, match="header is damaged"):
         decode("a.tif", big)
+
+
+TIFF_LENGTH, TIFF_STRIP_OFFSETS, TIFF_STRIP_BYTES = 257, 273, 279
+
+
+def with_tag(data, tag, value):
+    """A little-endian TIFF file with another number in a tag of one."""
+    changed = bytearray(data)
+    (start,) = struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, start)
+    for entry in range(start + 2, start + 2 + 12 * count, 12):
+        number, kind = struct.unpack_from("<HH", data, entry)
+        if number == tag:
+            struct.pack_into("<H" if kind == 3 else "<I", changed, entry + 8, value)
+    return bytes(changed)
+
+
+def tiff_by_tifffile():
+    tifffile = pytest.importorskip("tifffile")
+    buffer = io.BytesIO()
+    values = np.arange(3 * 7 * 9, dtype=np.uint16).reshape(3, 7, 9)
+    tifffile.imwrite(buffer, values, photometric="rgb", planarconfig="separate", rowsperstrip=7)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "made", [lambda: encode(noise(7, 9), "TIFF"), tiff_by_tifffile], ids=["by Pillow", "planes of 16 bits"]
+)
+def test_a_tiff_without_some_of_its_strips_is_refused_before_it_is_read(made):
+    """Pillow and tifffile take them as black, and tifffile goes through millions of them one by one."""
+    whole = made()
+    assert decode("a.tif", whole, deep=True).pixels.shape[1:] == (7, 9)
+    started = time.process_time()
+    for length in (8, 4_000_000):
+        with pytest.raises(Unusable, match=r"cannot be decoded \(it has [13] of its [\d,]+ strips\)"):
+            decode("a.tif", with_tag(whole, TIFF_LENGTH, length), deep=True)
+    assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize(
+    ("tag", "message"),
+    [(TIFF_STRIP_OFFSETS, "0 of its 1 strips"), (TIFF_STRIP_BYTES, "some of its 1 strips are empty")],
+)
+def test_a_tiff_with_an_empty_strip_is_refused(tag, message):
+    with pytest.raises(Unusable, match=message):
+        decode("a.tif", with_tag(encode(noise(7, 9), "TIFF"), tag, 0))

@@ -1,6 +1,7 @@
 """Scripts that belong to no package, as modules: of the documentation, the benchmarks and the examples."""
 
 import importlib.util
+import sys
 from pathlib import Path
 from types import ModuleType
 
@@ -16,5 +17,10 @@ def load_script(place: str) -> ModuleType:
     path = ROOT / place
     specification = importlib.util.spec_from_file_location(f"script_{path.stem}", path)
     module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
+    # As a script finds those beside it.
+    sys.path.insert(0, str(path.parent))
+    try:
+        specification.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(path.parent))
     return module

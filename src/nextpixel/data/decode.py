@@ -22,7 +22,7 @@ from nextpixel.data.entries import Unusable
 from nextpixel.data.headers.header import UPRIGHT, PictureHeader
 from nextpixel.data.headers.png_rows import has_all_rows
 from nextpixel.data.headers.reading import read_header
-from nextpixel.data.level_table import level_table
+from nextpixel.data.level_table import highest_eight_bits, level_table
 from nextpixel.data.pillow_errors import PILLOW_ERRORS
 from nextpixel.data.source import MAX_IMAGE_BYTES, Picture, Pixels
 
@@ -219,7 +219,10 @@ def _picture(name: str | None, image: Image.Image, header: PictureHeader) -> Pic
         plain = image.convert("RGBA" if image.has_transparency_data else "RGB")
         remarks.append(f"converted exactly from a palette to {plain.mode}")
     elif header.deep and image.mode in DEEP_GREY_MODES:
-        plain = Image.fromarray((np.asarray(image).astype(np.uint32) * 256 // header.levels).astype(np.uint8))
+        values = np.asarray(image)
+        if values.min() < 0 or values.max() >= header.levels:
+            raise Unusable("cannot be decoded (it holds values above those of its bits)")
+        plain = Image.fromarray(highest_eight_bits(header.levels)[values])
     else:
         plain = image.convert("L") if image.mode == "1" else image
         if header.format == "PNG" and header.samples == 2 and plain.mode == "RGBA":
@@ -276,10 +279,10 @@ def _deep_netpbm(name: str, data: bytes, header: PictureHeader) -> Picture:
     if data[1:2] in b"23":
         raise Unusable("is plain text of more than 8 bits a channel: convert it with pnmtopng")
     count = width * height * header.samples
-    values = np.frombuffer(data, ">u2", count, header.start).astype(np.uint32)
+    values = np.frombuffer(data, ">u2", count, header.start)
     if values.max() >= header.levels:
         raise Unusable(f"holds a value above its maximum of {header.levels - 1}")
-    pixels = (values * 256 // header.levels).astype(np.uint8).reshape(height, width, header.samples)
+    pixels = highest_eight_bits(header.levels)[values].reshape(height, width, header.samples)
     return Picture(name, np.ascontiguousarray(pixels.transpose(2, 0, 1)), header.remarks, header.bits)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from nextpixel.data.entries import Unusable
 from nextpixel.data.headers.header import UPRIGHT, PictureHeader
-from nextpixel.data.level_table import level_table
+from nextpixel.data.level_table import highest_eight_bits, level_table
 from nextpixel.data.source import MAX_IMAGE_BYTES, Picture
 
 if TYPE_CHECKING:
@@ -52,10 +52,10 @@ def decode_tiff(name: str, data: bytes, header: PictureHeader) -> Picture:
         raise Unusable(f"cannot be decoded ({' '.join(str(error).split())[:120]})") from error
     if samples.dtype not in (np.uint8, np.uint16) or len(samples) != header.samples:
         raise Unusable("cannot be decoded (its samples are not those of its header)")
-    values = samples.astype(np.uint32)
-    if header.white_is_zero:
-        values = header.levels - 1 - values
-    pixels = (values * 256 // header.levels).astype(np.uint8) if header.deep else level_table(header.levels)[values]
+    if samples.max() >= header.levels:
+        raise Unusable("cannot be decoded (it holds values above those of its bits)")
+    table = highest_eight_bits(header.levels) if header.deep else level_table(header.levels)
+    pixels = (table[::-1] if header.white_is_zero else table)[samples]
     remarks = []
     if orientation in range(2, 9):
         pixels = _upright(pixels, orientation)

@@ -16,3 +16,9 @@ def level_table(levels: int) -> NDArray[np.uint8]:
     first, last = -(-256 * level // levels), -(-256 * (level + 1) // levels) - 1
     table: NDArray[np.uint8] = np.clip(np.rint(level * (255 / (levels - 1))), first, last).astype(np.uint8)
     return table
+
+
+def highest_eight_bits(levels: int) -> NDArray[np.uint8]:
+    """The values 0..255 that levels of more than eight bits are reduced to, `[levels]`."""
+    table: NDArray[np.uint8] = (np.arange(levels) * 256 // levels).astype(np.uint8)
+    return table

@@ -117,10 +117,14 @@ def gate_tables() -> tuple[Doubles, Doubles]:
     return table(math.tanh, *reach), table(lambda x: 1 / (1 + math.exp(-x)), *reach)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=4)
 def elu_table(largest: int) -> Doubles:
-    """The table of ELU over -largest..largest."""
-    return table(lambda x: x if x > 0 else math.expm1(x), -largest, largest)
+    """The table of ELU over -largest..largest, of which a file may ask for two million numbers."""
+    near = min(largest, GATE_REACH)
+    elu = np.arange(-largest, largest + 1, dtype=np.float64)
+    elu[: largest - near] = -ONE
+    elu[largest - near : largest] = table(math.expm1, -near, -1)
+    return elu
 
 
 def check_exact_products(dtypes: Iterable[DTypeLike]) -> None:
@@ -131,11 +135,16 @@ def check_exact_products(dtypes: Iterable[DTypeLike]) -> None:
     Raises:
         ModelError: they are.
     """
-    numbers = np.arange(128 * 128).reshape(128, 128)
-    left, right = numbers * 7919 % 4099 - 2049, numbers * 104729 % 61 - 30
     for dtype in dtypes:
-        if not np.array_equal(left.astype(dtype) @ right.astype(dtype), left @ right):
+        if not _products_are_exact(np.dtype(dtype)):
             raise ModelError(
                 f"products of {np.dtype(dtype)} matrices are rounded by this machine's NumPy, so nothing can be "
                 "compressed or decompressed here; install another build of NumPy"
             )
+
+
+@lru_cache
+def _products_are_exact(dtype: np.dtype[np.generic]) -> bool:
+    numbers = np.arange(128 * 128).reshape(128, 128)
+    left, right = numbers * 7919 % 4099 - 2049, numbers * 104729 % 61 - 30
+    return np.array_equal(left.astype(dtype) @ right.astype(dtype), left @ right)

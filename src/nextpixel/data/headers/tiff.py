@@ -17,13 +17,17 @@ MOST_PAGES = 4096
 NEW_SUBFILE, OLD_SUBFILE, WIDTH, HEIGHT = 254, 255, 256, 257
 BITS, COMPRESSION, PHOTOMETRIC, SAMPLES, PLANAR = 258, 259, 262, 277, 284
 COLOR_MAP, SUB_IFDS, EXTRA_SAMPLES, SAMPLE_FORMAT, IMAGE_DEPTH = 320, 330, 338, 339, 32997
+STRIP_OFFSETS, ROWS_PER_STRIP, STRIP_BYTES = 273, 278, 279
+TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_BYTES = 322, 323, 324, 325
 WANTED = (
     *(NEW_SUBFILE, OLD_SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, SAMPLES, PLANAR),
     *(COLOR_MAP, SUB_IFDS, EXTRA_SAMPLES, SAMPLE_FORMAT, IMAGE_DEPTH),
+    *(STRIP_OFFSETS, ROWS_PER_STRIP, STRIP_BYTES, TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_BYTES),
 )
 SMALLER, PAGE, MASK = 1, 2, 4
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, TRANSPARENCY_MASK, CMYK, YCBCR = range(7)
-JPEG_COMPRESSIONS = frozenset({6, 7})
+OLD_JPEG = 6
+JPEG_COMPRESSIONS = frozenset({OLD_JPEG, 7})
 COLOURS = {CMYK: "CMYK", YCBCR: "YCbCr", 8: "CIELAB", 9: "ICCLAB", 10: "ITULAB", 32803: "a camera's raw sensor"}
 NUMBERS: dict[int, Numbers] = {
     1: "unsigned",
@@ -62,6 +66,8 @@ def read_tiff_header(data: bytes) -> PictureHeader:
         raise Unusable(f"has the colours of {kind}, which grey or RGB cannot hold without loss")
     if _number(tags, IMAGE_DEPTH, 1) != 1:
         raise Unusable("holds a volume of several slices, and only single images can be used")
+    planar = _number(tags, PLANAR, 1) == 2 and samples > 1
+    _check_parts(tags, samples if planar else 1)
     colours = 3 if photometric in (RGB, YCBCR) else 1
     extras = tuple(map(int, _values(tags, EXTRA_SAMPLES)))
     if photometric == PALETTE:
@@ -78,7 +84,7 @@ def read_tiff_header(data: bytes) -> PictureHeader:
         numbers,
         palette=photometric == PALETTE,
         alpha=alpha,
-        planar=_number(tags, PLANAR, 1) == 2 and samples > 1,
+        planar=planar,
         pictures=len(pictures),
         page=pictures[0],
         companions=_companions(pages, pictures[0]),
@@ -124,6 +130,32 @@ def _companions(pages: list[Tags], picture: int) -> tuple[str, ...]:
             counts["mask" if _role(tags) & MASK else "smaller version"] += 1
     counts["smaller version"] += len(_values(pages[picture], SUB_IFDS))
     return tuple(f"{count} {what}{'' if count == 1 else 's'}" for what, count in counts.items() if count)
+
+
+def _check_parts(tags: Tags, planes: int) -> None:
+    """Refuse a picture with fewer strips or tiles than its size needs.
+
+    Readers take what is missing as black, and some go through millions of missing strips one by one.
+    """
+    width, height = _number(tags, WIDTH, 0), _number(tags, HEIGHT, 0)
+    if TILE_WIDTH in tags:
+        kind, offsets, sizes = "tiles", _values(tags, TILE_OFFSETS), _values(tags, TILE_BYTES)
+        across, down = _number(tags, TILE_WIDTH, 0), _number(tags, TILE_HEIGHT, 0)
+    elif STRIP_OFFSETS in tags or _number(tags, COMPRESSION, 1) != OLD_JPEG:
+        kind, offsets, sizes = "strips", _values(tags, STRIP_OFFSETS), _values(tags, STRIP_BYTES)
+        across, down = width, min(height, _number(tags, ROWS_PER_STRIP, height))
+    else:
+        # The first files with JPEG have its bytes in a place of their own.
+        return
+    if min(width, height, across, down) < 1:
+        raise ValueError("an empty size")
+    wanted = planes * -(-width // across) * -(-height // down)
+    present = len([offset for offset in offsets if offset])
+    if present < wanted:
+        raise Unusable(f"cannot be decoded (it has {present:,} of its {wanted:,} {kind})")
+    # Files of the first years do not tell the sizes of their strips.
+    if sizes and len([size for size in sizes if size]) < wanted:
+        raise Unusable(f"cannot be decoded (some of its {wanted:,} {kind} are empty)")
 
 
 def _check_color_map(tags: Tags) -> None:
