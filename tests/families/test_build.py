@@ -49,8 +49,8 @@ def test_a_seed_makes_the_same_model(family):
 
 
 def test_an_unknown_family_is_refused_with_the_names_of_all():
-    with pytest.raises(ModelError, match=r"no model 'pixelsnail'; the models are .*gated-pixelcnn"):
-        nx.build("pixelsnail", image_shape=(1, 2, 2))
+    with pytest.raises(ModelError, match=r"no model 'transformer'; the models are .*gated-pixelcnn"):
+        nx.build("transformer", image_shape=(1, 2, 2))
 
 
 def test_an_unknown_option_is_refused_with_the_names_of_all(family):

@@ -21,9 +21,17 @@ many = settings(max_examples=40, deadline=None, database=None)
 SHAPES = [(1, 5, 7), (3, 6, 4), (1, 1, 1), (3, 1, 9), (3, 9, 1), (2, 3, 3), (4, 2, 3)]
 
 
-FEATURES = {"gated-pixelcnn": 8, "autoencoder": 8, "multiscale": 8}
+FEATURES = {"gated-pixelcnn": 8, "autoencoder": 8, "multiscale": 8, "pixelsnail": 8}
 """Features of tiny models by family. Where there are ReLUs, 16: with fewer, all those of a colour can be off at once,
 and then the model is blind indeed."""
+
+
+OPTIONS = {"pixelsnail": {"block_layers": 1, "key_features": 4, "first_kernel_size": 3}}
+"""Other options of tiny models by family."""
+
+
+UNBOUNDED = ("local-pixelcnn", "pixelsnail")
+"""Families whose numbers nothing bounds: with sharpened weights they have few digits of probabilities in float32."""
 
 
 CONDITIONED = " on everything"
@@ -51,9 +59,12 @@ def tiny(family, shape=(1, 3, 4), levels=3, default_condition=True, **options):
     tests of what all models have in common need not know of conditions.
     """
     torch.manual_seed(1)
-    options = {"features": features_of(family), "layers": 2} | {
-        name: each for name, each in options.items() if name == "condition" or has_option(family, name)
-    }
+    usual = OPTIONS.get(family.removesuffix(CONDITIONED), {})
+    options = (
+        {"features": features_of(family), "layers": 2}
+        | usual
+        | {name: each for name, each in options.items() if name == "condition" or has_option(family, name)}
+    )
     if family.endswith(CONDITIONED):
         family, options = family.removesuffix(CONDITIONED), {"condition": everything(shape)} | options
     model = nx.build(family, image_shape=shape, levels=levels, **options)

@@ -202,7 +202,7 @@ def test_weights_of_another_model_are_refused(family, folder, tmp_path):
 
 
 EDITS = [
-    ("family", "pixelsnail"),
+    ("family", "transformer"),
     ("family", None),
     ("family", ["gated-pixelcnn"]),
     ("levels", 6),

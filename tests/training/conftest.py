@@ -27,6 +27,8 @@ def tiny():
 
         torch.manual_seed(0)
         options = {"features": 6, "layers": 2, "first_kernel_size": 3, "dropout": 0.2, **options}
+        if family == "pixelsnail":
+            options["block_layers"] = 1
         if family == "local-pixelcnn":
             del options["first_kernel_size"], options["dropout"]
         return nx.build(family, image_shape=(1, 5, 4), levels=3, **options)

@@ -155,6 +155,7 @@ def check_lowers(model: ImageModel) -> RasterModel:
         check_stacks(gated.layers, gated.image_maps, gated.readout, "integers")
     else:
         check_frame(cast("ResidualNetwork[Any]", model), measured.core, "integers")
+    assert isinstance(model.readout, Head)
     if model.readout.activation is not measured.activation:
         raise ModelError(
             f"the head has another nonlinearity than {measured.activation.__name__}, which alone the integers know; "

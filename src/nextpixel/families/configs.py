@@ -276,19 +276,15 @@ class NetworkConfig(Config):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConvolutionalConfig(NetworkConfig):
-    """The options of networks that begin with a masked convolution and end with a head."""
+class HeadedConfig(NetworkConfig):
+    """The options of networks that end with a head of two layers."""
 
-    first_kernel_size: int = option(
-        7, "Odd side of the first layer's kernels.", check=odd_size, allowed="odd, 3 to 255"
-    )
     head_features: int | None = option(
         None,
         "Feature maps between the two convolutions of the head; by default as many as it is given.",
         least=1,
         most=MOST_FEATURES,
     )
-    skips: bool = option(True, "Whether every layer feeds the head, instead of the last alone.")
     dropout: float = option(
         0.0, "Probability of zeroing a feature in training.", check=probability, allowed="from 0, below 1"
     )
@@ -299,6 +295,16 @@ class ConvolutionalConfig(NetworkConfig):
         most=MOST_FEATURES,
         left_out=0,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvolutionalConfig(HeadedConfig):
+    """The options of networks that begin with a masked convolution and end with a head."""
+
+    first_kernel_size: int = option(
+        7, "Odd side of the first layer's kernels.", check=odd_size, allowed="odd, 3 to 255"
+    )
+    skips: bool = option(True, "Whether every layer feeds the head, instead of the last alone.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -403,8 +409,37 @@ class LocalPixelCNNConfig(NetworkConfig):
         integer("kernel_size", self.kernel_size, 5)
 
 
+@dataclass(frozen=True, kw_only=True)
+class PixelwiseConfig(HeadedConfig):
+    """The options of networks of gated residual layers whose features belong to pixels, not to colours."""
+
+    kernel_size: int = option(3, "Odd side of the kernels.", check=odd_size, allowed="odd, 3 to 255")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelSNAILConfig(PixelwiseConfig):
+    """The options of PixelSNAIL."""
+
+    family = "pixelsnail"
+    summary = "gated convolutions and attention to all pixels before (Chen et al. 2017, arXiv 1712.09763)"
+
+    layers: int = option(3, "Number of blocks, each of which ends with attention.", least=1, most=MOST_LAYERS)
+    block_layers: int = option(3, "Gated residual layers of a block.", least=1, most=MOST_LAYERS)
+    first_kernel_size: int = option(
+        7, "Odd side of the first layer's kernels.", check=odd_size, allowed="odd, 3 to 255"
+    )
+    key_features: int = option(16, "Numbers of a key of attention, for each head.", least=1, most=MOST_FEATURES)
+    heads: int = option(1, "Attentions beside each other.", least=1, most=64)
+
+    @property
+    def value_features(self) -> int:
+        """Numbers of a value, for each head: all heads together have half as many as there are features."""
+        return -(-self.features // (2 * self.heads))
+
+
 INNER: dict[str, type[NetworkConfig]] = {
-    config.family: config for config in (DiagonalBiLSTMConfig, GatedPixelCNNConfig, PixelCNNConfig, RowLSTMConfig)
+    config.family: config
+    for config in (DiagonalBiLSTMConfig, GatedPixelCNNConfig, PixelCNNConfig, PixelSNAILConfig, RowLSTMConfig)
 }
 """The families that can stand inside another one."""
 

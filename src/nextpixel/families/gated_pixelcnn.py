@@ -51,6 +51,7 @@ class GatedPixelCNN(RasterModel):
     config_class = GatedPixelCNNConfig
     knows_positions = False
     config: GatedPixelCNNConfig
+    readout: Head
 
     def _make_layers(self) -> None:
         config = self.config

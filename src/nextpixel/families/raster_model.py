@@ -8,7 +8,6 @@ from nextpixel.families.base import ImageModel
 from nextpixel.generation.canvas import Canvas
 from nextpixel.generation.walk import walk_by_steps
 from nextpixel.nn.conditioning import Context
-from nextpixel.nn.head import Head
 from nextpixel.nn.level_embedding import LevelEmbedding
 from nextpixel.nn.steps.stepper import Stepper
 
@@ -18,11 +17,9 @@ class RasterModel(ImageModel):
 
     Attributes:
         image_maps: how an image enters the network.
-        readout: its last layers, which give the parameters of every sub-pixel's distribution.
     """
 
     image_maps: LevelEmbedding
-    readout: Head
 
     @abstractmethod
     def _stepper(self, batch: int, context: Context | None, width: int) -> Stepper:

@@ -24,6 +24,7 @@ from nextpixel.families.configs import (
     MultiscaleConfig,
     OrientedConfig,
     PixelCNNConfig,
+    PixelSNAILConfig,
     RowLSTMConfig,
 )
 
@@ -60,6 +61,7 @@ FAMILIES: dict[str, Family] = {
         ("local_pixelcnn:LocalPixelCNN", LocalPixelCNNConfig),
         ("multiscale:Multiscale", MultiscaleConfig),
         ("pixelcnn:PixelCNN", PixelCNNConfig),
+        ("pixelsnail:PixelSNAIL", PixelSNAILConfig),
         ("pixelrnn:RowLSTMModel", RowLSTMConfig),
         ("oriented:Oriented", OrientedConfig),
     )

@@ -43,6 +43,7 @@ class ResidualNetwork(RasterModel, Generic[Core]):
 
     arithmetic = (*RasterModel.arithmetic, "_features")
     config: ResidualConfig
+    readout: Head
 
     def _make_layers(self) -> None:
         config = self.config

@@ -23,6 +23,7 @@ class FeatureRow:
         width: W.
         groups: colour groups of the features, contiguous and in order.
         reach: places to the left of a pixel that are looked at.
+        memory: where another row of the same size has its features, to share it; None for memory of its own.
 
     Attributes:
         groups: as given.
@@ -31,15 +32,28 @@ class FeatureRow:
         places: the features of all places, `[B, W, channels]`.
     """
 
-    def __init__(self, like: Tensor, batch: int, width: int, groups: ChannelGroups, reach: int) -> None:
+    def __init__(
+        self,
+        like: Tensor,
+        batch: int,
+        width: int,
+        groups: ChannelGroups,
+        reach: int,
+        memory: Tensor | None = None,
+    ) -> None:
         self.groups = groups
         size = groups.channels
         self.reach = reach
-        buffer = like.new_zeros(batch, (reach + width) * size)
+        buffer = like.new_zeros(batch, (reach + width) * size) if memory is None else memory
         self.buffer = buffer.view(batch, reach + width, size)
         self.places = self.buffer[:, reach:]
         self.flat = buffer
         self.here = [(reach + column) * size for column in range(width)]
+
+    def of_one_colour(self) -> FeatureRow:
+        """The same row in the same memory, for a layer to which all its features belong alike."""
+        groups = ChannelGroups.split(self.groups.channels, 1)
+        return FeatureRow(self.flat, len(self.flat), len(self.here), groups, self.reach, self.flat)
 
     @cached_property
     def own(self) -> list[list[Tensor]]:

@@ -9,12 +9,22 @@ allocated once, for a row.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import Protocol
 
 from torch import Tensor
 
 from nextpixel.nn.level_embedding import LevelEmbedding
 from nextpixel.nn.steps.feature_row import FeatureRow
-from nextpixel.nn.steps.head import HeadStep
+
+
+class ReadoutStep(Protocol):
+    """A head at one pixel, colour by colour."""
+
+    def read(self, colour: int, maps: Tensor) -> Tensor:
+        """The parameters of a sub-pixel, `[B, parameters]`; the colours of a pixel in order, none left out."""
+
+    def prepare(self, colour: int, maps: Tensor) -> None:
+        """Go on to a colour whose distribution is not asked for."""
 
 
 class Stepper(ABC):
@@ -26,7 +36,7 @@ class Stepper(ABC):
         readout: the head.
     """
 
-    def __init__(self, image: FeatureRow, maps: LevelEmbedding, readout: HeadStep) -> None:
+    def __init__(self, image: FeatureRow, maps: LevelEmbedding, readout: ReadoutStep) -> None:
         self.image, self.maps, self.readout = image, maps, readout
 
     @abstractmethod
