@@ -326,6 +326,12 @@ def test_an_inherited_precision_is_inherited_again(model):
         ["a\x1b[31m.png", "b.png"],
         ["x/", "b.png"],
         ["A.png", "a.png"],
+        ["CON.png", "b.png"],
+        ["a/nul.tar.PNG", "b.png"],
+        ["Com1 .png", "b.png"],
+        ["a./b.png", "b.png"],
+        ["a /b.png", "b.png"],
+        ["a:b.png", "b.png"],
     ],
 )
 def test_names_that_cannot_be_written_leave_nothing_behind(model, tmp_path, capsys, names):
@@ -335,6 +341,14 @@ def test_names_that_cannot_be_written_leave_nothing_behind(model, tmp_path, caps
     said = capsys.readouterr().err
     assert "rename it" in said and said[:-1].isprintable()
     assert sorted(each.name for each in tmp_path.iterdir()) == ["a.npx", "model"]
+
+
+def test_names_that_are_like_those_of_devices_may_be(model, tmp_path):
+    names = ["console.png", "com10.png"]
+    model.save(tmp_path / "model")
+    (tmp_path / "a.npx").write_bytes(nx.compress(model, noise(model, 2), names=names))
+    assert run(["decompress", str(tmp_path / "model"), str(tmp_path / "a.npx"), "--out", str(tmp_path / "out")]) == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(names)
 
 
 def test_a_name_of_a_picture_may_be_that_of_a_folder(model, tmp_path):
@@ -413,3 +427,16 @@ def test_pictures_of_lanes_that_a_decoder_might_refuse_are_stored(family, monkey
     data = nx.compress(model, noise(model, 3))
     monkeypatch.undo()
     assert len(read(data).stored) == 3 and torch.equal(nx.decompress(model, data), noise(model, 3))
+
+
+@pytest.mark.parametrize(("shape", "narrow"), [((3, 4096, 8), True), ((3, 3, 30_000), True), ((3, 250, 250), False)])
+def test_narrow_pictures_count_by_their_sides(shape, narrow):
+    """They have few pixels in each of very many wavefronts, so that a few bytes would stand for much work."""
+    model = tiny("local-pixelcnn", (3, 8, 8), 256, head="logistic-mixture").eval()
+    contents = read(nx.compress(model, torch.randint(256, (1, 3, 9, 9), dtype=torch.uint8), effort=1))
+    size = len(write(contents))
+    contents.shapes = [shape]
+    if narrow:
+        refused(model, write(contents), r"declares more than \d+ sub-pixels")
+    else:
+        assert read(write(contents)).shapes == [shape] and size < 500

@@ -102,6 +102,13 @@ def test_kept_files_that_do_not_fit_are_refused(model):
         nx.decompress(model, write(contents))
 
 
+def test_a_webp_has_no_two_channels():
+    file = io.BytesIO()
+    Image.new("RGB", (7, 9)).save(file, "WEBP", lossless=True)
+    with pytest.raises(DataError, match="mode RGB, not that of 2 channels"):
+        restored(WEBP, file.getvalue(), (2, 9, 7), 256)
+
+
 def test_originals_need_names(model):
     with pytest.raises(InputError, match="originals need as many names"):
         nx.compress(model, torch.zeros(1, 3, 8, 8, dtype=torch.uint8), originals=[Original("a.png", b"")])

@@ -4,6 +4,7 @@ from PIL import Image
 
 import nextpixel as nx
 from nextpixel.data import pictures as module
+from nextpixel.data.mapped import MappedPixels
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def test_they_are_decoded_once_and_mapped(folder, monkeypatch):
     first = nx.open_pictures(folder)
     monkeypatch.setattr(module, "ingest", None)
     again = nx.open_pictures(folder)
-    assert isinstance(again._stock.pixels.base, np.memmap)
+    assert isinstance(again._stock.pixels, MappedPixels)
     assert again.fingerprint == first.fingerprint
     assert nx.open_pictures(folder, split="train").fingerprint != first.fingerprint
 

@@ -65,7 +65,7 @@ def compress(
     from nextpixel.cli.output import counted, progress, say, warn
     from nextpixel.codec.codec import Original, check_compresses
     from nextpixel.codec.codec import compress as squeeze
-    from nextpixel.codec.container import FILE, counted_sub_pixels, read
+    from nextpixel.codec.container import FILE, TILES, counted_sub_pixels, read
     from nextpixel.codec.picture_files import read_pictures
     from nextpixel.model_files.shipped import find_model
     from nextpixel.runtime.atomic_files import write_result
@@ -101,7 +101,7 @@ def compress(
     seconds = time.monotonic() - start
     write_result(out, data)
     model_bytes = sum(map(len, (embed or {}).values()))
-    needed = counted_sub_pixels([(*image.shape,) for image in packed.images], ())
+    needed = counted_sub_pixels([(*image.shape,) for image in packed.images], (), TILES)
     try:
         read(data)
     except DataError:

@@ -9,11 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from nextpixel.errors import DataError, InputError
+from nextpixel.errors import DataError, InputError, NextpixelError
 
 if TYPE_CHECKING:
     from nextpixel.codec.container import Contents
     from nextpixel.families.base import ImageModel
+
+LEAST_MEASURED = 2**16
+"""Sub-pixels that take long enough for a measurement of how long."""
+
+WORTH_TELLING = 10.0
+"""Seconds."""
 
 
 def decompress(
@@ -36,8 +42,7 @@ def decompress(
     """
     import math
 
-    from nextpixel.cli.options import load_model
-    from nextpixel.cli.output import counted, progress, say
+    from nextpixel.cli.output import counted, duration, progress, say, warn
     from nextpixel.codec.codec import unpack
     from nextpixel.codec.container import FILE, picture_names, read
     from nextpixel.rendering.grid import save_picture, to_pil
@@ -63,12 +68,16 @@ def decompress(
         contents = read(data, most_sub_pixels)
         names = picture_names(contents)
         files = {number for number, kind in contents.kinds.items() if kind == FILE}
+        run = run_and_file[0] if len(run_and_file) == 2 else None
         if out is None or list_:
             _list(contents, names, len(data))
+            _tell_time(run, contents, most_sub_pixels)
             return
-        model = load_model(run_and_file[0]).cpu() if len(run_and_file) == 2 else _embedded(contents)
+        model = _model(run, contents)
         total = sum(math.prod(shape) for shape in contents.shapes)
         chosen = _place(only, names)
+        if chosen is None and (seconds := _seconds(model, contents, most_sub_pixels)) > WORTH_TELLING:
+            warn(f"decompressing takes {duration(seconds)} on this machine")
         with progress.task("decompressing", total) as advance:
             pictures = unpack(
                 model,
@@ -109,6 +118,31 @@ def _list(contents: Contents, names: Sequence[str], size: int) -> None:
     say(f"{counted(len(names), 'picture')}, {total:,} sub-pixels in {counted(lanes, 'lane')}, {size:,} bytes{model}")
 
 
+def _seconds(model: ImageModel, contents: Contents, most_sub_pixels: int | None) -> float:
+    """About how long decoding takes; 0 for so little that measuring it would take as long."""
+    import math
+
+    from nextpixel.codec.decoding_time import decoding_seconds
+    from nextpixel.codec.stored import stored_model
+
+    coded = (shape for number, shape in enumerate(contents.shapes) if number not in contents.stored)
+    if sum(map(math.prod, coded)) < LEAST_MEASURED:
+        return 0.0
+    return decoding_seconds(stored_model(model), contents, most_sub_pixels)
+
+
+def _tell_time(run: Path | None, contents: Contents, most_sub_pixels: int | None) -> None:
+    """Tell how long decoding takes, where the model is at hand."""
+    from nextpixel.cli.output import duration, say
+
+    try:
+        seconds = _seconds(_model(run, contents), contents, most_sub_pixels)
+    except NextpixelError as error:
+        say(f"how long decompressing takes cannot be told ({error})")
+        return
+    say(f"decompressing takes {duration(seconds)} on this machine")
+
+
 def _place(name: str | None, names: Sequence[str]) -> int | None:
     if name is None:
         return None
@@ -118,11 +152,14 @@ def _place(name: str | None, names: Sequence[str]) -> int | None:
     return names.index(name)
 
 
-def _embedded(contents: Contents) -> ImageModel:
-    """The model that came with a file, or with nextpixel."""
+def _model(run: Path | None, contents: Contents) -> ImageModel:
+    """The model of a run, or the one that came with a file or with nextpixel."""
     from nextpixel.cli.compress import MODEL_FILES
+    from nextpixel.cli.options import load_model
     from nextpixel.model_files.loading import load, load_shipped
 
+    if run is not None:
+        return load_model(run).cpu()
     if not contents.model:
         model = load_shipped(contents.fingerprint)
         if model is None:

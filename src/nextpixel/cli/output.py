@@ -36,3 +36,11 @@ def as_json(record: Mapping[str, object]) -> str:
 def counted(number: int, what: str) -> str:
     """The number, and what it is of, in the singular or the plural."""
     return f"{number:,} {what}" + ("" if number == 1 else "s")
+
+
+def duration(seconds: float) -> str:
+    """About how long something takes, in words."""
+    for unit, length in (("hour", 3600), ("minute", 60)):
+        if seconds >= 1.5 * length:
+            return f"about {counted(round(seconds / length), unit)}"
+    return f"about {counted(max(1, round(seconds)), 'second')}"

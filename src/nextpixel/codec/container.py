@@ -7,6 +7,7 @@ damage is told from a wrong model; a checksum of the decoded pixels comes last.
 
 from __future__ import annotations
 
+import re
 import struct
 import zlib
 from collections.abc import Collection, Sequence
@@ -34,11 +35,18 @@ FREE_SUB_PIXELS, MOST_RATIO = 2**16, 2**11
 """Likewise so many, and so many for each byte but those of the model: a lane can hold any number of sub-pixels that are
 certain in no bytes at all, and each of them takes its time."""
 
+COUNTED_A_SIDE = 256
+"""Likewise so many for each row and column of a picture of version 2: what is narrow has few pixels in a wavefront, and
+each wavefront takes its time."""
+
 STORED_PART = 64
 """A sub-pixel of a stored image counts as so small a part of one towards that, as it takes no more time."""
 
 FINGERPRINT_BYTES = 8
 MOST_NAME_BYTES, MOST_PART_BYTES = 1000, 240
+DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³]) *(\..*)?", re.IGNORECASE | re.DOTALL)
+"""Names that stand for devices on Windows, with any ending."""
+
 Shape = tuple[int, int, int]
 
 
@@ -127,12 +135,17 @@ def allowed_sub_pixels(size: int) -> int:
     return min(MOST_SUB_PIXELS, FREE_SUB_PIXELS + MOST_RATIO * size)
 
 
-def counted_sub_pixels(shapes: Sequence[Shape], stored: Collection[int]) -> int:
-    """What images count towards such a limit, of which the ones with these numbers are stored."""
-    return sum(
-        max(channels * height * width // (STORED_PART if number in stored else 1), LEAST_COUNTED)
-        for number, (channels, height, width) in enumerate(shapes)
-    )
+def counted_sub_pixels(shapes: Sequence[Shape], stored: Collection[int], version: int) -> int:
+    """What images of a file of a version count towards such a limit; those with these numbers are stored."""
+    total = 0
+    for number, (channels, height, width) in enumerate(shapes):
+        sub_pixels = channels * height * width
+        if number in stored:
+            sub_pixels //= STORED_PART
+        elif version == PICTURES:
+            sub_pixels = max(sub_pixels, COUNTED_A_SIDE * (height + width))
+        total += max(sub_pixels, LEAST_COUNTED)
+    return total
 
 
 def read(data: bytes, most_sub_pixels: int | None = None) -> Contents:
@@ -202,7 +215,7 @@ def read(data: bytes, most_sub_pixels: int | None = None) -> Contents:
     if flags & HAS_MODEL:
         model = _read_model(reader)
     size = len(data) - sum(map(len, model.values()))
-    if most_sub_pixels is None and counted_sub_pixels(shapes, stored) > allowed_sub_pixels(size):
+    if most_sub_pixels is None and counted_sub_pixels(shapes, stored, version) > allowed_sub_pixels(size):
         raise _too_much(allowed_sub_pixels(size))
     if reader.at != len(reader.data):
         raise DataError("the file is longer than what it holds: it is damaged")
@@ -393,7 +406,10 @@ def picture_names(contents: Contents) -> list[str]:
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Refuse names of .png files that lead out of the folder they are written to, or cannot stand beside each other.
+    """Refuse names of files that lead out of the folder they are written to, or cannot stand beside each other.
+
+    What some system cannot write is refused everywhere, also by whoever compresses: a file can be decompressed on any
+    machine, and nowhere goes to a device.
 
     Raises:
         DataError: naming the first one.
@@ -406,6 +422,8 @@ def check_names(names: Sequence[str]) -> None:
             part in ("", ".", "..")
             or not part.isprintable()
             or any(character in '\\:*?"<>|' for character in part)
+            or part[-1] in ". "
+            or DEVICE.fullmatch(part)
             or len(part.encode("utf-8", "replace")) > MOST_PART_BYTES
             for part in parts
         )

@@ -7,13 +7,14 @@ sub-pixel, of as many images as there are lanes. Both compute the same integers.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nextpixel.coding.rans import TOTAL, LaneDecoder, encode_lanes, overdrawn
+from nextpixel.coding.rans import TOTAL, LaneDecoder, encode_lanes, overdrawn, random_streams
 from nextpixel.coding.tables import frequencies
 from nextpixel.engines.engine import Engine, images_at_once
 from nextpixel.engines.layout import Layout
@@ -23,6 +24,7 @@ from nextpixel.runtime.distributed import current
 from nextpixel.runtime.progress import Advance
 
 FREQUENCIES_AT_ONCE = 2**21
+MEASURED_WIDTH = 4
 
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -195,3 +197,24 @@ def _decode_batch(
         if advance is not None:
             advance(len(lanes) * width * colours)
     return images
+
+
+def seconds_a_pixel(layout: Layout, lanes: int, labels: Labels | None = None) -> float:
+    """What decoding a pixel takes in so many lanes beside each other, measured on random streams.
+
+    Args:
+        layout: the model's integers.
+        lanes: how many.
+        labels: `[lanes]`, for a conditional model.
+    """
+    streams = random_streams(lanes, symbols=3 * MEASURED_WIDTH * layout.program.colours)
+    decoder = LaneDecoder(streams, trusted=True)
+    engine = Engine(layout, lanes, MEASURED_WIDTH, labels)
+    seconds = []
+    # The first rows are special: nothing is above them, and what is compiled is compiled then.
+    for row in range(3):
+        start = time.perf_counter()
+        engine.start_row(row)
+        engine.decode_row(decoder, np.arange(lanes))
+        seconds.append(time.perf_counter() - start)
+    return min(seconds[1:]) / MEASURED_WIDTH

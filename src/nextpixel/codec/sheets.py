@@ -77,18 +77,14 @@ def pictures_from(
     Raises:
         DataError: the file is damaged.
     """
-    weights = adapted(model.weights, from_bytes(model.weights, contents.adaptation))
-    try:
-        twin = LocalTwin(StoredModel(model.description, weights), contents.ranges)
-    except ModelError as error:
-        raise DataError(f"the file does not fit the model ({error}): it is damaged") from error
-    coded = _coded(twin, contents)
+    twin = twin_of(model, contents)
+    coded = coded_sheets(twin, contents)
     wanted = [sheet for sheet in coded if only in (None, sheet.picture)]
     pictures = [
         np.zeros(shape if only in (None, number) else (1, 1, 1), np.uint8)
         for number, shape in enumerate(contents.shapes)
     ]
-    for group in _groups(wanted):
+    for group in groups_of_sheets(wanted):
         sizes = [(sheet.height, sheet.width) for sheet in group]
         streams = [coded[sheet] for sheet in group]
         for sheet, pixels in zip(
@@ -100,7 +96,20 @@ def pictures_from(
     return pictures
 
 
-def _coded(twin: LocalTwin, contents: Contents) -> dict[Sheet, list[list[bytes]]]:
+def twin_of(model: StoredModel, contents: Contents) -> LocalTwin:
+    """The integers of a model as a file changes it.
+
+    Raises:
+        DataError: they do not fit each other.
+    """
+    weights = adapted(model.weights, from_bytes(model.weights, contents.adaptation))
+    try:
+        return LocalTwin(StoredModel(model.description, weights), contents.ranges)
+    except ModelError as error:
+        raise DataError(f"the file does not fit the model ({error}): it is damaged") from error
+
+
+def coded_sheets(twin: LocalTwin, contents: Contents) -> dict[Sheet, list[list[bytes]]]:
     """The sheets of a file and the streams of their stripes.
 
     Raises:
@@ -138,7 +147,7 @@ def too_short(lanes: Sequence[bytes], sub_pixels: int, levels: int) -> bool:
     return 8 * sum(map(len, lanes)) < least * sub_pixels - 8
 
 
-def _groups(sheets: Sequence[Sheet]) -> Iterator[list[Sheet]]:
+def groups_of_sheets(sheets: Sequence[Sheet]) -> Iterator[list[Sheet]]:
     """Sheets that are decoded together: as many coded colours each, and not too many pixels."""
     for colours in sorted({len(sheet.channels) for sheet in sheets}):
         group: list[Sheet] = []

@@ -20,6 +20,7 @@ from nextpixel.errors import DataError
 Pixels = NDArray[np.uint8]
 
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+WEBP_MODES = {1: {"RGB"}, 2: set[str](), 3: {"RGB"}, 4: {"RGB", "RGBA"}}
 FORMATS = {PNG: "PNG", WEBP: "WEBP"}
 MOST_WEBP_SIDE = 16383
 
@@ -88,10 +89,10 @@ def _restored_pixels(kind: int, data: bytes, shape: Shape) -> Pixels:
             if image.size != (width, height):
                 raise DataError("a stored image of the file has another size than the file says: it is damaged")
             # WebP knows no grey, and Pillow gives no alpha where all of it is full.
-            modes = {MODES[channels]} if kind == PNG else {"RGB", *({"RGBA"} if channels == 4 else ())}
+            modes = {MODES[channels]} if kind == PNG else WEBP_MODES[channels]
             if image.mode not in modes:
                 raise DataError(
-                    f"a stored image of the file has mode {image.mode}, not {MODES[channels]}: it is damaged"
+                    f"a stored image of the file has mode {image.mode}, not that of {channels} channels: it is damaged"
                 )
             pixels = np.asarray(image)
             if channels == 1 and pixels.ndim == 3:

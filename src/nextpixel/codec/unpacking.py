@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from nextpixel.codec.images import decode
 from nextpixel.codec.sheets import pictures_from
 from nextpixel.codec.stored_pictures import restored
 from nextpixel.codec.tiles import Tile, groups_of, labels_of, tile_count, tiles_of
-from nextpixel.engines.layout import lay_out
+from nextpixel.engines.layout import Layout, lay_out
 from nextpixel.errors import DataError, ModelError
 from nextpixel.plan.lowering.families import LOWERINGS, lower
 from nextpixel.plan.stored_model import StoredModel
@@ -61,12 +62,7 @@ def unpack(
         DataError: the file is damaged, or made by another model.
         ModelError: the model cannot decompress.
     """
-    if not model.fingerprint.startswith(contents.fingerprint):
-        raise DataError("the file was compressed with another model: name the run or model folder it was made with")
-    if contents.levels != model.levels:
-        raise DataError(f"the file has {contents.levels} levels and its model {model.levels}: it is damaged")
-    if (contents.version == PICTURES) != (model.family == LOCAL):
-        raise DataError(f"a {model.family} does not make files of version {contents.version}: the file is damaged")
+    check_fits(model, contents)
     if model.family == LOCAL:
         trusted = most_sub_pixels is not None
         pictures = pictures_from(model, contents, only=only, trusted=trusted, advance=advance)
@@ -87,6 +83,20 @@ def unpack(
     return pictures
 
 
+def check_fits(model: StoredModel, contents: Contents) -> None:
+    """Check that a model made a file.
+
+    Raises:
+        DataError: another one did.
+    """
+    if not model.fingerprint.startswith(contents.fingerprint):
+        raise DataError("the file was compressed with another model: name the run or model folder it was made with")
+    if contents.levels != model.levels:
+        raise DataError(f"the file has {contents.levels} levels and its model {model.levels}: it is damaged")
+    if (contents.version == PICTURES) != (model.family == LOCAL):
+        raise DataError(f"a {model.family} does not make files of version {contents.version}: the file is damaged")
+
+
 def checksum(pictures: Sequence[Pixels], contents: Contents) -> int:
     """The checksum of pixels; of the bytes of a kept file, as its pixels may differ between versions of a library."""
     crc = 0
@@ -96,10 +106,27 @@ def checksum(pictures: Sequence[Pixels], contents: Contents) -> int:
     return crc
 
 
-def _from_tiles(
-    model: StoredModel, contents: Contents, only: int | None, most_sub_pixels: int | None, advance: Advance | None
-) -> list[Pixels]:
-    """The coded images of a file of tiles; those that are stored, or not asked for, are blank."""
+class CodedTiles(NamedTuple):
+    """What a file of tiles holds that its model codes.
+
+    Attributes:
+        layout: the model's integers.
+        labels: int64 `[N]` of the images, for a conditional model.
+        groups: tiles of one size each, in the order of the file's blocks.
+    """
+
+    layout: Layout
+    labels: NDArray[np.int64] | None
+    groups: list[list[Tile]]
+
+
+def coded_tiles(model: StoredModel, contents: Contents, most_sub_pixels: int | None = None) -> CodedTiles:
+    """What a file of tiles holds, checked against its model.
+
+    Raises:
+        DataError: they do not fit each other, or it is more than so many sub-pixels.
+        ModelError: the model cannot decompress.
+    """
     if model.family not in LOWERINGS:
         raise ModelError(f"models of the family {model.family} cannot decompress: name the model of the file")
     most_tiles = (MOST_SUB_PIXELS if most_sub_pixels is None else most_sub_pixels) // LEAST_COUNTED
@@ -120,15 +147,24 @@ def _from_tiles(
         raise DataError("the file has more or fewer blocks than its images need: it is damaged")
     if any(not 1 <= len(lanes) <= len(group) for group, lanes in zip(groups, contents.blocks, strict=True)):
         raise DataError("a block of the file has more lanes than tiles, or none: it is damaged")
+    return CodedTiles(layout, labels, groups)
+
+
+def _from_tiles(
+    model: StoredModel, contents: Contents, only: int | None, most_sub_pixels: int | None, advance: Advance | None
+) -> list[Pixels]:
+    """The coded images of a file of tiles; those that are stored, or not asked for, are blank."""
+    coded = coded_tiles(model, contents, most_sub_pixels)
     pictures = [np.zeros(shape, np.uint8) for shape in contents.shapes]
-    for group, lanes in zip(groups, contents.blocks, strict=True):
+    for group, lanes in zip(coded.groups, contents.blocks, strict=True):
         needed, streams = _needed(group, lanes, only)
         if not needed:
             continue
         channels, height, width = needed[0].of(pictures).shape
         shape = (len(needed), channels, height, width)
         trusted = most_sub_pixels is not None
-        decoded = decode(layout, streams, shape, labels_of(labels, needed), trusted=trusted, advance=advance)
+        labels = labels_of(coded.labels, needed)
+        decoded = decode(coded.layout, streams, shape, labels, trusted=trusted, advance=advance)
         for tile, pixels in zip(needed, decoded, strict=True):
             tile.of(pictures)[...] = pixels
     return pictures

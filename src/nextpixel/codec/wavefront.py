@@ -13,6 +13,7 @@ Encoding goes through rows, as everything is known. Decoding goes from wavefront
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from nextpixel.codec.local_twin import COUNT, COUPLING_DIVISOR, LocalTwin
 from nextpixel.codec.native import kernel
 from nextpixel.coding.logistic_shares import Mixture, logistic_table, search, starts
-from nextpixel.coding.rans import TOTAL, LaneDecoder, encode_lanes, overdrawn
+from nextpixel.coding.rans import TOTAL, LaneDecoder, encode_lanes, overdrawn, random_streams
 from nextpixel.nn.local_window import LocalWindow
 from nextpixel.plan.integers import check_exact_products
 from nextpixel.runtime.progress import Advance
@@ -189,6 +190,44 @@ def sheets_from(
         np.ascontiguousarray(flat[:, start : start + height * width]).reshape(coded, height, width)
         for start, (height, width) in zip(canvas.first.tolist(), sizes, strict=False)
     ]
+
+
+def decoding_seconds(twin: LocalTwin, lanes: Sequence[int], sizes: Sequence[tuple[int, int]], coded: int) -> float:
+    """About what `sheets_from` takes, from the measured time of a wavefront of middling size.
+
+    Args:
+        twin: of the model.
+        lanes: how many each sheet has in its first stripe.
+        sizes: height and width of each sheet.
+        coded: how many colours are coded.
+    """
+    stripes = [stripe_rows(*size) for size in sizes]
+    seconds = 0.0
+    for number in range(max(map(len, stripes))):
+        parts = [
+            (len(rows[number]), width) for rows, (_, width) in zip(stripes, sizes, strict=True) if number < len(rows)
+        ]
+        fronts = max(width + (twin.window.lag + 1) * (height - 1) for height, width in parts)
+        pixels = -(-sum(height * width for height, width in parts) // fronts)
+        if number == 0 or len(parts) < len(sizes):
+            a_front = _seconds_a_front(twin, coded, pixels, min(pixels, sum(lanes)))
+        seconds += fronts * a_front
+    return seconds
+
+
+def _seconds_a_front(twin: LocalTwin, coded: int, pixels: int, lanes: int) -> float:
+    """What decoding a wavefront takes, measured on random streams."""
+    canvas = Canvas(twin.window, twin.beyond, twin.channels, [(2, pixels)])
+    decoder = LaneDecoder(random_streams(lanes, symbols=3 * coded * -(-pixels // lanes)), trusted=True)
+    numbers = np.arange(pixels)
+    turns, lane = np.divmod(numbers, lanes)
+    seconds = []
+    # What is compiled is compiled at the first.
+    for _ in range(3):
+        start = time.perf_counter()
+        _decode_front(twin, canvas, decoder, pixels + numbers, np.zeros(pixels, np.int64), turns, lane, coded)
+        seconds.append(time.perf_counter() - start)
+    return min(seconds[1:])
 
 
 class _Part:

@@ -116,6 +116,13 @@ def _state_bytes(state: int, before_words: bool) -> bytes:
     return state.to_bytes(STATE_BYTES if before_words else (state.bit_length() + 7) // 8, "little")
 
 
+def random_streams(lanes: int, symbols: int) -> list[bytes]:
+    """Streams of which so many symbols can be decoded, to measure what that takes."""
+    chance = np.random.default_rng(0)
+    words = 2 * -(-PRECISION * symbols // WORD)
+    return [chance.bytes(STATE_BYTES - 1) + b"\x01" + chance.bytes(words) for _ in range(lanes)]
+
+
 class LaneDecoder:
     """The other direction, for lanes that are asked for one symbol at a time.
 

@@ -16,9 +16,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from platformdirs import user_cache_path
 
+from nextpixel.data.mapped import MappedPixels
 from nextpixel.data.source import Pixels
 from nextpixel.errors import DataError
 from nextpixel.runtime.atomic_files import make_folder, remove_leftovers, replacing
@@ -48,7 +48,7 @@ def cache_path(folder: Path, key: object) -> Path:
     return folder / f"{hashlib.blake2b(text.encode(), digest_size=16).hexdigest()}.pixels"
 
 
-def read_cache(path: Path) -> tuple[Pixels, Record] | None:
+def read_cache(path: Path) -> tuple[MappedPixels, Record] | None:
     """Map a cache into memory.
 
     Returns:
@@ -69,10 +69,10 @@ def read_cache(path: Path) -> tuple[Pixels, Record] | None:
         if zlib.crc32(text) != checksum:
             return None
         record: Record = json.loads(text)
-        pixels = np.asarray(np.memmap(path, np.uint8, "r", 0, tuple(record["shape"])))
-    except OSError:
+        pixels = MappedPixels(path, 0, tuple(record["shape"]), remedy="open the images anew")
+        return (pixels, record) if _is_sound(pixels, record["checksums"]) else None
+    except (OSError, DataError):
         return None
-    return (pixels, record) if _is_sound(pixels, record["checksums"]) else None
 
 
 def write_cache(path: Path, fill: Callable[[Callable[[Pixels], object]], Record]) -> None:
@@ -126,12 +126,12 @@ class _Writer:
         self._written += size
 
 
-def _is_sound(pixels: Pixels, checksums: list[int]) -> bool:
-    flat = pixels.reshape(-1)
+def _is_sound(pixels: MappedPixels, checksums: list[int]) -> bool:
+    def checksum(block: int) -> int:
+        return pixels.look(lambda array: zlib.crc32(array.reshape(-1)[block * BLOCK : (block + 1) * BLOCK].data))
+
     step = -(-len(checksums) // MAX_BLOCKS_CHECKED)
-    return all(
-        zlib.crc32(flat[i * BLOCK : (i + 1) * BLOCK].data) == checksums[i] for i in range(0, len(checksums), step)
-    )
+    return all(checksum(block) == checksums[block] for block in range(0, len(checksums), step))
 
 
 def unwritable(folder: Path, error: OSError) -> DataError:

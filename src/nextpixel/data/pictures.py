@@ -7,6 +7,7 @@ import hashlib
 import operator
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal, SupportsIndex
 
@@ -19,6 +20,7 @@ from nextpixel.data.find import find_source
 from nextpixel.data.geometry import Geometry
 from nextpixel.data.ingest import ingest
 from nextpixel.data.levels import LevelTransform, plan
+from nextpixel.data.mapped import MappedPixels, Result
 from nextpixel.data.parts import places_held_out, places_of_split
 from nextpixel.data.preview import SHOWN_PICTURES, pictures_html
 from nextpixel.data.reading import Reading, Wishes
@@ -45,7 +47,7 @@ class Stock:
     """
 
     name: str
-    pixels: Pixels
+    pixels: Pixels | MappedPixels
     channels: int
     sizes: NDArray[np.int64]
     names: tuple[str, ...] | None
@@ -57,6 +59,14 @@ class Stock:
     def ends(self) -> NDArray[np.int64]:
         """int64 `[N + 1]`: where each picture begins in `pixels`, and the last one ends."""
         return np.concatenate([[0], np.cumsum(self.channels * self.sizes.prod(axis=1))])
+
+    def look(self, take: Callable[[Pixels], Result]) -> Result:
+        """What a function makes of `pixels`, which must not be a view of them.
+
+        Raises:
+            DataError: their file is shorter than it was.
+        """
+        return self.pixels.look(take) if isinstance(self.pixels, MappedPixels) else take(self.pixels)
 
 
 class Pictures:
@@ -106,8 +116,12 @@ class Pictures:
         row = int(self._rows[index])
         start, end = self._stock.ends[row : row + 2]
         rows, columns = self._stock.sizes[row]
-        picture = self._stock.pixels[start:end].reshape(self.channels, rows, columns)
-        part = np.ascontiguousarray(picture[:, top : top + height, left : left + width])
+
+        def cut(pixels: Pixels) -> Pixels:
+            picture = pixels[start:end].reshape(self.channels, rows, columns)
+            return picture[:, top : top + height, left : left + width].copy()
+
+        part = self._stock.look(cut)
         served: Pixels = self._transform.apply(part[None], np.array([row]), 0)[0].copy()
         return served
 
@@ -171,7 +185,7 @@ class Pictures:
         step = max(1, -(-int(self.sub_pixels.sum()) // FINGERPRINT_BYTES))
         for row in self._rows:
             start, end = self._stock.ends[row : row + 2]
-            digest.update(np.ascontiguousarray(self._stock.pixels[start:end:step]).tobytes())
+            digest.update(self._stock.look(partial(_bytes_of, slice(start, end, step))))
         return digest.hexdigest()
 
     def split(self, name: str) -> Pictures:
@@ -263,7 +277,7 @@ def open_pictures(
     return pictures if split is None else pictures.split(split)
 
 
-def _decoded(source: Source, geometry: Geometry, folder: Path) -> tuple[Pixels, Record]:
+def _decoded(source: Source, geometry: Geometry, folder: Path) -> tuple[Pixels | MappedPixels, Record]:
     """All sub-pixels of a source, from the cache, which is built if need be, and what is known of them."""
     stamp = source.stamp
     if stamp is None:
@@ -301,3 +315,7 @@ def _filled(source: Source, geometry: Geometry, keep: Callable[[Pixels], object]
         "notes": seen.notes,
         "passing": seen.passing,
     }
+
+
+def _bytes_of(places: slice, pixels: Pixels) -> bytes:
+    return pixels[places].tobytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import weakref
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import numpy as np
 from nextpixel.data.cache import Record, cache_path, read_cache, unwritable, write_cache
 from nextpixel.data.geometry import Geometry
 from nextpixel.data.ingest import ALMOST_BLACK, ingest
+from nextpixel.data.mapped import MappedPixels
 from nextpixel.data.reading import Reading, Wishes
 from nextpixel.data.source import Layout, Pixels, Source, Stored
 from nextpixel.data.sources.arrays import ArraySource
@@ -177,10 +179,11 @@ def _remove(stack: contextlib.ExitStack, owner: int) -> None:
         stack.close()
 
 
-def _mapped(file: TemporaryPixels | _Borrowed, shape: tuple[int, ...]) -> Pixels:
+def _mapped(file: TemporaryPixels | _Borrowed, shape: tuple[int, ...]) -> MappedPixels:
     """Map images that lie in a temporary file, `[N, *shape]`."""
     try:
-        return np.asarray(np.memmap(file.path, np.uint8, "r")).reshape(-1, *shape)
+        count = file.path.stat().st_size // math.prod(shape)
+        return MappedPixels(file.path, 0, (count, *shape), remedy="open the images anew")
     except OSError as error:
         raise DataError(
             f"the images read by another process are gone with it ({error.strerror}): keep that process, or prepare"
@@ -188,7 +191,7 @@ def _mapped(file: TemporaryPixels | _Borrowed, shape: tuple[int, ...]) -> Pixels
         ) from error
 
 
-def _cached_pixels(path: Path) -> Pixels:
+def _cached_pixels(path: Path) -> MappedPixels:
     """Map the images of a cache that another process has opened."""
     cached = read_cache(path)
     if cached is None:
@@ -230,7 +233,7 @@ def _record(source: Source, geometry: Geometry, keep: Callable[[Pixels], object]
     }
 
 
-def _from_record(name: str, pixels: Pixels, record: Record, path: Path) -> Table:
+def _from_record(name: str, pixels: Stored, record: Record, path: Path) -> Table:
     """Make of a cache the table that `_record` was made of."""
     layout = Layout(
         splits=record["splits"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -132,7 +133,7 @@ class PreparedSource:
     def _array(
         self, name: str, dtype: type[Number], dimensions: int, *, of_images: bool = True
     ) -> NDArray[Number] | None:
-        """Map one of the small files, if the set has it."""
+        """Read one of the small files, if the set has it."""
         if name not in self.manifest.files:
             return None
         path = self._folder / name
@@ -144,9 +145,11 @@ class PreparedSource:
         if not fits or header.fortran or size != self.manifest.files[name][0] or not all(header.shape):
             raise DataError(f"{path} is damaged: fetch it anew, or prepare the set anew")
         with _reading(path):
-            # Private pages, since PyTorch wants arrays that may be written.
-            mapped: NDArray[Number] = np.asarray(np.memmap(path, dtype, "c", header.length, header.shape))
-        return mapped
+            count = math.prod(header.shape)
+            numbers: NDArray[Number] = np.fromfile(path, dtype, count, offset=header.length)
+        if len(numbers) < count:
+            raise DataError(f"{path} is shorter than it was when it was opened: fetch it anew, or prepare the set anew")
+        return numbers.reshape(header.shape)
 
 
 def is_prepared(folder: Path) -> bool:

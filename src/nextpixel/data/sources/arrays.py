@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextpixel.data.labels import check_label_names, check_labels
-from nextpixel.data.source import MAX_IMAGE_BYTES, Layout, Picture, Pixels, Rejected
+from nextpixel.data.mapped import MappedPixels
+from nextpixel.data.source import MAX_IMAGE_BYTES, Layout, Picture, Pixels, Rejected, Stored
 from nextpixel.errors import DataError
 
 LEAST_SIDE_OF_A_PICTURE = 8
@@ -35,7 +36,7 @@ class Part:
     images: Callable[[], Iterator[Pixels]]
     labels: Callable[[], NDArray[np.generic]] | None = None
     split: str | None = None
-    direct: Pixels | None = None
+    direct: Stored | None = None
 
 
 class ArraySource:
@@ -67,7 +68,7 @@ class ArraySource:
         """The number of rows."""
         return sum(part.count for part in self._parts)
 
-    def direct(self) -> Pixels | None:
+    def direct(self) -> Stored | None:
         """The array itself, if there is one."""
         return self._parts[0].direct if len(self._parts) == 1 else None
 
@@ -108,10 +109,13 @@ def open_array(array: NDArray[np.generic]) -> ArraySource:
 
 
 def mapped_part(
-    where: str, array: Pixels, labels: Callable[[], NDArray[np.generic]] | None = None, split: str | None = None
+    where: str,
+    images: Pixels | MappedPixels,
+    labels: Callable[[], NDArray[np.generic]] | None = None,
+    split: str | None = None,
 ) -> Part:
     """Make a part of uint8 `[N, C, H, W]` that is in memory or mapped into it."""
-    return Part(where, len(array), lambda: iter(array), labels, split, array)
+    return Part(where, len(images), lambda: iter(images), labels, split, images)
 
 
 def channels_first(array: Pixels) -> Pixels:

@@ -48,9 +48,12 @@ def _part(path: Path) -> Part:
     if size == 0 or size % RECORD:
         raise DataError(f"{path} is {size} bytes long, not a multiple of {RECORD}: make or fetch it anew")
     try:
-        records = np.asarray(np.memmap(path, np.uint8, "r", 0, (size // RECORD, RECORD)))
+        records = np.fromfile(path, np.uint8, size)
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}): check that it may be") from error
+    if len(records) < size:
+        raise DataError(f"{path} became shorter while it was read: make or fetch it anew")
+    records = records.reshape(-1, RECORD)
     images = records[:, 1:].reshape(-1, 3, 32, 32)
     split = "test" if path.name == TEST_FILE else "train"
     return mapped_part(str(path), images, partial(_labels, records), split)

@@ -15,8 +15,9 @@ from typing import IO, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from nextpixel.data.mapped import MappedPixels
 from nextpixel.data.source import Pixels
-from nextpixel.data.sources.arrays import ArraySource, Part, check_images, mapped_part
+from nextpixel.data.sources.arrays import ArraySource, Part, channels_first, check_images, mapped_part
 from nextpixel.data.sources.folders import file_stamp
 from nextpixel.errors import DataError
 
@@ -88,8 +89,11 @@ def _part(path: Path, split: str | None) -> tuple[Part, list[object]]:
     size = path.stat().st_size - offset
     if size != math.prod(shape):
         raise DataError(f"{where} declares the shape {list(shape)} but holds {size} bytes: make or fetch it anew")
-    mapped = np.asarray(np.memmap(path, np.uint8, "r", offset, shape))
-    return mapped_part(where, mapped[:, None], labels, split), stamp
+    try:
+        mapped = MappedPixels(path, offset, shape, arrange=channels_first)
+    except (OSError, ValueError) as error:
+        raise _damaged(path) from error
+    return mapped_part(where, mapped, labels, split), stamp
 
 
 def _open(path: Path) -> IO[bytes]:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextpixel.data.levels import check_levels
+from nextpixel.data.mapped import MappedPixels
 from nextpixel.data.source import Pixels
 from nextpixel.data.sources.archives import archive_errors, zip_reader
 from nextpixel.data.sources.arrays import ArraySource, Part, channels_first, check_images, mapped_part
@@ -69,10 +70,11 @@ def open_npy(path: Path) -> ArraySource:
             header = read_header(file, where)
             check_images(header.dtype, header.shape, where)
             _check_length(header, path.stat().st_size, where)
-        mapped = np.memmap(path, np.uint8, "r", header.length, header.shape, header.order)
-    except OSError as error:
-        raise DataError(f"{where} cannot be read ({error.strerror}): check that it is there") from error
-    return ArraySource(path.name, stamp, [mapped_part(where, channels_first(np.asarray(mapped)))])
+        mapped = MappedPixels(path, header.length, header.shape, header.order, arrange=channels_first)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{where} cannot be read ({reason}): check that it is there") from error
+    return ArraySource(path.name, stamp, [mapped_part(where, mapped)])
 
 
 def open_npz(path: Path) -> ArraySource:
