@@ -4,6 +4,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 
 import nextpixel
+from nextpixel.cli.app import COMMANDS, let_docstring_help
 
 project = "nextpixel"
 author = "The nextpixel authors"
@@ -29,6 +30,9 @@ smartquotes = False
 python_use_unqualified_type_names = True
 napoleon_use_ivar = True
 napoleon_use_rtype = False
+
+for command in COMMANDS:
+    let_docstring_help(command)
 
 templates_path = ["templates"]
 html_theme = "furo"

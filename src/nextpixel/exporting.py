@@ -126,7 +126,7 @@ def export(
         change = (after.nats - before.nats) / max(abs(before.nats), 1e-12)
         if not abs(change) <= MOST_CHANGE:
             raise ModelError(
-                f"stored in {storage}, {run} needs {after.nats:.4f} nats an image instead of {before.nats:.4f}, a "
+                f"stored in {storage}, {run} needs {after.nats:.4f} nats per image instead of {before.nats:.4f}, a "
                 f"change of more than {MOST_CHANGE:.2%}; export it with --dtype float32"
             )
         with progress.task("causality", 2 * min(sub_pixels, outputs or sub_pixels)) as advance:

@@ -1,3 +1,5 @@
+import importlib
+import inspect
 import subprocess
 import sys
 
@@ -32,8 +34,14 @@ def test_module_and_command_are_the_same_program():
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(command, capsys):
+    docstring = inspect.getdoc(getattr(importlib.import_module(f"nextpixel.cli.{command}"), command))
+    told, _, _ = docstring.partition("\n\nArgs:")
     assert run([command, "--help"]) == 0
-    assert command in capsys.readouterr().out
+    help_words = " ".join(capsys.readouterr().out.split())
+    # What is in backticks is shown in another style, where there is a terminal.
+    assert " ".join(told.replace("`", "").split()) in help_words
+    assert f"nextpixel {command}" in help_words and "--empty" not in help_words
+    assert told.splitlines()[0] == COMMANDS[command]
 
 
 def test_models_lists_every_family(capsys):

@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import nextpixel as nx
@@ -153,6 +154,15 @@ def test_check_fails_with_exit_code_1(trained, capsys, monkeypatch):
     captured = capsys.readouterr()
     assert "causality FAILS" in captured.out
     assert "not to be trusted" in captured.err
+
+
+def test_check_tells_a_blind_spot_from_a_leak(trained, capsys, monkeypatch):
+    promised = torch.ones(64, 64, dtype=torch.bool).tril(-1)
+    monkeypatch.setattr("nextpixel.families.gated_pixelcnn.GatedPixelCNN.receptive_field", lambda _: promised)
+    assert nextpixel("check", trained, "--outputs", 12) == 1
+    captured = capsys.readouterr()
+    assert "blind spot" in captured.out
+    assert "nothing leaks" in captured.err and "not to be trusted" not in captured.err
 
 
 def test_every_family_goes_through_every_command(family, tmp_path, capsys):

@@ -150,6 +150,9 @@ def test_one_vector_several_or_a_way_between_two(by_vector, tmp_path, capsys):
         assert len(nx.open_images(tmp_path / f"{count}.npz")) == count
     assert nextpixel("sample", by_vector, "--out", tmp_path / "a.png") == 2
     assert "needs --vector: a file of 3 numbers" in capsys.readouterr().err
+    words = ["--known", "top", "--vector", one, "--to", other, "--out", tmp_path / "completed"]
+    assert nextpixel("complete", by_vector, tmp_path / "10.npz", *words) == 2
+    assert "which only sample does; leave it out" in capsys.readouterr().err
     np.save(one, np.zeros(5))
     assert nextpixel("sample", by_vector, "--vector", one, "--out", tmp_path / "a.png") == 2
     assert "has vectors of 5 numbers, this model takes 3" in capsys.readouterr().err

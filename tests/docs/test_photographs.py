@@ -46,7 +46,7 @@ def test_the_row_of_the_readme_is_that_of_the_record(photographs):
 def test_what_is_said_beside_the_smallest_files_is_of_the_record(photographs):
     page = photographs.PAGES[1].read_text(encoding="utf-8")
     for lines in photographs.of_sets(json.loads(photographs.RECORD.read_text(encoding="utf-8"))).values():
-        for way in ("effort1", "effort5"):
+        for way in ("effort1", "effort5", "webp", "png"):
             assert photographs.beside_the_smallest(lines, way) in page.split("of its four files")[1].split("\n\n")[0]
 
 

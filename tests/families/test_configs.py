@@ -136,3 +136,17 @@ def test_real_numbers_are_held_to_their_range(value, message):
     assert Real.of({"rate": 2}).rate == 2.0 and {one.name: one.allowed for one in Real.options()}["rate"] == "2 to 4"
     with pytest.raises(ModelError, match=message):
         Real.of({"rate": value})
+
+
+@pytest.mark.parametrize(
+    ("limits", "numbers"),
+    [({}, "a finite number"), ({"least": 0}, "a number of at least 0"), ({"most": 1}, "a number of at most 1")],
+)
+def test_a_range_without_an_end_is_told_in_words(limits, numbers):
+    @dataclass(frozen=True, kw_only=True)
+    class Open(Config):
+        family = "open"
+        rate: float = nx.option(0.5, "A rate.", **limits)
+
+    with pytest.raises(ModelError, match=f"rate must be {numbers}, not inf"):
+        Open.of({"rate": float("inf")})

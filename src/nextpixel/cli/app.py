@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import NoReturn
 
-from cyclopts import App, CycloptsError, MissingArgumentError
+from cyclopts import App, CycloptsError, MissingArgumentError, Parameter
 from rich.console import Console
 
 from nextpixel._version import __version__
@@ -39,7 +39,7 @@ COMMANDS = {
     "train": "Train a model on a folder of images, an array, or a named data set.",
     "evaluate": "Measure the exact likelihood of images, in nats per image and bits per dimension.",
     "sample": "Generate images: one picture of all, an array, or a folder of pictures.",
-    "complete": "Draw the unknown part of images.",
+    "complete": "Draw the unknown part of images, given the known part.",
     "reconstruct": "Encode images with an autoencoder, and draw them again from their codes.",
     "embed": "Write the codes that an autoencoder gives to images.",
     "score": "Tell how likely each image is, and how unusual; draw heat maps of the bits.",
@@ -55,6 +55,15 @@ COMMANDS = {
     "models": "List the model families, and the trained models that come with the package.",
     "recipes": "List the recipes of `train --recipe`, or show one of them.",
 }
+"""Each with the first line of its docstring, so that their list imports none of them."""
+
+USAGES = {
+    "compress": "[RUN] PICTURES... --out FILE.npx [OPTIONS]",
+    "decompress": "[RUN] FILE.npx --out FOLDER [OPTIONS]",
+    "serve": "RUN... [OPTIONS]",
+}
+"""Of the commands that take any number of things without a flag, of which the signature does not tell the meaning."""
+
 SHARED = {"train", "evaluate", "sample", "complete", "score", "compare", "compress"}
 """What the processes that torchrun starts do together; any other command is done by the first one alone."""
 
@@ -73,9 +82,12 @@ app = App(
     version=__version__,
     suppress_keyboard_interrupt=False,
     help_format="markdown",
+    # No --empty-crop beside --crop: what is left out is empty.
+    default_parameter=Parameter(negative_iterable=()),
 )
 for _name, _help in COMMANDS.items():
-    app.command(f"nextpixel.cli.{_name}:{_name}", name=_name, help=_help)
+    _usage = f"Usage: nextpixel {_name} {USAGES[_name]}" if _name in USAGES else None
+    app.command(f"nextpixel.cli.{_name}:{_name}", name=_name, help=_help, usage=_usage)
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -86,6 +98,11 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
 
 
+def let_docstring_help(name: str) -> None:
+    """Import a command, and let its help be its whole docstring instead of the first line."""
+    app[name].help = None
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     from nextpixel.cli.config import config_sources
@@ -93,6 +110,8 @@ def run(arguments: Sequence[str]) -> int:
     if launched_rank() and SHARED.isdisjoint(arguments[:1]):
         return 0
     try:
+        if not COMMANDS.keys().isdisjoint(arguments[:1]):
+            let_docstring_help(arguments[0])
         app.config = config_sources(arguments)
         # Several processes may wait for each other in PyTorch, where no handler runs; their launcher ends them.
         with nullcontext() if launched_count() > 1 else ending_in_order(), _together(arguments):

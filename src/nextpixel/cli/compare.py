@@ -21,7 +21,7 @@ def compare(
     json: Annotated[bool, Parameter(negative="")] = False,
     images: DataOptions = DataOptions(),
 ) -> None:
-    """Tell which of two models fits images better, and whether the difference is more than chance.
+    """Tell which of two models fits images better, image by image.
 
     Both score the same images, and the differences are taken image by image, so their standard error is much smaller
     than that of either mean. The images are read as the first model's were.

@@ -33,13 +33,14 @@ def compress(
     condition: ConditionOptions = ConditionOptions(),
     force: Force = Force(),
 ) -> None:
-    """Compress pictures without loss into one .npx file.
+    """Compress pictures without loss, by the exact probabilities of a model.
 
     Without a run, nextpixel/photographs compresses, which comes with the package and is made for photographs, in colour
     and grey, of any size. Pictures that a model does badly on, such as screenshots, are stored as PNG or WebP. A run is
-    a local-pixelcnn without a condition, or a Gated PixelCNN or PixelCNN without a condition or conditioned on labels,
-    for which larger pictures are cut into tiles. The same model decompresses them on any machine, to the same pixels.
-    The last lines tell the size beside those of other lossless formats, and of the files that were given.
+    a local-pixelcnn without a condition, or a Gated PixelCNN, PixelCNN, Row LSTM or Diagonal BiLSTM without a condition
+    or conditioned on labels, for which larger pictures are cut into tiles. The same model decompresses them on any
+    machine, to the same pixels. The last lines tell the size beside those of other lossless formats, and of the files
+    that were given.
 
     Args:
         run_and_images: A run or model folder, if it is not to be nextpixel/photographs; then picture files, or folders
@@ -52,8 +53,8 @@ def compress(
         embed_model: Put the model into the file, so that nothing else is needed to decompress it.
         keep_files: Keep a picture file as it is, to the byte, with its name and metadata, where that is shorter than
             its pixels, as it mostly is for JPEG.
-        skip: Leave out what cannot be packed without loss or is no picture that is read, and say so; without this, such
-            a file stops the command, since somebody might delete the originals.
+        skip: Leave out files that are no pictures or cannot be packed without loss, and say which; without this, such a
+            file stops the command, since somebody might delete the originals.
         compare: Also measure PNG, WebP and, where it is installed, JPEG XL.
         condition: For a model of classes, the --label of the pictures.
         force: What may be replaced.
@@ -177,7 +178,7 @@ def _compared(images: Sequence[Tensor], size: int) -> str:
         ratio = f"{form} {sum(lossless_size(picture, form) for picture in pictures) / size:.2f} times as large"
         together = sheet(torch.stack(list(images))) if alike else None
         if together is not None and fits(together, form):
-            ratio += f" (one sheet {lossless_size(together, form) / size:.2f})"
+            ratio += f" (all in one sheet {lossless_size(together, form) / size:.2f})"
         parts.append(ratio)
     missing = "" if has_jpeg_xl() else "; JPEG XL is not installed: pip install 'nextpixel[jxl]'"
     return f"the same pixels as {', '.join(parts)}{missing}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 from cyclopts import Parameter
 
@@ -25,12 +25,12 @@ class ConditionOptions:
     """What a conditional model is asked for.
 
     Attributes:
-        label: Class, by name or number; all for every class. Several give one row of the picture each.
-        vector: .npy or .npz of one vector, or of several, which give one row each.
-        to: A second vector: the pictures go from --vector to this one in even steps.
+        label: Class, by name or number. `sample` also takes several, or all for every class, and draws a row of each.
+        vector: .npy or .npz of one vector. `sample` also takes several, and draws a row of each.
+        to: A second vector, of `sample` alone: its images go from --vector to this one in even steps.
     """
 
-    label: Annotated[list[str] | None, Parameter(negative="")] = None
+    label: list[str] | None = None
     vector: Path | None = None
     to: Path | None = None
 
@@ -40,6 +40,8 @@ class ConditionOptions:
         Raises:
             InputError: an option is missing, superfluous, given several times, or does not fit the model.
         """
+        if self.to is not None:
+            raise InputError("--to makes a row of images between two vectors, which only sample does; leave it out")
         values = self.rows(model, 1, several=False)
         if any(len(row) > 1 for row in values.values()):
             raise InputError("give one --label, or one vector; all pictures are taken to have it")

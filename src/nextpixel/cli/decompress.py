@@ -29,16 +29,18 @@ def decompress(
     list_: Annotated[bool, Parameter(name="--list", negative="")] = False,
     most_megapixels: float | None = None,
 ) -> None:
-    """Write the pictures of an .npx file as PNG files, pixel for pixel as they were, or as the files that it keeps.
+    """Restore compressed pictures, pixel for pixel.
+
+    Writes a PNG file for each, or the file itself where `compress --keep-files` has kept it.
 
     Args:
         run_and_file: The run or model folder that the file was made with, then the file; the file alone where the
             model is in it or comes with nextpixel.
         out: A new or empty folder.
-        only: Restore only the picture of this name, which is its name when all are restored.
+        only: Restore only the picture of this name, as --list tells it.
         list_: Tell the names and sizes of the pictures, and decode nothing.
-        most_megapixels: Refuse files whose pictures have more sub-pixels together, in millions; by default 256, and for
-            small files as many as they can plausibly hold.
+        most_megapixels: Refuse a file whose pictures have more sub-pixels together than this many millions; by default
+            256, and fewer for a small file, which cannot hold as many.
     """
     import math
 

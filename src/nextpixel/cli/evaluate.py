@@ -30,7 +30,7 @@ def evaluate(
     json: Annotated[bool, Parameter(negative="")] = False,
     images: DataOptions = DataOptions(),
 ) -> None:
-    """Exact likelihood of images under a trained model, averaged over every image of the set.
+    """Measure the exact likelihood of images, in nats per image and bits per dimension.
 
     Nats are natural logarithms for a whole image; bits/dim = nats / (C * H * W * ln 2). Lower is better. Computed in
     float32. A conditional model is given the labels or vectors of the images. An autoencoder encodes each image first:

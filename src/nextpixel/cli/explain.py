@@ -25,7 +25,7 @@ def explain(
     channel: int | None = None,
     force: Force = Force(),
 ) -> None:
-    """Show what the distribution of a pixel depends on, and in which order a model draws pixels.
+    """Draw what the distribution of a pixel depends on, and the order in which pixels are drawn.
 
     A .png shows one pixel: what it sees is found by gradients, so it is what this model does and not what it should do.
     A .gif or .webp goes through the image in the order in which it is drawn, and shows for each pixel what the

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Literal
-
-from cyclopts import Parameter
+from typing import Literal
 
 from nextpixel.cli.options import DataOptions
 
@@ -16,7 +14,7 @@ def export(
     *,
     valid: str,
     out: Path,
-    dtype: Annotated[Literal["float16", "bfloat16", "float32"], Parameter(negative="")] = "float16",
+    dtype: Literal["float16", "bfloat16", "float32"] = "float16",
     split: str | None = None,
     vectors: Path | None = None,
     outputs: int | None = None,
@@ -26,13 +24,13 @@ def export(
     intended_use: str | None = None,
     images: DataOptions = DataOptions(),
 ) -> None:
-    """Write a small model folder to keep or to give away, with a full model card.
+    """Write a small model folder with a full model card, to keep or to share.
 
     The folder holds the weights in half precision (config.json, model.safetensors), samples.png, curve.png where the
     run logged validations, and the card README.md: data, protocol, command, training, hardware, exact likelihood of the
     validation images with its standard error, samples, the result of `nextpixel check`, limits and intended use. No
     checkpoint and no names of folders. The stored weights are evaluated: where they change the likelihood by more than
-    0.01 %, nothing is written.
+    0.01 %, nothing is written. Needs: pip install 'nextpixel[plots]'.
 
     Args:
         run: Run or model folder.

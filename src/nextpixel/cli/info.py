@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def info(run: Path, *, program: bool = False) -> None:
-    """What a trained model is, what it was trained on, and how good it is.
+    """Show what a trained model is, and how it was trained.
 
     Args:
         run: Run or model folder.

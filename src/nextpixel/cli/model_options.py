@@ -36,7 +36,7 @@ def help_of(by_family: dict[str, Option]) -> str:
         return first.rule.help
     if len(defaults) == 1:
         return f"{first.rule.help} [default: {next(iter(defaults))}]"
-    told = "; ".join(f"{value} of {', '.join(names)}" for value, names in defaults.items())
+    told = "; ".join(f"{value} for {', '.join(names)}" for value, names in defaults.items())
     return f"{first.rule.help} [default: {told}]"
 
 

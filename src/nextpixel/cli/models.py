@@ -14,7 +14,7 @@ from nextpixel.model_files.shipped import read_config, shipped
 
 
 def models(*, as_json: Annotated[bool, Parameter(name="--json", negative="")] = False) -> None:
-    """List the model families, for --model, and the trained models that come along, for RUN.
+    """List the model families, and the trained models that come with the package.
 
     Families of other packages are among them: those with an entry point in the group nextpixel.families, and those that
     the environment variable NEXTPIXEL_FAMILIES names, by modules or files of Python with commas between.

@@ -20,7 +20,7 @@ def prepare(
     verify: Annotated[bool, Parameter(negative="")] = False,
     images: DataOptions = DataOptions(),
 ) -> None:
-    """Write images as a folder that every command opens at once, whatever its size.
+    """Write images as a data set that opens at once and may be larger than memory.
 
     The folder holds the images as they are used: decoded, and resized or quantised if you ask for it here. Whatever
     DATA is, its images are read one after another, so that it may be larger than memory; training on the folder reads

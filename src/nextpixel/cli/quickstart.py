@@ -16,7 +16,7 @@ PICTURES = 64
 
 
 def quickstart(*, out: Path = Path("quickstart")) -> None:
-    """See what a model can do: no training, no data to get, no network, some seconds.
+    """Draw, complete, score and compress digits with a model of the package: no data, no training.
 
     Takes the model of handwritten digits that comes along (8 x 8 pixels, 17 grey levels), draws digits, completes
     and scores some that it was not trained on, compresses them and gets them back; and draws MNIST's digits of each

@@ -7,10 +7,10 @@ WIDTH = 160
 
 
 def recipes(name: str | None = None) -> None:
-    """List the recipes for `train --recipe`, or tell all of one.
+    """List the recipes of `train --recipe`, or show one of them.
 
     Args:
-        name: A recipe, of which everything is told: the data and where they come from, and its options.
+        name: Show all of this recipe: its options, its data, and where they come from.
     """
     from rich.console import Console
     from rich.table import Table

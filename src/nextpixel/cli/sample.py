@@ -38,7 +38,7 @@ def sample(
     condition: ConditionOptions = ConditionOptions(),
     force: Force = Force(),
 ) -> None:
-    """Generate images.
+    """Generate images: one picture of all, an array, or a folder of pictures.
 
     Args:
         run: Run or model folder.

@@ -45,7 +45,7 @@ def score(
     images: DataOptions = DataOptions(),
     force: Force = Force(),
 ) -> None:
-    """Score images one by one: likelihood, anomaly scores, and the class where the model knows classes.
+    """Tell how likely each image is, and how unusual; draw heat maps of the bits.
 
     Writes a table, a row an image: nats, bits_per_dim, and scores in which more is stranger: typicality (distance of
     the nats from their normal mean), complexity (bits/dim beyond those of a JPEG XL or WebP file), and with
@@ -208,7 +208,7 @@ def _told(scorer: Scorer, table: Scores, by: str, out: Path) -> str:
     """What the user sees at the end."""
     parts = [
         f"{len(table):,} images, mean {table['nats'].mean():.3f} nats, {table['bits_per_dim'].mean():.4f} "
-        f"bits/dim; complexity against {scorer.complexity_format}: {out}"
+        f"bits/dim; complexity measured against {scorer.complexity_format}: {out}"
     ]
     if scorer.calibration is not None and scorer.false_alarms is not None:
         anomalies = int(table["anomalous"].sum())

@@ -15,7 +15,7 @@ LEAST_TOKEN = 8
 
 
 def serve(*runs: Path, host: str = "127.0.0.1", port: int = 8000, token: str | None = None) -> None:
-    """Show models on a web page: generate, complete what you erase, see where the bits are, compress.
+    """Show models on a web page: generate, complete, see the bits, compress.
 
     The page asks nothing of the internet. It is only reached from this machine unless --host says otherwise, and then
     only by who has the --token. Needs: pip install 'nextpixel[web]'.
@@ -40,7 +40,7 @@ def serve(*runs: Path, host: str = "127.0.0.1", port: int = 8000, token: str | N
         from nextpixel.web.app import make_app
         from nextpixel.web.served import Served
     except ModuleNotFoundError as error:
-        raise InputError(f"{error.name} is not installed; pip install 'nextpixel[web]'") from error
+        raise InputError(f"{error.name} is not installed; the page needs pip install 'nextpixel[web]'") from error
     models = [Served(name, load_model(run)) for name, run in zip(_names(runs), runs, strict=True)]
     app = make_app(models, token=token, hosts=["127.0.0.1", "localhost", "[::1]"] if host in LOOPBACK else None)
     listening = _listen(host, port)

@@ -28,7 +28,7 @@ def train(
     out: Path,
     model: Annotated[str, Parameter(group="Model")] = "gated-pixelcnn",
     order: Annotated[Literal["top", "bottom", "left", "right"], Parameter(group="Model")] = "top",
-    condition: Annotated[list[Literal["labels", "vectors"]] | None, Parameter(group="Model", negative="")] = None,
+    condition: Annotated[list[Literal["labels", "vectors"]] | None, Parameter(group="Model")] = None,
     valid: str | None = None,
     vectors: Path | None = None,
     valid_vectors: Path | None = None,
@@ -43,11 +43,11 @@ def train(
     images: DataOptions = DataOptions(),
     settings: Annotated[TrainingSettings, Parameter(name="*", group="Training")] = TrainingSettings(),
 ) -> None:
-    """Train a model on images; writes a run folder that all other commands take.
+    """Train a model on a folder of images, an array, or a named data set.
 
-    The run folder holds the best weights so far (config.json, model.safetensors, README.md), metrics.jsonl, sample
-    grids and the checkpoint. Ctrl-C stops after the step and writes the checkpoint; the same command with --resume
-    goes on from there.
+    Writes a run folder that all other commands take. It holds the best weights so far (config.json, model.safetensors,
+    README.md), metrics.jsonl, sample grids and the checkpoint. Ctrl-C stops after the step and writes the checkpoint;
+    the same command with --resume goes on from there.
 
     Args:
         data: Training images: a folder, archive, .npz, .npy, idx file, or a name such as digits.

@@ -127,8 +127,8 @@ def check_lowers(model: ImageModel) -> RasterModel:
     if model.family not in MEASURED:
         remedy = "without --order" if model.family == "turned" else "instead"
         raise ModelError(
-            f"models of the family {model.family} cannot compress: train a gated-pixelcnn or another of "
-            f"{', '.join(MEASURED)} {remedy}"
+            f"models of the family {model.family} cannot compress; train a {', '.join(MEASURED)} or local-pixelcnn "
+            f"{remedy}"
         )
     if not isinstance(model.distribution, Categorical):
         raise ModelError(

@@ -164,7 +164,7 @@ def levels_of(pixels: Pixels, levels: int) -> Tensor:
     integers = back[pixels]
     if levels < 256 and not np.array_equal(table[np.minimum(integers, levels - 1)], pixels):
         raise Unusable(
-            f"has other values than the {levels} levels of the model are shown by: use a model of 256 levels"
+            f"has values between those by which the model's {levels} levels are shown: use a model of 256 levels"
         )
     return torch.from_numpy(integers if levels < 256 else np.array(pixels))
 

@@ -104,8 +104,16 @@ class Rule:
         least = float("-inf") if self.least is None else self.least
         most = float("inf") if self.most is None else self.most
         if number is None or not least <= number <= most:
-            raise ModelError(f"{name} must be a number from {least} to {most}, not {value!r}")
+            raise ModelError(f"{name} must be {self._numbers()}, not {value!r}")
         return number
+
+    def _numbers(self) -> str:
+        """The real numbers that are allowed."""
+        if self.least is None:
+            return "a finite number" if self.most is None else f"a number of at most {self.most}"
+        if self.most is None:
+            return f"a number of at least {self.least}"
+        return f"a number from {self.least} to {self.most}"
 
 
 def option(

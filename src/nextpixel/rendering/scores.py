@@ -13,7 +13,7 @@ from nextpixel.rendering.figure import as_png, new_figure
 from nextpixel.rendering.grid import grid
 
 SHOWN = 16
-UNITS = {"nats": "nats an image", "typicality": "nats", "complexity": "bits/dim", "ratio": "nats"}
+UNITS = {"nats": "nats per image", "typicality": "nats", "complexity": "bits/dim", "ratio": "nats"}
 
 
 class Panel(NamedTuple):
