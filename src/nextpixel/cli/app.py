@@ -77,7 +77,9 @@ app = App(
         "fashion-mnist, cifar10), or hf:NAME for a set of the Hugging Face hub.\n"
         "\n"
         "RUN is the folder of a run or a model, or the name of a model that comes with the package, such as "
-        "nextpixel/digits-gated."
+        "nextpixel/digits-gated.\n"
+        "\n"
+        "To see what it does, begin with `nextpixel quickstart`."
     ),
     version=__version__,
     suppress_keyboard_interrupt=False,

@@ -30,11 +30,11 @@ class DataOptions(Reading):
         levels: Quantise to this many levels: floor(x * new / old).
         binarize: Make two levels. threshold: half and above is 1. stochastic: drawn once with the brightness as
             probability. dynamic: drawn again at every use, which is another task with other likelihoods.
-        resize: HxW: crop the middle to this aspect ratio, then resample.
+        resize: Height and width, such as 32x32: crop the middle to this aspect ratio, then resample.
         mode: Convert to grey or rgb.
         drop_alpha: Discard alpha channels.
-        depth: 8: of files of 12 or 16 bits a channel take the highest 8. --levels implies it; otherwise such files are
-            left out.
+        depth: 8 takes the highest 8 bits of files that have 12 or 16 bits a channel, as --levels does too; otherwise
+            such files are left out.
         binarize_seed: Seed of the draws of --binarize.
     """
 

@@ -47,10 +47,10 @@ def score(
 ) -> None:
     """Tell how likely each image is, and how unusual; draw heat maps of the bits.
 
-    Writes a table, a row an image: nats, bits_per_dim, and scores in which more is stranger: typicality (distance of
-    the nats from their normal mean), complexity (bits/dim beyond those of a JPEG XL or WebP file), and with
-    --background the ratio (nats beyond those of a background model). With --normal also p_value: if an image is like
-    the normal ones, p_value is at most a with a probability of at most a.
+    Writes a table with a row for each image: nats, bits_per_dim, and scores, which are higher for more unusual images:
+    typicality (distance of the nats from their normal mean), complexity (bits/dim beyond those of a JPEG XL or WebP
+    file), and with --background the ratio (nats beyond those of a background model). With --normal also p_value: of
+    images that are like the normal ones, on average at most one in a hundred has a p_value of 0.01 or less.
 
     Args:
         run: Run or model folder.

@@ -289,7 +289,7 @@ class HeadedConfig(NetworkConfig):
 
     head_features: int | None = option(
         None,
-        "Feature maps between the two convolutions of the head; by default as many as it is given.",
+        "Feature maps between the two convolutions of the head; by default as many as go into it.",
         least=1,
         most=MOST_FEATURES,
     )
@@ -398,9 +398,7 @@ class LocalPixelCNNConfig(NetworkConfig):
         check=odd_size,
         allowed="odd, 5 to 255",
     )
-    distance: int = option(
-        8, "A local-pixelcnn sees no pixel further than so many rows and columns together.", least=2, most=254
-    )
+    distance: int = option(8, "How far a local-pixelcnn sees, in rows and columns together.", least=2, most=254)
     lag: int = option(
         1, "Columns to the right that the window of a local-pixelcnn has for each row upwards.", least=1, most=127
     )
