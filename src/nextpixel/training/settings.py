@@ -43,9 +43,9 @@ class TrainingSettings:
         grids: Number of sample grids to write, spread evenly over the run.
         grid_images: Images in a sample grid.
         checkpoint_minutes: Minutes between checkpoints.
-        crop: Height and width, such as 64x64: train on crops of this size, drawn anew in every step from pictures that are
-            read as they are, of any sizes; validation takes whole pictures where the model can, else pieces of this
-            size.
+        crop: Height and width, such as 64x64: train on crops of this size, drawn anew in every step from pictures that
+            are read as they are, of any sizes; validation takes whole pictures where the model can, else pieces of
+            this size.
         augment: Random changes of the crops, off by default, with commas between them. flips: left and right are
             mirrored, for one crop in two. downscale: three pictures in four are made smaller before the crop is cut, by
             a random factor up to 4 and a random kernel (box, bilinear, bicubic or Lanczos). noise: one crop in two
