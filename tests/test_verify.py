@@ -590,3 +590,9 @@ def test_the_check_needs_no_luck(family):
         assert nx.check_causality(model, seed=seed).ok
         assert nx.check_causality(model, seed=seed) == nx.check_causality(model, seed=seed)
         assert model.log_prob(noise(model, 2)).isfinite().all()
+
+
+def test_a_model_whose_pairs_of_sub_pixels_fill_the_memory_is_refused_at_once():
+    model = tiny("local-pixelcnn", (3, 2**14, 2**14), 256)
+    with pytest.raises(InputError, match=r"805,306,368 sub-pixels of images of 3 x 16384 x 16384 .* 1,297,036,693 GB"):
+        nx.check_causality(model, outputs=1)

@@ -18,11 +18,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import psutil
 import torch
 from torch import Tensor
 
 from nextpixel.errors import InputError
-from nextpixel.families.base import ImageModel, check_model
+from nextpixel.families.base import ImageModel
 from nextpixel.generation.walk import walk
 from nextpixel.nn.conditioning import Context
 from nextpixel.runtime.batching import batches
@@ -30,10 +31,13 @@ from nextpixel.runtime.html import facts_table
 from nextpixel.runtime.precision import evaluating
 from nextpixel.runtime.progress import Advance
 from nextpixel.runtime.validation import integer
+from nextpixel.scoring.likelihood import check_finite
 
 PAIRS_IN_A_REPORT = 5
 FLOATS_IN_A_BATCH = 2**17
 SECOND_LOOKS = 16
+TABLES_OF_PAIRS = 2
+"""Bytes for each pair of sub-pixels, while it is found out what the architecture promises."""
 
 
 class Site(NamedTuple):
@@ -122,10 +126,12 @@ def check_causality(
         A report with `ok`, `leaks` and `blind`.
 
     Raises:
-        InputError: `outputs` is less than 1, or the model is none.
+        InputError: `outputs` is less than 1, the model is none, or its images are too large for this machine's memory.
+        ModelError: its weights are not finite numbers.
     """
-    check_model(model)
+    check_finite(model)
     total = math.prod(model.image_shape)
+    _check_room(model.image_shape)
     if outputs is not None:
         outputs = integer("outputs", outputs, 1, error=InputError)
     generator = torch.Generator().manual_seed(seed)
@@ -166,6 +172,22 @@ def check_causality(
     )
 
 
+def _check_room(image_shape: tuple[int, int, int]) -> None:
+    """Refuse images of which a table of all pairs of sub-pixels does not fit into the memory.
+
+    Raises:
+        InputError: they are such.
+    """
+    total = math.prod(image_shape)
+    needed, available = TABLES_OF_PAIRS * total**2, psutil.virtual_memory().available
+    if needed > available:
+        raise InputError(
+            f"to look at which of the {total:,} sub-pixels of images of {' x '.join(map(str, image_shape))} sees which "
+            f"takes {needed / 1e9:,.0f} GB, and there are {available / 1e9:,.0f}: check a model of the same family and "
+            "options whose images are smaller"
+        )
+
+
 def observed_receptive_field(
     model: ImageModel, output: Site, *, seed: int = 0, advance: Advance | None = None
 ) -> Tensor:
@@ -182,11 +204,13 @@ def observed_receptive_field(
 
     Raises:
         InputError: the image has no such sub-pixel.
+        ModelError: the model's weights are not finite numbers.
     """
     _, height, width = model.image_shape
     site = tuple(output)
     if len(site) != 3 or not all(at in range(size) for at, size in zip(site, model.image_shape, strict=True)):
         raise InputError(f"an image of {model.image_shape} has no sub-pixel {site}")
+    check_finite(model)
     examined = copy.deepcopy(model).double().eval()
     generator = torch.Generator().manual_seed(seed)
     chosen = torch.tensor([(output[0] * height + output[1]) * width + output[2]])

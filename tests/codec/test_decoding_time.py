@@ -10,7 +10,6 @@ import nextpixel as nx
 from helpers.tiny_models import tiny
 from nextpixel.cli import decompress as command
 from nextpixel.cli.app import run
-from nextpixel.cli.output import duration
 from nextpixel.codec.container import read
 from nextpixel.codec.decoding_time import decoding_seconds
 from nextpixel.codec.stored import stored_model
@@ -55,11 +54,3 @@ def test_it_is_told_beforehand(golden, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(command, "WORTH_TELLING", 0.0)
     assert run(["decompress", *names, "--out", str(tmp_path / "out")]) == 0
     assert "decompressing takes about 1 second on this machine" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [(0.2, "1 second"), (40, "40 seconds"), (90, "2 minutes"), (3600, "60 minutes"), (1.5e6, "417 hours")],
-)
-def test_durations_in_words(seconds, words):
-    assert duration(seconds) == f"about {words}"

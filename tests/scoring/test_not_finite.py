@@ -27,12 +27,34 @@ def test_weights_that_are_not_finite(tmp_path, capsys, monkeypatch, value):
         ["score", broken, images, "--out", str(tmp_path / "s.csv")],
         ["score", sound, images, "--background", broken, "--by", "ratio", "--out", str(tmp_path / "s.csv")],
         ["compare", sound, broken, images],
+        ["check", broken],
+        ["explain", broken, "--out", str(tmp_path / "explained.png")],
     ):
         assert run(arguments) == 2
         said = capsys.readouterr()
         assert "not finite" in said.err and not said.out and not (tmp_path / "s.csv").exists()
     with pytest.raises(nx.ModelError, match="not finite"):
         nx.evaluate(model, nx.open_images(images))
+
+
+def test_finite_weights_whose_probabilities_are_not_numbers(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("NEXTPIXEL_CACHE", str(tmp_path / "cache"))
+    model = tiny("gated-pixelcnn")
+    with torch.no_grad():
+        next(model.parameters()).fill_(1e38)
+    model.save(tmp_path / "model")
+    np.savez(tmp_path / "images.npz", images=np.random.default_rng(0).integers(0, 3, (9, 3, 4), np.uint8), levels=3)
+    images, broken, out = (str(tmp_path / name) for name in ("images.npz", "model", "out.csv"))
+    for arguments in (
+        ["evaluate", broken, images, "--json"],
+        ["score", broken, images, "--out", out],
+        ["compare", broken, broken, images],
+        ["sample", broken, "--out", str(tmp_path / "out")],
+    ):
+        assert run(arguments) == 2
+        said = capsys.readouterr()
+        assert "probabilities that are not numbers" in said.err and not said.out
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "cache") == ["images.npz", "model"]
 
 
 def test_each_file_of_a_folder_is_read_once(tmp_path, monkeypatch):

@@ -37,7 +37,8 @@ def compare(
     """
     from dataclasses import asdict
 
-    from nextpixel.cli.output import as_json, progress, say
+    from nextpixel.cli.output import progress, say
+    from nextpixel.runtime.strict_json import as_json
     from nextpixel.scoring.comparison import compare as compute
 
     models = load_model(first), load_model(second)

@@ -44,11 +44,12 @@ def decompress(
     """
     import math
 
-    from nextpixel.cli.output import counted, duration, progress, say, warn
+    from nextpixel.cli.output import counted, progress, say, warn
     from nextpixel.codec.codec import unpack
     from nextpixel.codec.container import FILE, picture_names, read
     from nextpixel.rendering.grid import save_picture, to_pil
     from nextpixel.runtime.atomic_files import check_new_folder, whole_folder, write_result
+    from nextpixel.runtime.terminal import duration
 
     if len(run_and_file) not in (1, 2):
         raise InputError("name the run folder and the .npx file, or the file alone where the model is in it")
@@ -135,7 +136,8 @@ def _seconds(model: ImageModel, contents: Contents, most_sub_pixels: int | None)
 
 def _tell_time(run: Path | None, contents: Contents, most_sub_pixels: int | None) -> None:
     """Tell how long decoding takes, where the model is at hand."""
-    from nextpixel.cli.output import duration, say
+    from nextpixel.cli.output import say
+    from nextpixel.runtime.terminal import duration
 
     try:
         seconds = _seconds(_model(run, contents), contents, most_sub_pixels)

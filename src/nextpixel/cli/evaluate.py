@@ -47,7 +47,8 @@ def evaluate(
     """
     from dataclasses import asdict
 
-    from nextpixel.cli.output import as_json, progress, say, warn
+    from nextpixel.cli.output import progress, say, warn
+    from nextpixel.runtime.strict_json import as_json
     from nextpixel.scoring.likelihood import evaluate as compute
 
     model = load_model(run)

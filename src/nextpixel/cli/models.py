@@ -31,7 +31,7 @@ def models(*, as_json: Annotated[bool, Parameter(name="--json", negative="")] = 
             },
             "models": {name: read_config(name)["model"] for name in shipped()},
         }
-        say(json.dumps(table, indent=2))
+        say(json.dumps(table, indent=2, allow_nan=False))
         return
     width = 2 + max(map(len, [*known, *shipped()]))
     say("families, for `train --model` (turned: for `train --order`):")

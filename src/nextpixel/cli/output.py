@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Mapping
-
 from nextpixel.runtime.quoting import printable, printable_lines
 from nextpixel.runtime.terminal import TerminalProgress, console
 
@@ -22,25 +18,6 @@ def warn(text: str) -> None:
     console.print(f"note: {printable(text)}", markup=False, style="yellow")
 
 
-def as_json(record: Mapping[str, object]) -> str:
-    """A record as JSON, which knows no infinity and no NaN: for them stands null."""
-    return json.dumps(
-        {
-            name: None if isinstance(value, float) and not math.isfinite(value) else value
-            for name, value in record.items()
-        },
-        allow_nan=False,
-    )
-
-
 def counted(number: int, what: str) -> str:
     """The number, and what it is of, in the singular or the plural."""
     return f"{number:,} {what}" + ("" if number == 1 else "s")
-
-
-def duration(seconds: float) -> str:
-    """About how long something takes, in words."""
-    for unit, length in (("hour", 3600), ("minute", 60)):
-        if seconds >= 1.5 * length:
-            return f"about {counted(round(seconds / length), unit)}"
-    return f"about {counted(max(1, round(seconds)), 'second')}"

@@ -183,7 +183,7 @@ def _write(
 
 def _line(row: dict[str, object], form: str, *, first: bool, formula_guard: bool) -> bytes:
     """A row as the file has it, the first one of a .csv after the names of the columns."""
-    from nextpixel.cli.output import as_json
+    from nextpixel.runtime.strict_json import as_json
 
     if form == ".jsonl":
         return f"{as_json(row)}\n".encode()

@@ -31,6 +31,8 @@ MOST_AT_ONCE, FLOATS_AT_ONCE = 256, 2**27
 MOST_ON_A_GPU = 4096
 """A GPU takes the same time for a step of one image as for hundreds."""
 
+NO_PROBABILITIES = "the model gives probabilities that are not numbers; its weights have diverged: train it anew"
+
 
 class Walk(NamedTuple):
     """The result of a walk.
@@ -99,7 +101,7 @@ def walk(
         for part, drawn in zip(parts, processes.each(range(len(parts)), draw_part), strict=True):
             images[part], nats[part] = drawn.images.to(images.device), drawn.log_prob_map.to(nats.device)
     if not nats.isfinite().all():
-        raise ModelError("the model gives probabilities that are not numbers; its weights have diverged: train it anew")
+        raise ModelError(NO_PROBABILITIES)
     return Walk(images, nats)
 
 

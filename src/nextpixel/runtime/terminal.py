@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -13,20 +14,26 @@ from nextpixel.runtime.distributed import launched_rank
 from nextpixel.runtime.progress import Advance, Progress, Status
 from nextpixel.runtime.quoting import printable_lines
 
+SECONDS_LOOKED_AT, WORTH_TELLING = 3.0, 60.0
+
 # Of the processes that do a command together, the first one speaks.
 console = Console(stderr=True, soft_wrap=True, highlight=False, quiet=launched_rank() > 0)
 
 
 class TerminalProgress(Progress):
-    """Shows a bar for each task and each training run. Without a terminal there are only the notes."""
+    """Shows a bar for each task and each training run.
+
+    Without a terminal there are only the notes, and after a few seconds of a long task one of how long it takes.
+    """
 
     @contextmanager
     def task(self, description: str, total: int | None) -> Iterator[Advance]:
         """Show a bar, with the counts and the time; see `Progress.task`."""
+        if not console.is_terminal:
+            yield _forecast(description, total)
+            return
         columns = (MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-        with RichProgress(
-            TextColumn("{task.description}"), BarColumn(), *columns, console=console, disable=not console.is_terminal
-        ) as bars:
+        with RichProgress(TextColumn("{task.description}"), BarColumn(), *columns, console=console) as bars:
             bar = bars.add_task(description, total=total)
             yield lambda count: bars.advance(bar, count)
 
@@ -47,6 +54,31 @@ class TerminalProgress(Progress):
     def note(self, text: str) -> None:
         """Print a line, above the bar if there is one."""
         console.print(printable_lines(text), markup=False)
+
+
+def duration(seconds: float) -> str:
+    """About how long something takes, in words."""
+    for unit, length in (("hours", 3600), ("minutes", 60)):
+        if seconds >= 1.5 * length:
+            return f"about {round(seconds / length):,} {unit}"
+    return f"about {round(seconds)} seconds" if seconds >= 1.5 else "about 1 second"
+
+
+def _forecast(description: str, total: int | None) -> Advance:
+    """An `advance` that tells once how long a task takes, by what it took so far, if that is long."""
+    started, done, told = time.monotonic(), 0, total is None
+
+    def advance(count: int) -> None:
+        nonlocal done, told
+        done += count
+        passed = time.monotonic() - started
+        if told or total is None or passed < SECONDS_LOOKED_AT or not 0 < done < total:
+            return
+        told = True
+        if (whole := passed * total / done) > WORTH_TELLING:
+            console.print(f"{description}: {duration(whole)} in all", markup=False)
+
+    return advance
 
 
 def _figures(status: Status) -> str:

@@ -35,7 +35,7 @@ from nextpixel.runtime.precision import evaluating
 from nextpixel.runtime.progress import Advance
 from nextpixel.scoring.calibration import Calibration
 from nextpixel.scoring.images import Images
-from nextpixel.scoring.likelihood import check_finite
+from nextpixel.scoring.likelihood import check_finite, numbers
 from nextpixel.scoring.posterior import batches_to_score, posterior
 from nextpixel.scoring.references import Format, has_jpeg_xl, quick_size
 
@@ -253,7 +253,7 @@ def score_batches(
 def _likelihood(model: ImageModel, batch: Tensor, condition: Values | None) -> tuple[Columns, NDArray[np.float64]]:
     """The nats of images, and what is known of their classes."""
     if condition is not None or not isinstance(model.condition, Labels):
-        return {}, -model.log_prob(batch, condition).double().cpu().numpy()
+        return {}, -numbers(model.log_prob(batch, condition).double().cpu()).numpy()
     by_class = posterior(model, batch)
     names = model.condition.names or tuple(map(str, range(model.condition.count)))
     probabilities = by_class.log_probs.exp().numpy()

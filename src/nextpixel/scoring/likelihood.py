@@ -13,6 +13,7 @@ from nextpixel.data.pictures import Pictures
 from nextpixel.errors import InputError, ModelError
 from nextpixel.families.base import check_model
 from nextpixel.families.set_condition import conditioned
+from nextpixel.generation.walk import NO_PROBABILITIES
 from nextpixel.model_files.likelihood import Likelihood
 from nextpixel.nn.conditions import Values, checked_values
 from nextpixel.runtime.batching import divided
@@ -65,7 +66,7 @@ def log_probs(
     unread = batches_of(model, images, condition, batch_size=batch_size)
     results = []
     with evaluating(model):
-        for nats in current().each(unread, lambda batch: model.log_prob(*batch.read()).double().cpu()):
+        for nats in current().each(unread, lambda batch: numbers(model.log_prob(*batch.read()).double().cpu())):
             results.append(nats)
             if advance is not None:
                 advance(len(nats))
@@ -100,6 +101,17 @@ def check_finite(model: ImageModel) -> None:
     check_model(model)
     if not all(bool(weight.isfinite().all()) for weight in model.parameters()):
         raise ModelError("the weights of the model are not finite numbers, so it has diverged; train it anew")
+
+
+def numbers(log_probs: Tensor) -> Tensor:
+    """Log-probabilities as they are.
+
+    Raises:
+        ModelError: some are not numbers, as those of weights that are finite and far too large.
+    """
+    if log_probs.isnan().any():
+        raise ModelError(NO_PROBABILITIES)
+    return log_probs
 
 
 class Batch(NamedTuple):

@@ -13,7 +13,7 @@ from nextpixel.nn.conditions import Labels, Values
 from nextpixel.runtime.distributed import current
 from nextpixel.runtime.precision import evaluating
 from nextpixel.scoring.images import Images
-from nextpixel.scoring.likelihood import Batch
+from nextpixel.scoring.likelihood import Batch, numbers
 from nextpixel.scoring.posterior import batches_to_score, posterior
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def bit_maps(model: ImageModel, images: Images, condition: Values | None = None)
     def bits(batch: Batch) -> tuple[Tensor, Tensor]:
         some, values = batch.read()
         unknown = values is None and isinstance(model.condition, Labels)
-        logs = posterior(model, some).map if unknown else model.log_prob_map(some, values).double().cpu()
+        logs = posterior(model, some).map if unknown else numbers(model.log_prob_map(some, values).double().cpu())
         return some, logs.sum(dim=1) / -math.log(2)
 
     with evaluating(model):

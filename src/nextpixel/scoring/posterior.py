@@ -24,7 +24,7 @@ from nextpixel.families.base import check_model
 from nextpixel.families.set_condition import conditioned
 from nextpixel.nn.conditions import Labels, Values
 from nextpixel.scoring.images import Images, as_images
-from nextpixel.scoring.likelihood import Batch, batches_of
+from nextpixel.scoring.likelihood import Batch, batches_of, numbers
 
 if TYPE_CHECKING:
     from nextpixel.families.base import ImageModel
@@ -76,7 +76,10 @@ def posterior(model: ImageModel, images: Tensor) -> Posterior:
     """
     if not isinstance(model.condition, Labels):
         raise ModelError("only a model that is conditioned on labels tells the class of an image; train one with them")
-    maps = [model.log_prob_map(images, torch.tensor(label)).double().cpu() for label in range(model.condition.count)]
+    maps = [
+        numbers(model.log_prob_map(images, torch.tensor(label)).double().cpu())
+        for label in range(model.condition.count)
+    ]
     order = model.order.flatten().argsort().cpu()
     # [classes, B, sub-pixels in the order of generation]
     so_far = torch.stack(maps).flatten(2)[..., order].cumsum(dim=2) - math.log(len(maps))

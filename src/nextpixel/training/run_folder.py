@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from nextpixel.errors import TrainingError
 from nextpixel.runtime.atomic_files import make_folder, remove_leftovers, write_atomically
+from nextpixel.runtime.strict_json import as_json
 from nextpixel.training.checkpoint import State, read_checkpoint, write_checkpoint
 
 # The length of a run may be changed when it is resumed, and where and how fast it computes is not part of what it is.
@@ -189,7 +190,7 @@ class RunFolder:
                         f"{self.path} was started with {name} {then.get(name)}, not {now.get(name)}; "
                         "resume with the same, or choose another folder"
                     )
-        lines = [json.dumps(line) + "\n" for line in read_metrics(self.metrics) if line["step"] <= step]
+        lines = [as_json(line) + "\n" for line in read_metrics(self.metrics) if line["step"] <= step]
         try:
             self._remove_leftovers()
             self._write_settings(description)
@@ -214,7 +215,7 @@ class RunFolder:
         """
         try:
             with self.metrics.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(figures) + "\n")
+                file.write(as_json(figures) + "\n")
         except OSError as error:
             raise TrainingError(f"{self.metrics} cannot be written ({error.strerror})") from error
 

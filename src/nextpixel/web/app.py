@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nextpixel.errors import InputError, NextpixelError
 from nextpixel.rendering.heat import colour_table
+from nextpixel.runtime.strict_json import as_json
 from nextpixel.web.fields import Fields
 from nextpixel.web.jobs import BusyError, Job, Jobs
 from nextpixel.web.served import Served
@@ -74,7 +74,7 @@ def make_app(models: Sequence[Served], *, token: str | None = None, hosts: Seque
 
             async def lines() -> AsyncIterator[str]:
                 async for event in job.events():
-                    yield json.dumps(event) + "\n"
+                    yield as_json(event) + "\n"
 
             return StreamingResponse(lines(), media_type="application/x-ndjson")
 
