@@ -21,7 +21,7 @@ def test_what_sees_whole_rows_comes_after_them_and_what_it_gives_before_the_next
     when = phases(fixed_point(model, calibrate(model, noise(model, 2))))
     assert when["layers.0.vertical"] == when["layers.1.vertical.gated"] == Phase.LATE
     assert when["layers.0.above"] == Phase.ABOVE
-    assert when["layers.0.horizontal"] == when["logits"] == Phase.STEP
+    assert when["layers.0.horizontal"] == when["readout.output"] == Phase.STEP
     model = tiny("diagonal-bilstm", (3, 4, 5), 4).eval()
     when = phases(fixed_point(model, calibrate(model, noise(model, 2))))
     assert when["blocks.0.core.mirrored"] == Phase.LATE and when["blocks.0.core.forward"] == Phase.STEP

@@ -1,8 +1,8 @@
 """The operations of which programs consist, and what they do with integers.
 
 A *map* is what an operation makes: for each pixel some channels, each of a colour or of none. Operations stand in an
-order in which each reads only maps of operations before it, or of itself at earlier pixels. Activations are integers in
-units of 2^-8; see `nextpixel.plan.integers`.
+order in which each reads only maps of operations before it, or of itself at earlier pixels. The activations of the codec
+are integers in units of 2^-8 (see `nextpixel.plan.integers`), those of a program for sampling floats without bounds.
 """
 
 from __future__ import annotations
@@ -75,12 +75,18 @@ class Image(Operation):
 
 
 @dataclass(frozen=True, eq=False)
+class Given(Operation):
+    """Maps that are known before the image is: what conditions give to places. They are 0 beyond the image."""
+
+
+@dataclass(frozen=True, eq=False)
 class Summing(Operation):
     """What begins with a sum of weighted maps, which are 0 beyond the image.
 
     Attributes:
         parts: what is summed.
-        bias: `[conditions, outputs]`, integers.
+        bias: `[conditions, outputs]`; in floats a row for the bias itself and one for each number of the conditions'
+            vector, which multiplies it.
         scale: `[outputs]`, powers of two.
         largest: bound of the result, or of the memory of cells in units of 2^-MEMORY_BITS.
         limit: below which every possible partial sum stays.

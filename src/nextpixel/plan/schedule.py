@@ -15,7 +15,7 @@ from enum import Enum
 import numpy as np
 
 from nextpixel.nn.masks import ChannelGroups
-from nextpixel.plan.operations import Cell, Image, Operation, Program, Shift, Summing, Tap
+from nextpixel.plan.operations import Cell, Given, Image, Operation, Program, Shift, Summing, Tap
 
 
 class Phase(Enum):
@@ -37,7 +37,7 @@ def phases(program: Program) -> dict[str, Phase]:
 def _phase(program: Program, operation: Operation, known: Mapping[str, Phase]) -> Phase:
     if isinstance(operation, Image):
         return Phase.STEP
-    if isinstance(operation, Shift):
+    if isinstance(operation, Shift | Given):
         return Phase.ABOVE
     if isinstance(operation, Cell) and any(tap.column > 0 for tap in operation.taps if tap.row == 0):
         return Phase.LATE

@@ -1,7 +1,12 @@
-"""What the lowering of all families has in common: weights become integers, and operations stand one after another."""
+"""What the lowering of all families has in common: operations stand one after another, and weights become numbers.
+
+A family is lowered once, by a function of a `Builder`. Which numbers its program holds, the builder says: integers for
+the codec (`nextpixel.plan.lowering.integers`), floats for sampling (`nextpixel.plan.lowering.floats`).
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -9,71 +14,107 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextpixel.nn.masks import ChannelGroups, MaskKind, visible_channels
-from nextpixel.plan.integers import ONE, integer_sum
-from nextpixel.plan.integers import Part as Inputs
-from nextpixel.plan.operations import Image, Operation, Part, Program, Sum, Tap
+from nextpixel.plan.integers import GATE_REACH, ONE
+from nextpixel.plan.operations import (
+    Add,
+    Cell,
+    ExponentialUnit,
+    Gate,
+    Image,
+    Operation,
+    Part,
+    Program,
+    Rectify,
+    Shift,
+    Sum,
+    Tap,
+)
 from nextpixel.plan.stored_model import StoredModel
 
 Doubles = NDArray[np.float64]
 
-LEAST_STEPS = 256
-"""Of what makes 1 in the maps of an image with learned features."""
+class Map(NamedTuple):
+    """A map that operations read.
+
+    Attributes:
+        name: of the map.
+        groups: the colours of its channels.
+        largest: the largest absolute integer of it.
+        steps: how many integer steps of it make 1.
+    """
+
+    name: str
+    groups: ChannelGroups
+    largest: int
+    steps: int = ONE
 
 
 class Kernel(NamedTuple):
     """A convolution of one map.
 
     Attributes:
-        source: name of the map.
+        source: the map.
         weight: `[outputs, channels, rows, columns]`; what a mask hides is 0.
         row: of the first tap, beside the pixel's.
         column: likewise.
-        largest: the largest absolute integer of the map.
-        steps: how many integer steps of it make 1.
         hidden_right: whether the taps right of the pixel in its own row are none.
     """
 
-    source: str
+    source: Map
     weight: Doubles
-    row: int
-    column: int
-    largest: int
-    steps: int = ONE
+    row: int = 0
+    column: int = 0
     hidden_right: bool = True
 
 
-class Builder:
-    """A program that grows.
-
-    Args:
-        model: the model.
-        ranges: bits of the integer parts of its activations.
-        limit: below which every possible sum stays.
-        head_limit: likewise, for the sums of the head.
+class Numbers(NamedTuple):
+    """The numbers of a sum.
 
     Attributes:
-        image: colours of the image's maps.
-        image_largest: the largest absolute integer of them.
-        image_steps: how many integer steps of them make 1.
-        bounds: of the activations, in the order of `ranges`.
+        weights: of each kernel, of its shape.
+        bias: see `Summing`.
+        scale: `[outputs]`.
     """
 
-    def __init__(self, model: StoredModel, ranges: Sequence[int], limit: float, head_limit: float) -> None:
-        self.model, self.limit, self.head_limit = model, limit, head_limit
-        self.colours = model.image_shape[0]
-        self.classes = model.classes
-        self.bounds = [ONE << bits for bits in ranges]
-        self.operations: list[Operation] = []
-        self.least_bits = 64
-        table, self.image_steps = _image_table(model)
-        self.image = ChannelGroups.split(self.colours * table.shape[1], self.colours)
-        self.image_largest = int(np.abs(table).max())
-        self.operations.append(Image("image", self.image, table))
+    weights: list[Doubles]
+    bias: Doubles
+    scale: Doubles
 
-    def add(self, operation: Operation) -> str:
-        """Put an operation at the end; its name."""
-        self.operations.append(operation)
-        return operation.name
+
+class Builder(ABC):
+    """A program that grows. Lowering is a function of it: it adds operations from the image to the logits.
+
+    Args:
+        model: the model: its description and weights by name.
+        table: what stands for each level of a sub-pixel, `[levels, maps of a colour]`.
+        largest: the largest absolute number of it.
+        steps: how many of its steps make 1.
+
+    Attributes:
+        model: as given.
+        colours: of a pixel.
+        image: the maps of the image, which are the program's first.
+        measured: names of the maps whose bounds were asked for, in order.
+    """
+
+    def __init__(self, model: StoredModel, table: Doubles, largest: int, steps: int) -> None:
+        self.model, self.colours = model, model.image_shape[0]
+        self.operations: list[Operation] = []
+        self.measured: list[str] = []
+        groups = ChannelGroups.split(self.colours * table.shape[1], self.colours)
+        self.image = Map("image", groups, largest, steps)
+        self.operations.append(Image("image", groups, table))
+
+    # What a lowering asks for
+
+    def bound(self, measured: str) -> int:
+        """The next bound of activations, which stands in every file: as large as a map was on images, and more.
+
+        Args:
+            measured: name of the map that it is the bound of, though others may be kept within it as well.
+        """
+        self.measured.append(measured)
+        return self._bound(len(self.measured) - 1)
 
     def masked(self, name: str, inputs: ChannelGroups, outputs: ChannelGroups, kind: MaskKind) -> Doubles:
         """The weight of a masked convolution, 0 where the mask hides it at the pixel itself; `[o, i, rows, columns]`.
@@ -87,17 +128,32 @@ class Builder:
         weight[:, :, -1, centre + 1 :] = 0
         return weight
 
-    def conditions(self, bias: Doubles, condition: str | None = None) -> Doubles:
-        """A bias for each condition, `[conditions, outputs]`.
+    def convolution(
+        self,
+        name: str,
+        source: Map,
+        outputs: ChannelGroups,
+        kind: MaskKind,
+        largest: int,
+        condition: str | None = None,
+        *,
+        head: bool = False,
+    ) -> Map:
+        """Add a masked convolution (`nextpixel.MaskedConv2d`), named as its weights are.
 
         Args:
-            bias: `[outputs]`.
-            condition: name of the weights of the labels; None where nothing depends on them here.
+            name: of the module in the model.
+            source: what it reads.
+            outputs: the colours of what it makes.
+            kind: of the mask.
+            largest: bound of the result.
+            condition: see `sum`.
+            head: see `sum`.
         """
-        biases = np.broadcast_to(bias[None], (max(1, self.classes), len(bias)))
-        if condition is not None and self.classes:
-            biases = biases + self.model.doubles(f"{condition}.vector").T
-        return biases
+        weight = self.masked(name, source.groups, outputs, kind)
+        rows, columns = weight.shape[2:]
+        kernel = Kernel(source, weight, 1 - rows, 1 - columns if rows == 1 else -(columns // 2))
+        return self.sum(name, outputs, [kernel], self.model.doubles(f"{name}.bias"), largest, condition, head=head)
 
     def sum(
         self,
@@ -106,57 +162,166 @@ class Builder:
         kernels: Sequence[Kernel],
         bias: Doubles,
         largest: int,
+        condition: str | None = None,
         *,
         head: bool = False,
-    ) -> str:
-        """Put a sum at the end; its name.
+    ) -> Map:
+        """Add a sum of convolutions.
 
         Args:
             name: of the map.
             groups: the colours of its channels.
             kernels: what is summed.
-            bias: `[conditions, outputs]`.
+            bias: `[outputs]`.
             largest: bound of the result.
-            head: whether the limit of the head holds.
+            condition: name of the module that adds what the conditions give (`ConditionBias`), if there are any.
+            head: whether it belongs to the head, whose sums are the largest.
         """
-        limit = self.head_limit if head else self.limit
-        parts, integers, scale = self.integers(kernels, bias, limit)
-        return self.add(Sum(name, groups, parts, integers, scale, largest, limit=limit))
-
-    def integers(
-        self, kernels: Sequence[Kernel], bias: Doubles, limit: float
-    ) -> tuple[tuple[Part, ...], Doubles, Doubles]:
-        """Parts, bias and scale of a sum, in integers."""
-        total = integer_sum([Inputs(kernel.weight, kernel.largest, kernel.steps) for kernel in kernels], bias, limit)
-        self.least_bits = min(self.least_bits, int(total.bits.min()))
-        parts = tuple(
-            Part(kernel.source, _taps(kernel, weight)) for kernel, weight in zip(kernels, total.weights, strict=True)
+        kernels = [*kernels, *self._of_places(condition)]
+        numbers = self._numbers(kernels, self._with_condition(bias, condition), head=head)
+        parts = tuple(map(_part, kernels, numbers.weights))
+        self.operations.append(
+            Sum(name, groups, parts, numbers.bias, numbers.scale, largest, limit=self._limit(head=head))
         )
-        return parts, total.bias, total.scale
+        return Map(name, groups, largest)
+
+    def cell(
+        self,
+        name: str,
+        module: str,
+        groups: ChannelGroups,
+        kernel: Kernel,
+        places: Sequence[tuple[int, int]],
+        memory: int,
+        direction: int = 0,
+        outputs: slice = slice(None),
+    ) -> Map:
+        """Add the cells of an LSTM.
+
+        Args:
+            name: of the map.
+            module: of the layer in the model, with `input_to_state`, `recurrence`, and `condition` if it has one.
+            groups: the colours of the states.
+            kernel: what the gates see of the layer's input.
+            places: where they see states, as rows and columns beside the pixel's.
+            memory: which of the places hands its memory on.
+            direction: which of the recurrence's.
+            outputs: which outputs of `input_to_state` the gates are.
+        """
+        model = self.model
+        state = model.doubles(f"{module}.recurrence.hidden")[direction].reshape(-1)
+        first_memory = model.doubles(f"{module}.recurrence.memory")[direction].reshape(-1)
+        state, first_memory, largest_state, largest = self._first(state, first_memory)
+        taps = model.doubles(f"{module}.recurrence.weight")[:, direction]
+        here = Map(name, groups, largest_state)
+        condition = f"{module}.condition"
+        kernels = [kernel, *self._of_places(condition, outputs)]
+        count = len(kernels)
+        kernels += [
+            Kernel(here, tap[:, :, None, None], row, column, hidden_right=False)
+            for tap, (row, column) in zip(taps, places, strict=True)
+        ]
+        bias = self._with_condition(model.doubles(f"{module}.input_to_state.bias"), condition)[:, outputs]
+        numbers = self._numbers(kernels, bias, head=False)
+        parts = tuple(map(_part, kernels, numbers.weights))
+        self.operations.append(
+            Cell(
+                name,
+                groups,
+                parts[:count],
+                numbers.bias,
+                numbers.scale,
+                largest,
+                tuple(tap for part in parts[count:] for tap in part.taps),
+                memory,
+                state,
+                first_memory,
+                limit=self._limit(head=False),
+            )
+        )
+        return Map(name, groups, ONE)
+
+    def rectify(self, name: str, source: Map) -> Map:
+        """Add a ReLU."""
+        return self._add(Rectify(name, source.groups, source.name), source.largest)
+
+    def exponential_unit(self, name: str, source: Map) -> Map:
+        """Add an ELU."""
+        return self._add(ExponentialUnit(name, source.groups, source.name, source.largest), max(source.largest, ONE))
+
+    def gate(self, name: str, groups: ChannelGroups, source: Map) -> Map:
+        """Add a gate: tanh of the first half of the source's channels times sigmoid of the second."""
+        return self._add(Gate(name, groups, source.name), ONE)
+
+    def shift(self, name: str, source: Map) -> Map:
+        """Add the row above."""
+        return self._add(Shift(name, source.groups, source.name), source.largest)
+
+    def plus(self, name: str, left: Map, right: Map, largest: int) -> Map:
+        """Add the sum of two maps.
+
+        Args:
+            name: of the map.
+            left: the one.
+            right: the other.
+            largest: bound of the result.
+        """
+        return self._add(Add(name, left.groups, left.name, right.name, largest), largest)
+
+    @property
+    def gate_bound(self) -> int:
+        """The bound of what only a gate reads."""
+        return GATE_REACH
 
     def program(self, beyond: int = 0) -> Program:
-        """The program."""
-        return Program(tuple(self.operations), self.model.levels, self.colours, self.least_bits, beyond)
+        """The program.
+
+        Args:
+            beyond: columns right of the image of which the maps are computed as well.
+        """
+        return Program(tuple(self.operations), self.model.levels, self.colours, self._least_bits(), beyond)
+
+    def _add(self, operation: Operation, largest: int) -> Map:
+        self.operations.append(operation)
+        return Map(operation.name, operation.groups, largest)
+
+    # What depends on the numbers
+
+    @abstractmethod
+    def _bound(self, number: int) -> int:
+        """A bound of activations."""
+
+    @abstractmethod
+    def _with_condition(self, bias: Doubles, condition: str | None) -> Doubles:
+        """A bias `[outputs]` with what conditions of the whole image add; see `Summing`."""
+
+    @abstractmethod
+    def _of_places(self, condition: str | None, outputs: slice = slice(None)) -> list[Kernel]:
+        """What conditions add that belong to places."""
+
+    @abstractmethod
+    def _numbers(self, kernels: Sequence[Kernel], bias: Doubles, *, head: bool) -> Numbers:
+        """The numbers of a sum."""
+
+    @abstractmethod
+    def _limit(self, *, head: bool) -> float:
+        """Below which every possible sum stays."""
+
+    @abstractmethod
+    def _first(self, state: Doubles, memory: Doubles) -> tuple[Doubles, Doubles, int, int]:
+        """Of cells: state and memory beyond the image, the largest state that gates see, and the bound of memories."""
+
+    @abstractmethod
+    def _least_bits(self) -> int:
+        """See `Program`."""
 
 
-def _taps(kernel: Kernel, weight: Doubles) -> tuple[Tap, ...]:
+def _part(kernel: Kernel, weight: Doubles) -> Part:
     rows, columns = weight.shape[2:]
-    return tuple(
+    taps = tuple(
         Tap(kernel.row + row, kernel.column + column, np.ascontiguousarray(weight[:, :, row, column]))
         for row in range(rows)
         for column in range(columns)
         if not (kernel.hidden_right and kernel.row + row == 0 and kernel.column + column > 0)
     )
-
-
-def _image_table(model: StoredModel) -> tuple[Doubles, int]:
-    """What stands for each level of a sub-pixel, `[levels, maps of a colour]`, and how many of its steps make 1."""
-    levels = model.levels
-    numbers: Doubles = 2.0 * np.arange(levels, dtype=np.float64) - (levels - 1)
-    steps = levels - 1
-    if "image_maps.features" not in model.weights:
-        return numbers[:, None], steps
-    while steps < LEAST_STEPS:
-        steps *= 2
-    features = np.rint(model.doubles("image_maps.features") * steps)
-    return np.concatenate([(numbers * (steps // (levels - 1)))[:, None], features], axis=1), steps
+    return Part(kernel.source.name, taps)

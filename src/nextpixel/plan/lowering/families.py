@@ -4,43 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 
 from nextpixel.errors import ModelError
 from nextpixel.plan.integers import LEAST_WEIGHT_BITS, MOST_RANGE_BITS, NARROW_LIMIT, WIDE_LIMIT
-from nextpixel.plan.lowering.gated import lower_gated, ranges_of_gated
-from nextpixel.plan.lowering.residual import (
-    DIAGONAL_BILSTM,
-    PIXELCNN,
-    ROW_LSTM,
-    lower_residual,
-    ranges_of_residual,
-)
+from nextpixel.plan.lowering.builder import Builder
+from nextpixel.plan.lowering.floats import FloatBuilder
+from nextpixel.plan.lowering.gated import lower_gated
+from nextpixel.plan.lowering.integers import IntegerBuilder
+from nextpixel.plan.lowering.residual import lower_convolutions, lower_diagonal, lower_residual, lower_row_lstm
 from nextpixel.plan.operations import Program
 from nextpixel.plan.stored_model import StoredModel
 
+Lowering = Callable[[Builder], Program]
+"""Adds the operations of a family's models, and gives the program."""
 
-class Lowering(NamedTuple):
-    """How a family becomes a program.
-
-    Attributes:
-        ranges: how many ranges of activations a model has.
-        lower: the program of a model, of ranges, and of the limits of sums and of those of the head.
-    """
-
-    ranges: Callable[[StoredModel], int]
-    lower: Callable[[StoredModel, Sequence[int], float, float], Program]
-
-
-LOWERINGS = {
-    "gated-pixelcnn": Lowering(ranges_of_gated, lower_gated),
-    **{
-        name: Lowering(partial(ranges_of_residual, frame), partial(lower_residual, frame))
-        for name, frame in (("pixelcnn", PIXELCNN), ("row-lstm", ROW_LSTM), ("diagonal-bilstm", DIAGONAL_BILSTM))
-    },
+LOWERINGS: dict[str, Lowering] = {
+    "gated-pixelcnn": lower_gated,
+    "pixelcnn": partial(lower_residual, core=lower_convolutions),
+    "row-lstm": partial(lower_residual, core=lower_row_lstm),
+    "diagonal-bilstm": partial(lower_residual, core=lower_diagonal, beyond=1),
 }
+
+
+def lower_floats(lowering: Lowering, model: StoredModel, places: int) -> Program:
+    """The program of a model in floats.
+
+    Args:
+        lowering: of its family.
+        model: the model.
+        places: channels of what its conditions give to places; 0 without.
+    """
+    return lowering(FloatBuilder(model, places))
 
 
 def lower(model: StoredModel, ranges: Sequence[int], *, wide_head: bool) -> Program:
@@ -56,14 +52,22 @@ def lower(model: StoredModel, ranges: Sequence[int], *, wide_head: bool) -> Prog
         ModelError: the ranges are not this model's, or its weights are not finite, too large, or not those described.
     """
     lowering = LOWERINGS[model.family]
+
+    def lowered(limit: float, head_limit: float) -> Program:
+        builder = IntegerBuilder(model, ranges, limit, head_limit)
+        program = lowering(builder)
+        if len(builder.measured) != len(ranges):
+            raise ModelError("the ranges of the activations do not fit the model")
+        return program
+
     if not all(np.isfinite(weight).all() for weight in model.weights.values()):
         raise ModelError("the weights of the model are not finite numbers; train it anew")
-    if len(ranges) != lowering.ranges(model) or not all(0 <= bits <= MOST_RANGE_BITS for bits in ranges):
+    if not all(0 <= bits <= MOST_RANGE_BITS for bits in ranges):
         raise ModelError("the ranges of the activations do not fit the model")
-    program = lowering.lower(model, ranges, NARROW_LIMIT, WIDE_LIMIT if wide_head else NARROW_LIMIT)
+    program = lowered(NARROW_LIMIT, WIDE_LIMIT if wide_head else NARROW_LIMIT)
     # Weights of a few bits only would cost too much; float64 has room for more.
     if program.least_bits < LEAST_WEIGHT_BITS:
-        program = lowering.lower(model, ranges, WIDE_LIMIT, WIDE_LIMIT)
+        program = lowered(WIDE_LIMIT, WIDE_LIMIT)
     if program.least_bits < 0:
         raise ModelError("the weights of the model are too large to compress with; it has diverged: train it anew")
     return program
