@@ -22,11 +22,14 @@ import psutil
 import torch
 from torch import Tensor
 
+from nextpixel.engines.native import kernel
 from nextpixel.errors import InputError
 from nextpixel.families.base import ImageModel
+from nextpixel.families.raster_model import RasterModel
+from nextpixel.generation.engine_choice import Engine, only
 from nextpixel.generation.walk import walk
 from nextpixel.nn.conditioning import Context
-from nextpixel.runtime.batching import batches
+from nextpixel.runtime.batching import batches, scaled
 from nextpixel.runtime.html import facts_table
 from nextpixel.runtime.precision import evaluating
 from nextpixel.runtime.progress import Advance
@@ -221,6 +224,8 @@ def observed_receptive_field(
 def stepwise_difference(model: ImageModel, *, count: int = 2, seed: int = 0, advance: Advance | None = None) -> float:
     """Draw images step by step and compare the log-probabilities of the draws with those of one parallel pass.
 
+    Every engine that takes steps of the model draws.
+
     Args:
         model: the model.
         count: number of images.
@@ -234,11 +239,23 @@ def stepwise_difference(model: ImageModel, *, count: int = 2, seed: int = 0, adv
     generator = torch.Generator().manual_seed(seed)
     condition = model.random_condition(count, generator)
     unknown = torch.zeros_like(blank, dtype=torch.bool)
-    drawn = walk(model, blank, unknown, condition, generator=generator, advance=advance)
-    with evaluating(model), torch.no_grad():
-        predicted = model.predict(drawn.images, model.context_of(condition))
-        parallel = model.distribution.log_prob(predicted, drawn.images)
-    return float((parallel - drawn.log_prob_map).abs().max())
+    engines = _engines(model)
+    advance = scaled(advance, 1, len(engines))
+    differences = []
+    for engine in engines:
+        with only(engine):
+            drawn = walk(model, blank, unknown, condition, generator=generator, advance=advance)
+        with evaluating(model), torch.no_grad():
+            predicted = model.predict(drawn.images, model.context_of(condition))
+            parallel = model.distribution.log_prob(predicted, drawn.images)
+        differences.append((parallel - drawn.log_prob_map).abs().max())
+    return float(torch.stack(differences).max())
+
+
+def _engines(model: ImageModel) -> list[Engine]:
+    """The engines that take steps of a model."""
+    lowers = any(isinstance(part, RasterModel) and part.lowers for part in model.modules())
+    return ["pytorch", "compiled"] if lowers and kernel() is not None else ["pytorch"]
 
 
 def _choose(total: int, outputs: int | None, generator: torch.Generator) -> Tensor:

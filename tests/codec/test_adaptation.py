@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 from helpers.tiny_models import few, many, sharper, tiny
 from nextpixel.codec.adaptation import MOST, Change, _starts, adapted, cost, from_bytes, to_bytes
-from nextpixel.codec.stored import stored_model
 from nextpixel.coding.rans import TOTAL
 from nextpixel.errors import DataError
+from nextpixel.model_files.stored import stored_model
 
 
 @pytest.fixture(scope="module")

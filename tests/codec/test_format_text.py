@@ -14,7 +14,7 @@ from helpers.tiny_models import sharper, tiny
 from nextpixel.codec import local_codec, wavefront
 from nextpixel.codec.adaptation import MOST, Change
 from nextpixel.codec.container import read
-from nextpixel.codec.stored import stored_model
+from nextpixel.model_files.stored import stored_model
 
 GOLDEN = Path(__file__).parent / "golden"
 

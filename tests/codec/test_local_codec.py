@@ -16,9 +16,9 @@ from nextpixel.codec.container import DEFLATE, PICTURES, PNG, WEBP, read, write
 from nextpixel.codec.local_ranges import measure
 from nextpixel.codec.local_twin import LocalTwin, units
 from nextpixel.codec.sheets import sheets_of
-from nextpixel.codec.stored import stored_model
 from nextpixel.codec.wavefront import stripes_of
 from nextpixel.errors import DataError, InputError, ModelError
+from nextpixel.model_files.stored import stored_model
 
 
 def model_of(channels=3, levels=256, **options):

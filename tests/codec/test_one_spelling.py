@@ -14,9 +14,9 @@ from helpers.tiny_models import sharper, tiny
 from nextpixel.codec import container
 from nextpixel.codec.adaptation import Change, from_bytes, to_bytes
 from nextpixel.codec.container import DEFLATE, PNG, WEBP, Contents, deflate, read, varint, write
-from nextpixel.codec.stored import stored_model
 from nextpixel.codec.stored_pictures import restored
 from nextpixel.errors import DataError
+from nextpixel.model_files.stored import stored_model
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -126,7 +126,7 @@ def _seconds(model: ImageModel, contents: Contents, most_sub_pixels: int | None)
     import math
 
     from nextpixel.codec.decoding_time import decoding_seconds
-    from nextpixel.codec.stored import stored_model
+    from nextpixel.model_files.stored import stored_model
 
     coded = (shape for number, shape in enumerate(contents.shapes) if number not in contents.stored)
     if sum(map(math.prod, coded)) < LEAST_MEASURED:

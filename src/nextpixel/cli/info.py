@@ -20,6 +20,8 @@ def info(run: Path, *, program: bool = False) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from nextpixel.engines.native import note
+    from nextpixel.families.raster_model import RasterModel
     from nextpixel.model_files.card import facts
     from nextpixel.model_files.loading import load
 
@@ -28,6 +30,8 @@ def info(run: Path, *, program: bool = False) -> None:
     table.add_row("Model", model.family)
     for name, value in facts(model):
         table.add_row(name, value.strip("`"))
+    if any(isinstance(part, RasterModel) and part.lowers for part in model.modules()):
+        table.add_row("Steps", note())
     console = Console(highlight=False, markup=False)
     console.print(table)
     if program:

@@ -35,7 +35,6 @@ from nextpixel.codec.fixed_point import check_lowers, fixed_point, ranges_of
 from nextpixel.codec.images import Shares, encode, shares_of
 from nextpixel.codec.kept_files import restored_file
 from nextpixel.codec.local_ranges import check_local
-from nextpixel.codec.stored import stored_model
 from nextpixel.codec.stored_pictures import shorter, stored
 from nextpixel.codec.tiles import Tile, groups_of, labels_of, stacked, tiles_of
 from nextpixel.data import ImageSet
@@ -44,6 +43,7 @@ from nextpixel.errors import InputError
 from nextpixel.families.base import ImageModel, check_model
 from nextpixel.families.local_pixelcnn import LocalPixelCNN
 from nextpixel.families.set_condition import conditioned
+from nextpixel.model_files.stored import stored_model
 from nextpixel.nn.conditions import Values, checked_values
 from nextpixel.nn.tensors import as_tensor
 from nextpixel.runtime.progress import Advance

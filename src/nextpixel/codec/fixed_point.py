@@ -18,7 +18,6 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from nextpixel.codec.stored import stored_model
 from nextpixel.codec.tiles import Pixels, Tile, labels_of, stacked
 from nextpixel.errors import ModelError
 from nextpixel.families.base import ImageModel
@@ -26,8 +25,8 @@ from nextpixel.families.gated_pixelcnn import GatedPixelCNN
 from nextpixel.families.pixelcnn import PixelCNN
 from nextpixel.families.pixelrnn import DiagonalBiLSTMModel, RowLSTMModel
 from nextpixel.families.raster_model import RasterModel
-from nextpixel.families.residual_network import ResidualNetwork
-from nextpixel.families.residual_stepper import check_frame
+from nextpixel.families.residual_network import ResidualNetwork, check_frame
+from nextpixel.model_files.stored import stored_model
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.conditions import Labels
 from nextpixel.nn.convolutions import Convolutions

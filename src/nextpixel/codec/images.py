@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from nextpixel.coding.rans import TOTAL, LaneDecoder, encode_lanes, overdrawn, random_streams
 from nextpixel.coding.tables import frequencies
-from nextpixel.engines.engine import Engine, images_at_once
+from nextpixel.engines.engine import images_at_once
+from nextpixel.engines.exact import ExactEngine, exact_engine
 from nextpixel.engines.layout import Layout
 from nextpixel.plan.integers import FRACTION_BITS, check_exact_products
 from nextpixel.runtime.batching import batches, divided, scaled
@@ -24,7 +25,7 @@ from nextpixel.runtime.distributed import current
 from nextpixel.runtime.progress import Advance
 
 FREQUENCIES_AT_ONCE = 2**21
-MEASURED_WIDTH = 4
+MEASURED_ROWS, MEASURED_WIDTH = 3, 4
 
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -86,7 +87,7 @@ def _shares_of_batch(layout: Layout, images: Pixels, labels: Labels | None, adva
     count, colours, height, width = images.shape
     result = Shares(*(np.empty((count, height * width * colours), np.uint32) for _ in range(2)))
     check_exact_products(layout.dtypes)
-    engine = Engine(layout, count, width, labels)
+    engine = exact_engine(layout, count, width, labels, whole_rows=True)
     for row in range(height):
         engine.start_row(row)
         values = images[:, :, row]
@@ -159,7 +160,7 @@ def decode(
     images = np.zeros(shape, np.uint8)
     decoder = LaneDecoder(streams, trusted=trusted)
     for part in batches(lanes, batch_size or images_at_once(layout, shape[3])):
-        engine: Engine | None = None
+        engine: ExactEngine | None = None
         for first in range(0, count, lanes):
             index = np.arange(first + part.start, min(first + part.stop, count))
             if not len(index):
@@ -170,14 +171,15 @@ def decode(
                 continue
             # Row 0 begins new images, so an engine serves again unless its images are fewer or of other classes.
             if engine is None or labels is not None or len(index) != engine.batch:
-                engine = Engine(layout, len(index), shape[3], None if labels is None else labels[index])
+                classes = None if labels is None else labels[index]
+                engine = exact_engine(layout, len(index), shape[3], classes, whole_rows=False)
             images[index] = _decode_batch(engine, decoder, index % lanes, shape, advance)
     decoder.finish()
     return images
 
 
 def _decode_batch(
-    engine: Engine,
+    engine: ExactEngine,
     decoder: LaneDecoder,
     lanes: NDArray[np.int64],
     shape: tuple[int, int, int, int],
@@ -192,7 +194,7 @@ def _decode_batch(
                 advance(len(lanes) * (height - row) * width * colours)
             break
         engine.start_row(row)
-        images[:, :, row] = engine.decode_row(decoder, lanes)
+        engine.decode_row(images, decoder, lanes)
         decoder.check()
         if advance is not None:
             advance(len(lanes) * width * colours)
@@ -207,14 +209,15 @@ def seconds_a_pixel(layout: Layout, lanes: int, labels: Labels | None = None) ->
         lanes: how many.
         labels: `[lanes]`, for a conditional model.
     """
-    streams = random_streams(lanes, symbols=3 * MEASURED_WIDTH * layout.program.colours)
+    streams = random_streams(lanes, symbols=MEASURED_ROWS * MEASURED_WIDTH * layout.program.colours)
     decoder = LaneDecoder(streams, trusted=True)
-    engine = Engine(layout, lanes, MEASURED_WIDTH, labels)
+    engine = exact_engine(layout, lanes, MEASURED_WIDTH, labels, whole_rows=False)
+    images = np.zeros((lanes, layout.program.colours, MEASURED_ROWS, MEASURED_WIDTH), np.uint8)
     seconds = []
     # The first rows are special: nothing is above them, and what is compiled is compiled then.
-    for row in range(3):
+    for row in range(MEASURED_ROWS):
         start = time.perf_counter()
         engine.start_row(row)
-        engine.decode_row(decoder, np.arange(lanes))
+        engine.decode_row(images, decoder, np.arange(lanes))
         seconds.append(time.perf_counter() - start)
     return min(seconds[1:]) / MEASURED_WIDTH

@@ -20,10 +20,10 @@ from nextpixel.codec.fitting import EFFORTS, Pixels, fit, nats
 from nextpixel.codec.local_ranges import check_local, measure
 from nextpixel.codec.local_twin import LocalTwin
 from nextpixel.codec.sheets import Sheet, sheets_of, too_short
-from nextpixel.codec.stored import stored_model
 from nextpixel.codec.stored_pictures import WORTH_A_CLOSER_LOOK, quick_size, shorter
 from nextpixel.codec.wavefront import Canvas, stripes_of
 from nextpixel.families.local_pixelcnn import LocalPixelCNN
+from nextpixel.model_files.stored import stored_model
 from nextpixel.plan.stored_model import StoredModel
 from nextpixel.runtime.batching import scaled
 from nextpixel.runtime.precision import evaluating

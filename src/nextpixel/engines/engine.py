@@ -5,18 +5,15 @@ Everything is an integer that floats hold exactly, so both give the same bits, a
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from nextpixel.coding.rans import LaneDecoder
 from nextpixel.coding.tables import frequencies
-from nextpixel.engines import native
 from nextpixel.engines.layout import Layout, Place, Reading
-from nextpixel.engines.tables import tables_of
 from nextpixel.plan.cells import cell
 from nextpixel.plan.integers import FRACTION_BITS, GATE_REACH, ONE, elu_table, gate_tables
 from nextpixel.plan.operations import (
@@ -50,26 +47,14 @@ class MapRows:
 
     Attributes:
         rows: from the current one upwards, each `[columns, B, channels]`.
-        places: where they begin in the memory that all maps share.
         left: columns before the first one of the image.
-        size: numbers of all rows.
     """
 
-    def __init__(self, place: Place, width: int, batch: int, outside: Floats) -> None:
+    def __init__(self, place: Place, width: int, batch: int, outside: Floats, dtype: DTypeLike) -> None:
         self.left, self.width, self.outside = place.left, width, outside
-        self.shape = (place.left + width + place.right, batch, place.channels)
-        self.count = place.depth + 1
-        self.size = self.count * math.prod(self.shape)
-        self.rows: list[Floats] = []
-        self.places: list[int] = []
-
-    def lie_in(self, memory: Floats, start: int) -> int:
-        """Take a part of the memory that all maps share, from `start` on; where the next part begins."""
-        size = math.prod(self.shape)
-        self.places = [start + row * size for row in range(self.count)]
-        self.rows = [memory[place : place + size].reshape(self.shape) for place in self.places]
+        shape = (place.left + width + place.right, batch, place.channels)
+        self.rows: list[Floats] = [np.empty(shape, dtype) for _ in range(place.depth + 1)]
         self.clear()
-        return start + self.size
 
     def clear(self) -> None:
         """Begin with new images."""
@@ -79,7 +64,6 @@ class MapRows:
     def go_on(self) -> None:
         """Go on to the next row."""
         self.rows.insert(0, self.rows.pop())
-        self.places.insert(0, self.places.pop())
 
     def seen(self, row: int, column: int) -> Floats:
         """What a tap sees at each place of the current row, `[W, B, channels]`."""
@@ -111,31 +95,17 @@ class Engine:
         for name, place in layout.places.items():
             operation, order = place.operation, list(place.order)
             outside = operation.first_state[order] if isinstance(operation, Cell) else np.zeros(place.channels)
-            self.maps[name] = MapRows(place, self.columns, batch, outside)
+            self.maps[name] = MapRows(place, self.columns, batch, outside, np.float32)
             if isinstance(operation, Cell):
-                self.memories[name] = MapRows(place, self.columns, batch, operation.first_memory[order])
-        self.numbers = _shared(list(self.maps.values()), np.dtype(np.float32))
-        self.memory_numbers = _shared(list(self.memories.values()), np.dtype(np.float64))
+                first = operation.first_memory[order]
+                self.memories[name] = MapRows(place, self.columns, batch, first, np.float64)
         self.biases = {
             name: total.bias[0] if labels is None or len(total.bias) == 1 else total.bias[labels]
             for name, total in layout.sums.items()
         }
-        # Sums of the same type lie in one memory, one after the other.
-        self.base_places: dict[str, int] = {}
-        self.base_numbers: dict[np.dtype[Any], Floats] = {}
-        self.bases: dict[str, Floats] = {}
-        for dtype in (np.dtype(np.float32), np.dtype(np.float64)):
-            start = 0
-            sizes = {
-                name: self.columns * batch * len(total.scale)
-                for name, total in layout.sums.items()
-                if total.dtype == dtype
-            }
-            numbers = self.base_numbers[dtype] = np.empty(sum(sizes.values()), dtype)
-            for name, size in sizes.items():
-                self.base_places[name] = start
-                self.bases[name] = numbers[start : start + size].reshape(self.columns, batch, -1)
-                start += size
+        self.bases: dict[str, Floats] = {
+            name: np.empty((self.columns, batch, len(total.scale)), total.dtype) for name, total in layout.sums.items()
+        }
         places = layout.places.values()
         self.above, self.steps, self.late = (
             [place.operation for place in places if place.phase == phase]
@@ -349,94 +319,19 @@ class Engine:
         before = memories.seen(tap.row, tap.column)[column][:, span]
         memories.here[column][:, span], out[...] = cell(np.split(gates, 4, axis=1), before, operation.largest)
 
-    def decode_row(self, decoder: LaneDecoder, lanes: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Decode a row.
-
-        Args:
-            decoder: of the lanes.
-            lanes: int64 `[B]`, which lane each image is in.
-
-        Returns:
-            `[B, C, W]`.
-        """
-        colours = self.layout.program.colours
-        compiled = native.decode_row()
-        # Sums that a test computes in float64 throughout are none that were compiled.
-        if compiled is not None and self.layout.narrow == np.float32:
-            return self._decode_compiled(compiled, decoder, lanes)
-        row = np.empty((self.batch, colours, self.width), np.uint8)
-        images = np.arange(self.batch)
+    def decode_row(self, images: NDArray[np.uint8], decoder: LaneDecoder, lanes: NDArray[np.int64]) -> None:
+        """See `nextpixel.engines.exact.ExactEngine`."""
+        every = np.arange(self.batch)
         for column in range(self.width):
-            for colour in range(colours):
+            for colour in range(self.layout.program.colours):
                 shares = frequencies(self.predict(column, colour), FRACTION_BITS)
                 ends = shares.cumsum(axis=1)
                 # The level in whose share the slot lies: as many shares end at or before it.
                 values = (ends <= decoder.slots(lanes)[:, None]).sum(axis=1)
-                lengths = shares[images, values]
-                decoder.advance(lanes, ends[images, values] - lengths, lengths)
-                row[:, colour, column] = values
+                lengths = shares[every, values]
+                decoder.advance(lanes, ends[every, values] - lengths, lengths)
+                images[:, colour, self.row, column] = values
                 self.tell(column, colour, values)
-        return row
-
-    def _decode_compiled(
-        self, compiled: Callable[..., None], decoder: LaneDecoder, lanes: NDArray[np.int64]
-    ) -> NDArray[np.uint8]:
-        """The same, by what was compiled."""
-        tables = tables_of(self.layout)
-        operations, readings = tables.operations.copy(), tables.readings.copy()
-        for row, operation in zip(operations, tables.steps, strict=True):
-            row[native.OUT] = self.maps[operation.name].places[0]
-            if isinstance(operation, Summing):
-                row[native.BASE] = self.base_places[operation.name]
-            elif isinstance(operation, Add):
-                row[native.OTHER] = self.maps[operation.left].places[0]
-                row[native.SECOND] = self.maps[operation.right].places[0]
-            else:
-                row[native.OTHER] = self.maps[operation.sources[0]].places[0]
-            if isinstance(operation, Cell):
-                memories, tap = self.memories[operation.name], operation.taps[operation.memory]
-                column = memories.shape[1] * memories.shape[2]
-                row[native.MEMORY] = memories.places[0] + memories.left * column
-                row[native.MEMORY_BEFORE] = memories.places[-tap.row] + (memories.left + tap.column) * column
-        for row, name in zip(readings, tables.reads, strict=True):
-            row[native.READ] = self.maps[name].places[0]
-        image = self.maps["image"]
-        values = np.empty((self.batch, self.layout.program.colours, self.width), np.uint8)
-        compiled(
-            operations,
-            readings,
-            tables.spans,
-            tables.seen,
-            self.numbers,
-            self.base_numbers[np.dtype(np.float32)],
-            self.base_numbers[np.dtype(np.float64)],
-            self.memory_numbers,
-            tables.narrow_weights,
-            tables.wide_weights,
-            tables.scales,
-            tables.elu_tables,
-            *tables.constants,
-            tables.levels,
-            np.array([image.places[0], image.shape[2], image.left]),
-            tables.exponentials,
-            lanes,
-            decoder.state.view(np.int64),
-            decoder.words.view(np.int64),
-            decoder.next,
-            decoder.ends,
-            decoder.spare,
-            values,
-        )
-        return values
-
-
-def _shared(maps: Sequence[MapRows], dtype: np.dtype[Any]) -> Floats:
-    """One memory for the rows of several maps."""
-    memory: Floats = np.empty(sum(rows.size for rows in maps), dtype)
-    start = 0
-    for rows in maps:
-        start = rows.lie_in(memory, start)
-    return memory
 
 
 def _in(dtype: np.dtype[Any], values: Floats) -> Floats:

@@ -342,22 +342,22 @@ class ImageModel(nn.Module, ABC):
         images = self.checked_images(torch.where(known, images, 0))
         return images, known.to(self.device), self.condition_values(condition, len(images))
 
+    def depth(self, name: str) -> int:
+        """How far from the object a method is defined: 0 by itself, 1 by its class, 2 by the class before it."""
+        classes = [vars(self), *map(vars, type(self).__mro__)]
+        return next((place for place, members in enumerate(classes) if name in members), len(classes))
+
     def check_arithmetic(self) -> None:
         """Refuse a model whose parallel pass was overridden, and not the steps that are to compute the same.
 
         Raises:
             ModelError: it is one.
         """
-        classes = [vars(self), *map(vars, type(self).__mro__)]
-
-        def depth(name: str) -> int:
-            """How far from the object a method is defined."""
-            return next((place for place, members in enumerate(classes) if name in members), len(classes))
-
+        depth = self.depth
         if depth("fill") == 1 + type(self).__mro__.index(ImageModel):
             # Drawn by parallel passes, whatever they compute.
             return
-        engine = min(depth("fill"), depth("_stepper"))
+        engine = min(depth("fill"), depth("_stepper"), depth("lower"))
         for name in self.arithmetic:
             if depth(name) < engine:
                 stepped = type(self).__mro__[engine - 1].__name__

@@ -31,8 +31,11 @@ from nextpixel.nn.level_embedding import LevelEmbedding
 from nextpixel.nn.masks import ChannelGroups
 from nextpixel.nn.receptive_field import RowReach, raster_context
 from nextpixel.nn.recompute import call
-from nextpixel.nn.steps.gated_stepper import GatedStepper
+from nextpixel.nn.steps.gated_stepper import GatedStepper, check_stacks
 from nextpixel.nn.steps.stepper import Stepper
+from nextpixel.plan.lowering.builder import Builder
+from nextpixel.plan.lowering.gated import lower_gated
+from nextpixel.plan.operations import Program
 
 
 class GatedPixelCNN(RasterModel):
@@ -90,6 +93,19 @@ class GatedPixelCNN(RasterModel):
                 skips = skip if skips is None else skips + skip
         parameters: Tensor = self.readout(horizontal if skips is None else skips)
         return parameters
+
+    @staticmethod
+    def lower(builder: Builder) -> Program:
+        """See `RasterModel`."""
+        return lower_gated(builder)
+
+    def lowers_head(self) -> bool:
+        """See `RasterModel`."""
+        return self.readout.activation is F.elu
+
+    def check_layers(self, computation: str) -> None:
+        """See `RasterModel`."""
+        check_stacks(self.layers, self.image_maps, self.readout, computation)
 
     def _stepper(self, batch: int, context: Context | None, width: int) -> Stepper:
         return GatedStepper(self.layers, self.image_maps, self.readout, width, batch, context)

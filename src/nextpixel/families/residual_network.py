@@ -11,16 +11,16 @@ A family provides the core.
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Generic
+from typing import ClassVar, Generic
 
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from nextpixel.families.configs import ResidualConfig
 from nextpixel.families.raster_model import RasterModel
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.head import Head
-from nextpixel.nn.layers import Layers
+from nextpixel.nn.layers import Layers, check_exact
 from nextpixel.nn.level_embedding import LevelEmbedding
 from nextpixel.nn.masked_conv import MaskedConv2d
 from nextpixel.nn.masks import ChannelGroups
@@ -42,8 +42,19 @@ class ResidualNetwork(RasterModel, Generic[Core]):
     """
 
     arithmetic = (*RasterModel.arithmetic, "_features")
+    core_class: ClassVar[type[nn.Module]]
+    """The layer inside a block."""
+
     config: ResidualConfig
     readout: Head
+
+    def lowers_head(self) -> bool:
+        """See `RasterModel`."""
+        return self.readout.activation is F.relu
+
+    def check_layers(self, computation: str) -> None:
+        """See `RasterModel`."""
+        check_frame(self, self.core_class, computation)
 
     def _make_layers(self) -> None:
         config = self.config
@@ -99,3 +110,22 @@ class ResidualNetwork(RasterModel, Generic[Core]):
             if skip is not None:
                 skips = skip if skips is None else skips + skip
         return maps if skips is None else skips
+
+
+def check_frame(model: ResidualNetwork[Core], kind: type[nn.Module], computation: str) -> list[ResidualBlock[Core]]:
+    """The blocks of a model, if it consists of the layers that another computation knows.
+
+    Args:
+        model: the model.
+        kind: class of the blocks' cores.
+        computation: see `check_exact`.
+
+    Raises:
+        ModelError: it does not.
+    """
+    blocks = list(model.blocks)
+    check_exact([("image_maps", model.image_maps)], LevelEmbedding, computation)
+    check_exact([("first", model.first)], MaskedConv2d, computation)
+    check_exact([(f"blocks.{n}", block) for n, block in enumerate(blocks)], ResidualBlock, computation, core=kind)
+    check_exact([("readout", model.readout)], Head, computation)
+    return blocks

@@ -6,12 +6,8 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
-from nextpixel.families.residual_network import ResidualNetwork
-from nextpixel.nn.head import Head
-from nextpixel.nn.layers import check_exact
-from nextpixel.nn.level_embedding import LevelEmbedding
-from nextpixel.nn.masked_conv import MaskedConv2d
-from nextpixel.nn.residual import Core, ResidualBlock
+from nextpixel.families.residual_network import ResidualNetwork, check_frame
+from nextpixel.nn.residual import Core
 from nextpixel.nn.steps.convolutions import MaskedConvStep
 from nextpixel.nn.steps.feature_row import FeatureRow
 from nextpixel.nn.steps.head import HeadStep
@@ -79,22 +75,3 @@ class ResidualStepper(Stepper):
         self.rows[0].places.copy_(self.first.whole_row().transpose(0, 1))
         for block in self.blocks:
             block.whole_row()
-
-
-def check_frame(model: ResidualNetwork[Core], kind: type[Core], computation: str) -> list[ResidualBlock[Core]]:
-    """The blocks of a model, if it consists of the layers that another computation knows.
-
-    Args:
-        model: the model.
-        kind: class of the blocks' cores.
-        computation: see `check_exact`.
-
-    Raises:
-        ModelError: it does not.
-    """
-    blocks = list(model.blocks)
-    check_exact([("image_maps", model.image_maps)], LevelEmbedding, computation)
-    check_exact([("first", model.first)], MaskedConv2d, computation)
-    check_exact([(f"blocks.{n}", block) for n, block in enumerate(blocks)], ResidualBlock, computation, core=kind)
-    check_exact([("readout", model.readout)], Head, computation)
-    return blocks

@@ -1,8 +1,9 @@
 """The operations of which programs consist, and what they do with integers.
 
 A *map* is what an operation makes: for each pixel some channels, each of a colour or of none. Operations stand in an
-order in which each reads only maps of operations before it, or of itself at earlier pixels. The activations of the codec
-are integers in units of 2^-8 (see `nextpixel.plan.integers`), those of a program for sampling floats without bounds.
+order in which each reads only maps of operations before it, or of itself at earlier pixels. The activations of the
+codec are integers in units of 2^-8 (see `nextpixel.plan.integers`), those of a program for sampling floats, which have
+no bounds.
 """
 
 from __future__ import annotations

@@ -33,6 +33,7 @@ from nextpixel.plan.stored_model import StoredModel
 
 Doubles = NDArray[np.float64]
 
+
 class Map(NamedTuple):
     """A map that operations read.
 

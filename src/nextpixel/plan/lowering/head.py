@@ -9,9 +9,7 @@ from nextpixel.plan.integers import LARGEST_LOGIT, ONE
 from nextpixel.plan.lowering.builder import Builder, Map
 
 
-def lower_head(
-    builder: Builder, source: Map, activation: Callable[[str, Map], Map], module: str = "readout"
-) -> None:
+def lower_head(builder: Builder, source: Map, activation: Callable[[str, Map], Map], module: str = "readout") -> None:
     """Put a head at the end.
 
     Args:

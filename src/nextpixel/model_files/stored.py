@@ -5,12 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from nextpixel.families.base import ImageModel
-from nextpixel.model_files.format import describe
+from nextpixel.model_files.format import WritableModel, describe
 from nextpixel.plan.stored_model import Array, StoredModel
 
 
-def stored_model(model: ImageModel) -> StoredModel:
+def stored_model(model: WritableModel) -> StoredModel:
     """What a model's folder holds of it: the description, and the weights, which share their memory with the model's.
 
     Args:
