@@ -12,7 +12,8 @@ import torch
 import nextpixel as nx
 from helpers.training_runs import SETTINGS, Notes, digest, interrupt_at, resume_to_the_same_bits, run
 from nextpixel.runtime.atomic_files import _MACHINE
-from nextpixel.training import grids
+from nextpixel.scoring import likelihood as likelihood_module
+from nextpixel.training import grids, validation
 from nextpixel.training import run as run_module
 from nextpixel.training.api import train
 from nextpixel.training.checkpoint import read_checkpoint
@@ -259,6 +260,27 @@ def test_by_the_clock_it_ends_in_time_and_resumes(tiny, shapes, tmp_path, monkey
     assert state["optimizer"]["param_groups"][0]["lr"] < 1e-5
     run(tiny(), shapes, tmp_path / "run", resume=True, steps=None, minutes=1)
     assert read_checkpoint(tmp_path / "run" / "checkpoint.pt")["step"] == 60
+
+
+def test_the_last_evaluation_is_within_the_minutes(tiny, shapes, tmp_path, monkeypatch):
+    """Two seconds for each image of validation, of which there are ten at the end, four of them twice."""
+    clock = [0.0]
+    monkeypatch.setattr(run_module.time, "monotonic", lambda: clock[0])
+    real_step, real_log_probs = run_module.Run._step, likelihood_module.log_probs
+
+    def stepping(self, progress):
+        clock[0] += 1.0
+        return real_step(self, progress)
+
+    def evaluating(model, images, *arguments, **options):
+        clock[0] += 2.0 * len(images)
+        return real_log_probs(model, images, *arguments, **options)
+
+    monkeypatch.setattr(run_module.Run, "_step", stepping)
+    for module in (likelihood_module, validation):
+        monkeypatch.setattr(module, "log_probs", evaluating)
+    run(tiny(), shapes, tmp_path / "run", steps=None, minutes=5)
+    assert 5 * 60 * 0.9 < clock[0] <= 5 * 60 + 3
 
 
 def test_bfloat16_learns_and_its_weights_stay_float32(tiny, shapes, tmp_path):

@@ -149,6 +149,11 @@ def test_pictures_are_uploaded_without_loss_or_as_asked(client):
     own = np.arange(30, dtype=np.uint8).reshape(6, 5) * 8
     found = upload(png(own)).json()
     assert torch.equal(values(found["pixels"], (6, 5)), torch.from_numpy(own // 32))
+    lying = io.BytesIO()
+    orientation = Image.Exif()
+    orientation[0x0112] = 6
+    Image.fromarray(own.T).save(lying, "PNG", exif=orientation)
+    assert any("upright" in note for note in upload(lying.getvalue()).json()["notes"])
     large = np.random.default_rng(0).integers(0, 256, (40, 50, 4)).astype(np.uint8)
     refused = upload(png(large))
     assert refused.status_code == 422 and "the model takes 1 x 6 x 5" in refused.json()["error"]

@@ -163,7 +163,7 @@ class Served:
         except Unusable as error:
             raise InputError(f"the picture {error}; choose another one") from error
         pixels = picture.pixels
-        notes: list[str] = []
+        notes = [remark.format(their="its") for remark in picture.remarks]
         if pixels.shape != self.model.image_shape:
             if not fit:
                 raise InputError(
