@@ -14,6 +14,7 @@ from helpers.tiny_models import (
     Backwards,
     features_of,
     has_option,
+    mixed,
     noise,
     sharper,
     sites,
@@ -34,8 +35,7 @@ ALL_IN_REACH = {"kernel_size": 3, "first_kernel_size": 7, "layers": 3}
 # Models as they should be ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("levels", [2, 5, 256])
+@pytest.mark.parametrize(("shape", "levels"), mixed(SHAPES, [2, 5, 256]))
 def test_every_model_is_causal(variant, shape, levels):
     report = nx.check_causality(tiny(variant, shape, levels))
     assert report.ok, str(report)
@@ -43,8 +43,7 @@ def test_every_model_is_causal(variant, shape, levels):
     assert report.outputs == report.sub_pixels == shape[0] * shape[1] * shape[2]
 
 
-@pytest.mark.parametrize("layers", [1, 4, 6])
-@pytest.mark.parametrize("shape", [(1, 5, 7), (3, 4, 3)])
+@pytest.mark.parametrize(("layers", "shape"), mixed([1, 4, 6], [(3, 4, 3), (1, 5, 7)]))
 def test_every_model_is_causal_at_any_depth(variant, shape, layers):
     report = nx.check_causality(sharper(tiny(variant, shape, 4, layers=layers), 1.0))
     assert report.ok, str(report)
@@ -83,9 +82,13 @@ def test_a_model_of_another_order_is_causal():
     assert report.ok, str(report)
 
 
-@pytest.mark.parametrize("layers", [1, 2, 3])
-@pytest.mark.parametrize("shape", [(1, 8, 9), (3, 3, 5)])
-@pytest.mark.parametrize(("kernel_size", "first_kernel_size"), [(3, 3), (3, 5), (5, 3), (7, 3)])
+@pytest.mark.parametrize(
+    ("kernel_size", "first_kernel_size", "layers", "shape"),
+    [
+        (*kernels, *rest)
+        for kernels, *rest in mixed([(3, 3), (3, 5), (5, 3), (7, 3)] * 2, [1, 2, 3], [(1, 8, 9), (3, 3, 5)])
+    ],
+)
 def test_every_model_sees_exactly_what_it_promises(family, shape, layers, kernel_size, first_kernel_size):
     options = {"layers": layers, "kernel_size": kernel_size, "first_kernel_size": first_kernel_size}
     if kernel_size != 3 and not has_option(family, "kernel_size"):

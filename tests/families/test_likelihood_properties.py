@@ -13,6 +13,7 @@ from helpers.tiny_models import (
     every_image,
     few,
     has_option,
+    mixed,
     noise,
     seeded,
     sharper,
@@ -77,8 +78,7 @@ def test_a_change_is_felt_by_some_later_sub_pixel(family, shape, seed):
     assert moved.any() or math.prod(shape) == 1
 
 
-@pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("shape", "training"), mixed(SHAPES, [True, False]))
 def test_an_image_does_not_depend_on_its_batch(variant, shape, training):
     model = sharper(tiny(variant, shape, 5)).double().train(training)
     images = noise(model, 5)
@@ -89,8 +89,7 @@ def test_an_image_does_not_depend_on_its_batch(variant, shape, training):
     torch.testing.assert_close(model.log_prob_map(images.flip(0)).flip(0), together, **close)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("levels", [2, 5, 256])
+@pytest.mark.parametrize(("shape", "levels"), mixed(SHAPES, [2, 5, 256]))
 def test_every_figure_follows_from_the_logits(variant, shape, levels):
     model = sharper(tiny(variant, shape, levels)).double()
     images = noise(model, 3)

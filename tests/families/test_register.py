@@ -65,25 +65,35 @@ def test_a_folder_of_a_family_that_is_not_there_says_what_to_do(own_registry, tm
         nx.load(tmp_path)
 
 
+COMMANDS = """
+import sys
+from nextpixel.cli.app import run
+folder, grid, packed = sys.argv[1:]
+train = "--model masked-stack --layers 1 --reach 1 --features 4 --steps 1 --grids 0".split()
+codes = [
+    run(["models", "--json"]),
+    run(["train", "--help"]),
+    run(["train", "digits", *train, "--out", folder]),
+    run(["sample", folder, "--count", "1", "--out", grid]),
+    run(["check", folder]),
+    run(["compress", folder, grid, "--out", packed]),
+]
+sys.exit(0 if codes == [0, 0, 0, 0, 0, 2] else f"exit codes {codes}")
+"""
+
+
 def test_the_command_line_trains_and_uses_it(tmp_path):
     environment = os.environ | {"NEXTPIXEL_FAMILIES": str(EXAMPLE), "OMP_NUM_THREADS": "1"}
-
-    def run(*arguments):
-        command = [sys.executable, "-m", "nextpixel", *map(str, arguments)]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
-
-    listed = json.loads(run("models", "--json").stdout)["families"]["masked-stack"]
-    assert [one["name"] for one in listed["options"]] == ["features", "layers", "head", "components", "reach"]
-    assert "--reach" in run("train", "--help").stdout
-    folder = tmp_path / "run"
-    size = ("--layers", 1, "--reach", 1, "--features", 4)
-    trained = run("train", "digits", "--model", "masked-stack", *size, "--steps", 1, "--grids", 0, "--out", folder)
-    assert trained.returncode == 0, trained.stderr
-    assert run("sample", folder, "--count", 1, "--out", tmp_path / "grid.png").returncode == 0
-    checked = run("check", folder)
-    assert checked.returncode == 0 and "causality holds" in checked.stdout
-    refused = run("compress", folder, tmp_path / "grid.png", "--out", tmp_path / "a.npx")
-    assert refused.returncode == 2 and "models of the family masked-stack cannot compress" in refused.stderr
+    places = [str(tmp_path / name) for name in ("run", "grid.png", "a.npx")]
+    command = [sys.executable, "-c", COMMANDS, *places]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    listed, _ = json.JSONDecoder().raw_decode(done.stdout)
+    options = listed["families"]["masked-stack"]["options"]
+    assert [one["name"] for one in options] == ["features", "layers", "head", "components", "reach"]
+    assert "--reach" in done.stdout
+    assert "causality holds" in done.stdout
+    assert "models of the family masked-stack cannot compress" in done.stderr
 
 
 def test_an_entry_point_names_a_module(own_registry, tmp_path):

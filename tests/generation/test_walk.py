@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nextpixel as nx
-from helpers.tiny_models import SHAPES, UNBOUNDED, Backwards, every_image, few, noise, seeded, sharper, tiny
+from helpers.tiny_models import SHAPES, UNBOUNDED, Backwards, every_image, few, mixed, noise, seeded, sharper, tiny
 from nextpixel.errors import InputError
 from nextpixel.generation.walk import walk
 from nextpixel.nn.distributions import SamplingParams
@@ -23,9 +23,7 @@ def none_known(count, model):
     return torch.zeros(count, *model.image_shape, dtype=torch.bool)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("levels", [2, 5, 256])
-@pytest.mark.parametrize("temperature", [1.0, 0.5, 0.0])
+@pytest.mark.parametrize(("shape", "levels", "temperature"), mixed(SHAPES, [2, 5, 256], [1.0, 0.5, 0.0]))
 def test_drawn_step_by_step_or_scored_at_once_is_the_same(variant, shape, levels, temperature):
     model = sharper(tiny(variant, shape, levels, dropout=0.3))
     if variant.startswith(UNBOUNDED):

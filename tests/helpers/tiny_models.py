@@ -12,13 +12,30 @@ from nextpixel.families.base import ImageModel
 from nextpixel.families.build import family_class
 from nextpixel.nn.head import Head
 
-few = settings(max_examples=8, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+few = settings(max_examples=5, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
 """Settings of property tests in which an example costs several passes of a network."""
 
 many = settings(max_examples=40, deadline=None, database=None)
 """Settings of property tests whose examples cost nothing."""
 
 SHAPES = [(1, 5, 7), (3, 6, 4), (1, 1, 1), (3, 1, 9), (3, 9, 1), (2, 3, 3), (4, 2, 3)]
+
+
+def mixed(first, *others):
+    """Few combinations in which every value occurs: each of the first beside others, which go round at their own pace.
+
+    All combinations of shapes, levels and more, of every family, would take most of the time of the suite.
+    """
+    rows, pace = [], 1
+    columns = []
+    for choices in others:
+        columns.append([choices[(i + i // pace if pace > 1 else i) % len(choices)] for i in range(len(first))])
+        pace *= len(choices)
+    rows = list(zip(first, *columns, strict=True))
+    assert all(
+        set(map(repr, column)) == set(map(repr, choices)) for column, choices in zip(columns, others, strict=True)
+    )
+    return rows
 
 
 FEATURES = {"gated-pixelcnn": 8, "autoencoder": 8, "multiscale": 8, "pixelsnail": 8}

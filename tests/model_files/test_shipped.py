@@ -3,6 +3,8 @@
 import json
 import math
 import shlex
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -124,3 +126,23 @@ def test_the_list_of_models_keeps_names_apart_from_what_they_are(capsys):
     assert run(["models"]) == 0
     first_words = {line.split()[0] for line in capsys.readouterr().out.splitlines() if line.startswith("  ")}
     assert first_words == {*nx.models(), *shipped()}
+
+
+LIGHT = """
+import sys, torch
+import nextpixel as nx
+from nextpixel.model_files.shipped import shipped
+for name in shipped():
+    nx.load(name)
+    assert not {"sympy", "torch._dynamo"} & set(sys.modules), name
+with torch.device("meta"):
+    for family in nx.models():
+        nx.build(family, image_shape=(3, 8, 8), levels=17)
+        assert not {"sympy", "torch._dynamo"} & set(sys.modules), family
+"""
+
+
+def test_loading_a_model_does_not_import_the_compiler_of_pytorch():
+    """It would take longer than all the rest of a short command."""
+    done = subprocess.run([sys.executable, "-c", LIGHT], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

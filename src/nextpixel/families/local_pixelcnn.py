@@ -30,6 +30,7 @@ from nextpixel.families.configs import LocalPixelCNNConfig
 from nextpixel.generation.canvas import Canvas
 from nextpixel.generation.wavefront import walk_by_fronts
 from nextpixel.nn.conditioning import ConditionBias, Context, ContextSizes
+from nextpixel.nn.initialisation import has_values
 from nextpixel.nn.layers import Layers
 from nextpixel.nn.local_units import LocalUnits, local_units
 from nextpixel.nn.local_window import LARGEST, MIDDLE_STEP, STEPS_A_UNIT, LocalWindow
@@ -59,8 +60,9 @@ class LocalLayer(nn.Module):
     def __init__(self, inputs: int, outputs: int, deviation: float, sizes: ContextSizes | None) -> None:
         super().__init__()
         self.linear = nn.Linear(inputs, outputs)
-        nn.init.normal_(self.linear.weight, std=deviation / math.sqrt(inputs))
-        nn.init.zeros_(self.linear.bias)
+        if has_values(self.linear.weight):
+            nn.init.normal_(self.linear.weight, std=deviation / math.sqrt(inputs))
+            nn.init.zeros_(self.linear.bias)
         self.condition = ConditionBias(sizes, outputs) if sizes else None
 
     def forward(self, features: Tensor, context: Context | None) -> Tensor:
@@ -140,7 +142,7 @@ class LocalPixelCNN(ImageModel):
     @torch.no_grad()
     def _spread_components(self) -> None:
         """Begin with components beside each other, and with colours that move as one."""
-        if not isinstance(self.distribution, LogisticMixture):
+        if not isinstance(self.distribution, LogisticMixture) or not has_values(self.output.linear.bias):
             return
         channels, components = self.image_shape[0], self.distribution.components
         parts = self.output.linear.bias.view(-1, components)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from typing import ClassVar
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -36,8 +37,8 @@ def after_a_start(sequence: Tensor) -> Tensor:
 
 def places_of(height: int, width: int) -> Tensor:
     """Rows and columns from -1 to 1, `[1, 2, height, width]`."""
-    rows, columns = (torch.linspace(-1, 1, side) for side in (height, width))
-    return torch.stack([rows[:, None].expand(height, width), columns.expand(height, width)])[None]
+    rows, columns = (np.linspace(-1, 1, side, dtype=np.float32) for side in (height, width))
+    return torch.from_numpy(np.stack(np.meshgrid(rows, columns, indexing="ij"))[None])
 
 
 class CausalAttention(nn.Module):

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from nextpixel.errors import ModelError
 from nextpixel.nn.conditions import Condition, Labels, Map, Vector
-from nextpixel.nn.initialisation import keep_deviation
+from nextpixel.nn.initialisation import has_values, keep_deviation
 
 COARSE_LAYERS = 2
 """3x3 convolutions of an upsampling network, before the first deconvolution."""
@@ -139,9 +139,9 @@ class ConditionBias(nn.Module):
     def reset_parameters(self) -> None:
         """Draw the weights so that both parts of the context shift the maps by a like amount."""
         with torch.no_grad():
-            if self.vector is not None:
+            if self.vector is not None and has_values(self.vector):
                 self.vector.normal_().mul_(BIAS_DEVIATION / math.sqrt(self.square))
-            if self.places is not None:
+            if self.places is not None and has_values(self.places):
                 self.places.normal_().mul_(BIAS_DEVIATION / math.sqrt(self.places.shape[1]))
 
     def everywhere(self, context: Context) -> Tensor | None:

@@ -1,11 +1,19 @@
-"""Initial weights of unmasked layers."""
+"""Initial weights."""
 
 from __future__ import annotations
 
 import math
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+
+def has_values(weight: Tensor) -> bool:
+    """Whether there is something to draw: not on the device `meta`, where a model is built to learn its shapes only.
+
+    PyTorch would import its compiler there to do nothing, which takes seconds.
+    """
+    return not weight.is_meta
 
 
 def keep_deviation(layer: nn.Module) -> None:
@@ -15,6 +23,8 @@ def keep_deviation(layer: nn.Module) -> None:
         layer: a convolution, a deconvolution (whose stride divides what an output gets) or a linear layer.
     """
     assert isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear)
+    if not has_values(layer.weight):
+        return
     if isinstance(layer, nn.ConvTranspose2d):
         inputs = layer.weight[:, 0].numel() / math.prod(layer.stride)
     else:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from nextpixel.nn.initialisation import has_values
 from nextpixel.nn.masks import ChannelGroups
 
 LEAST_STEPS = 256
@@ -36,7 +37,13 @@ class LevelEmbedding(nn.Module):
         super().__init__()
         self.levels = levels
         self.groups = ChannelGroups.split(colours * (1 + level_features), colours)
-        self.features = nn.Parameter(torch.randn(levels, level_features)) if level_features else None
+        self.features = nn.Parameter(torch.empty(levels, level_features)) if level_features else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the features of the levels with a deviation of 1."""
+        if self.features is not None and has_values(self.features):
+            nn.init.normal_(self.features)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """The maps of images, `[B, C, H, W]` in [-1, 1] to `[B, groups.channels, H, W]`."""

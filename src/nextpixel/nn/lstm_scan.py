@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from torch.autograd.function import FunctionCtx
 
 from nextpixel.nn.gate import tanh
+from nextpixel.nn.initialisation import has_values
 
 
 class Front(NamedTuple):
@@ -102,6 +103,8 @@ class Recurrence(nn.Module):
 
     def reset_parameters(self) -> None:
         """Draw the weights so that states of deviation 1 give gates of deviation 1; the initial state is near zero."""
+        if not has_values(self.weight):
+            return
         taps, _, _, hidden = self.weight.shape
         with torch.no_grad():
             self.weight.normal_().div_(math.sqrt(taps * hidden))

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from nextpixel.nn.initialisation import has_values
 from nextpixel.nn.masks import ChannelGroups, MaskKind, visible_channels
 
 
@@ -51,12 +52,14 @@ class MaskedConv2d(nn.Module):
         mask[:, :, -1, reach] = torch.from_numpy(visible_channels(inputs, outputs, kind)).float()
         mask[:, :, -1, reach + 1 :] = 0
         self.register_buffer("mask", mask, persistent=False)
-        self.weight = nn.Parameter(torch.empty_like(mask))
+        self.weight = nn.Parameter(torch.empty(mask.shape))
         self.bias = nn.Parameter(torch.empty(outputs.channels))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
         """Draw the weights so that an output has `gain` times the deviation of an input, counting visible ones."""
+        if not has_values(self.weight):
+            return
         visible = self.mask.sum(dim=(1, 2, 3), keepdim=True).clamp(min=1)
         with torch.no_grad():
             self.weight.normal_().mul_(self.gain / visible.sqrt())
@@ -96,6 +99,8 @@ class RowsAboveConv2d(nn.Conv2d):
 
     def reset_parameters(self) -> None:
         """Draw the weights so that an output has `gain` times the deviation of an input."""
+        if not has_values(self.weight):
+            return
         with torch.no_grad():
             self.weight.normal_().mul_(self.gain / math.sqrt(self.weight[0].numel()))
             self.bias.zero_()
