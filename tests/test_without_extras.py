@@ -1,12 +1,16 @@
 """What of the package works where nothing but its hard dependencies is installed."""
 
+import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-EXTRAS = ("sklearn", "scipy", "matplotlib", "datasets", "pillow_jxl", "tensorboard", "starlette", "uvicorn")
+EXTRAS = (
+    *("datasets", "huggingface_hub", "imagecodecs", "matplotlib", "numba", "pillow_heif", "pillow_jxl", "scipy"),
+    *("sklearn", "starlette", "tensorboard", "tifffile", "uvicorn"),
+)
 PROGRAM = f"""
 import sys
 for name in {EXTRAS!r}:
@@ -23,7 +27,11 @@ def nextpixel(tmp_path, monkeypatch):
 
     def run(*arguments):
         return subprocess.run(
-            [sys.executable, "-c", PROGRAM, *map(str, arguments)], cwd=tmp_path, capture_output=True, text=True
+            [sys.executable, "-c", PROGRAM, *map(str, arguments)],
+            cwd=tmp_path,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
         )
 
     return run

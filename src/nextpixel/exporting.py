@@ -21,6 +21,8 @@ from nextpixel.data.memory import as_image_set
 from nextpixel.errors import ModelError
 from nextpixel.families.set_condition import conditioned
 from nextpixel.model_files.card import CURVE, SAMPLES
+from nextpixel.model_files.hub import check_push
+from nextpixel.model_files.hub import push as put_on_hub
 from nextpixel.model_files.likelihood import Likelihood
 from nextpixel.model_files.loading import load
 from nextpixel.model_files.record import Validation
@@ -63,6 +65,7 @@ class Exported:
         twin_cost: by which part the model's integer twin, which compresses, needs more bits than the model; None where
             it has none.
         size: bytes of the folder.
+        address: where the folder is to be seen on the Hugging Face hub; None where it was not pushed.
     """
 
     likelihood: Likelihood
@@ -70,6 +73,7 @@ class Exported:
     report: CausalityReport
     size: int
     twin_cost: float | None
+    address: str | None = None
 
 
 def export(
@@ -84,6 +88,7 @@ def export(
     intended_use: str | None = None,
     storage: Storage = "float16",
     outputs: int | None = None,
+    push: str | None = None,
     progress: Progress = SILENT,
 ) -> Exported:
     """Write a model folder that is small and says all that is known of the model.
@@ -99,16 +104,19 @@ def export(
         intended_use: sentences for the card, instead of the usual ones.
         storage: the type of the stored weights.
         outputs: how many outputs `check_causality` looks at; None for all.
+        push: `hf:USER/NAME`, where the folder is put on the Hugging Face hub too (extra `hub`); None for nowhere.
         progress: hears of the progress.
 
     Raises:
         ModelError: the folder is no model's, storing would change its likelihood by more than `MOST_CHANGE`, or it
-            fails the check.
+            fails the check; or it cannot be pushed, and is left in `out`.
         InputError: the images do not fit, the folder cannot be written, or matplotlib is not installed.
     """
     out = Path(out)
     check_new_folder(out)
     check_charts()
+    if push is not None:
+        check_push(push)
     original = load(run)
     specification = original.condition if original.needs_condition else None
     valid = conditioned(as_image_set(valid, original.levels), specification)
@@ -188,7 +196,8 @@ def export(
             record.begun = _without_folders(folder_begun) + comma + trained
         save(model, folder, storage=storage)
         size = sum(path.stat().st_size for path in folder.iterdir())
-    return Exported(after, change, report, size, twin_cost)
+    address = None if push is None else put_on_hub(out, push)
+    return Exported(after, change, report, size, twin_cost, address)
 
 
 def without_folders(command: str) -> str:

@@ -77,7 +77,7 @@ app = App(
         "fashion-mnist, cifar10), or hf:NAME for a set of the Hugging Face hub.\n"
         "\n"
         "RUN is the folder of a run or a model, or the name of a model that comes with the package, such as "
-        "nextpixel/digits-gated.\n"
+        "nextpixel/digits-gated, or hf:USER/NAME for one of the hub.\n"
         "\n"
         "To see what it does, begin with `nextpixel quickstart`."
     ),

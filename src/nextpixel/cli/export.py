@@ -22,6 +22,7 @@ def export(
     hardware: str | None = None,
     limits: str | None = None,
     intended_use: str | None = None,
+    push: str | None = None,
     images: DataOptions = DataOptions(),
 ) -> None:
     """Write a small model folder with a full model card, to keep or to share.
@@ -45,6 +46,8 @@ def export(
         hardware: What the run was trained on, where it does not say so itself.
         limits: Sentences for the card, added to the limits that hold for every model.
         intended_use: Sentences for the card, instead of the usual ones.
+        push: hf:USER/NAME: put the folder on the Hugging Face hub too, after `hf auth login`. Needs:
+            pip install 'nextpixel[hub]'. Others then load it by that name.
         images: How images are read.
     """
     import shlex
@@ -78,6 +81,7 @@ def export(
         intended_use=intended_use,
         storage=dtype,
         outputs=outputs,
+        push=push,
         progress=progress,
     )
     say(f"{opened.name}: {done.likelihood}; storing in {dtype} changed the nats by {done.change:+.4%}")
@@ -86,6 +90,8 @@ def export(
         tell = warn if done.twin_cost > MOST_TWIN_COST else say
         tell(f"its integer twin, which compresses, changes the bits by {done.twin_cost:+.2%}")
     say(f"model folder, {done.size:,} bytes: {out}")
+    if done.address is not None:
+        say(f"pushed: {done.address}")
 
 
 def _flags(options: DataOptions) -> list[str]:

@@ -26,7 +26,8 @@ def load(folder: str | Path) -> ImageModel:
     """Load a model from a model folder or a training run's folder, in evaluation mode, on the CPU.
 
     Args:
-        folder: the folder, or the name of a model that comes with the package, such as "nextpixel/digits-gated".
+        folder: the folder, or the name of a model that comes with the package, such as "nextpixel/digits-gated", or
+            of one on the Hugging Face hub, "hf:USER/NAME" or "hf:USER/NAME@REVISION" (extra `hub`).
 
     Returns:
         The model; in float32 if its weights are stored in half precision, else as they are stored.

@@ -1,7 +1,7 @@
 """The models that come with the package, each a model folder beside this file. No PyTorch here.
 
 `nextpixel/NAME` names one wherever a run or model folder is asked for. A folder of that path that really exists comes
-first, as a path comes before the name of a data set.
+first, as a path comes before the name of a data set. `hf:USER/NAME` names one on the Hugging Face hub.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nextpixel.errors import ModelError
+from nextpixel.model_files.hub import fetch, is_hub_name
 
 PREFIX = "nextpixel"
 HERE = Path(__file__).parent
@@ -22,15 +23,17 @@ def shipped() -> list[str]:
 
 
 def find_model(run: str | Path) -> Path:
-    """The folder that a user means: the one of this path, or the one in the package if there is none.
+    """The folder that a user means: the one of this path, or one of the hub or in the package if there is none.
 
     Raises:
-        ModelError: it has the form of a name in the package, and is neither there nor here.
+        ModelError: it has the form of a name in the package or of one on the hub, and is neither there nor here.
     """
     try:
         path = Path(run)
     except TypeError as error:
         raise ModelError(f"the name of a model or of its folder is needed, not {run!r}") from error
+    if is_hub_name(path):
+        return fetch(path.as_posix())
     if len(path.parts) != 2 or path.parts[0] != PREFIX:
         return path
     try:
