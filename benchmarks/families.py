@@ -1,8 +1,9 @@
-"""The families side by side: parameters, what a sub-pixel sees, and training speed, as ratios to the PixelCNN's.
+"""The families side by side: parameters, what a sub-pixel sees, and training speed, as ratios to the first one's.
 
 Each takes a step in turn, again and again, in float32 (the PixelRNNs' recurrence is float32 in any case).
 
     python benchmarks/families.py
+    python benchmarks/families.py --only "gated-pixelcnn, 8" pixelsnail pixelcnn++ locally-masked
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ MODELS = {
     "row-lstm, 7 x 16": ("row-lstm", {"features": 16, "layers": 7}),
     "diagonal-bilstm, 1 x 32": ("diagonal-bilstm", {"features": 32, "layers": 1}),
     "diagonal-bilstm, 7 x 16": ("diagonal-bilstm", {"features": 16, "layers": 7}),
+    # Of about as many parameters as each other.
+    "gated-pixelcnn, 8 x 64": ("gated-pixelcnn", {"features": 64, "layers": 8}),
+    "pixelsnail, 2 x 4 x 64": ("pixelsnail", {"features": 64, "layers": 2, "block_layers": 4}),
+    "pixelcnn++, 3 x 2 x 26": ("pixelcnn++", {"features": 26, "layers": 2, "sizes": 3, "head": "softmax"}),
+    "locally-masked, 6 x 64": ("locally-masked", {"features": 64, "layers": 6}),
 }
 
 
@@ -32,6 +38,7 @@ def main() -> None:
     parser.add_argument("--batch-size", type=int, default=16)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--turns", type=int, default=9)
+    parser.add_argument("--only", nargs="+", default=[""], help="beginnings of the names of those that are timed")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     shape = (1, arguments.size, arguments.size)
@@ -41,6 +48,7 @@ def main() -> None:
             memory_format=torch.channels_last
         )
         for name, (family, options) in MODELS.items()
+        if name.startswith(tuple(arguments.only))
     }
     steps = {name: training_step(model, model.log_prob, images, bfloat16=False) for name, model in models.items()}
     times = alternately(steps, arguments.turns)

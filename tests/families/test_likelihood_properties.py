@@ -21,6 +21,7 @@ from helpers.tiny_models import (
     tiny,
     without_relus,
 )
+from nextpixel.nn.locally_masked import LocallyMaskedConv2d
 from nextpixel.nn.masked_conv import MaskedConv2d
 
 ENUMERABLE = [((1, 2, 3), 2), ((1, 2, 2), 3), ((3, 1, 2), 2)]
@@ -164,7 +165,8 @@ def learn(model):
     """The gradients of a step of training."""
     images = noise(model, 8)
     condition = model.random_condition(8, seeded()) if model.needs_condition else None
-    loss, companion = model.log_prob(images, condition).sum(), model.companion_loss(images)
+    ordered = [model.in_order(number).log_prob(images, condition) for number in range(model.order_count)]
+    loss, companion = torch.stack(ordered).sum(), model.companion_loss(images)
     (loss if companion is None else loss + companion).backward()
 
 
@@ -176,6 +178,11 @@ def test_every_weight_learns(variant, shape):
     hidden = {
         f"{name}.weight": module.mask == 0 for name, module in model.named_modules() if isinstance(module, MaskedConv2d)
     }
+    for name, module in model.named_modules():
+        if isinstance(module, LocallyMaskedConv2d) and module.window.strict:
+            # A pixel comes before itself in no order.
+            centre = torch.arange(module.weight.shape[2]) == module.weight.shape[2] // 2
+            hidden[f"{name}.weight"] = centre.expand_as(module.weight)
     dead = {}
     for name, parameter in model.named_parameters():
         without = torch.ones_like(parameter, dtype=torch.bool) if parameter.grad is None else parameter.grad == 0

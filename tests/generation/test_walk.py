@@ -7,7 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nextpixel as nx
-from helpers.tiny_models import SHAPES, UNBOUNDED, Backwards, every_image, few, mixed, noise, seeded, sharper, tiny
+from helpers.tiny_models import (
+    SHAPES,
+    UNBOUNDED,
+    Backwards,
+    begins_with_what_is_known,
+    every_image,
+    few,
+    mixed,
+    noise,
+    seeded,
+    sharper,
+    tiny,
+)
 from nextpixel.errors import InputError
 from nextpixel.generation.walk import walk
 from nextpixel.nn.distributions import SamplingParams
@@ -117,6 +129,8 @@ masks = st.integers(0, 2**6 - 1).map(lambda bits: torch.tensor([bool(bits >> at 
 @given(known=masks, seed=st.integers(0, 99), one_for_all=st.booleans())
 def test_completing_what_was_sampled_gives_it_back(variant, variant_or_order, known, seed, one_for_all):
     """With the same numbers drawn: what is given instead of drawn plays the same part."""
+    if variant_or_order == "variant" and begins_with_what_is_known(variant):
+        pytest.skip("what is known changes the order in which it draws")
     model = sharp(variant if variant_or_order == "variant" else "backwards")
     sampled = model.sample(4, generator=seeded(seed))
     if not one_for_all:

@@ -38,16 +38,27 @@ def mixed(first, *others):
     return rows
 
 
-FEATURES = {"gated-pixelcnn": 8, "autoencoder": 8, "multiscale": 8, "pixelsnail": 8}
+FEATURES = {
+    "gated-pixelcnn": 8,
+    "autoencoder": 8,
+    "multiscale": 8,
+    "pixelsnail": 8,
+    "pixelcnn++": 8,
+    "locally-masked": 8,
+}
 """Features of tiny models by family. Where there are ReLUs, 16: with fewer, all those of a colour can be off at once,
 and then the model is blind indeed."""
 
 
-OPTIONS = {"pixelsnail": {"block_layers": 1, "key_features": 4, "first_kernel_size": 3}}
+OPTIONS = {
+    "pixelsnail": {"block_layers": 1, "key_features": 4, "first_kernel_size": 3},
+    "locally-masked": {"first_kernel_size": 3},
+    "pixelcnn++": {"layers": 1, "sizes": 2, "head": "softmax"},
+}
 """Other options of tiny models by family."""
 
 
-UNBOUNDED = ("local-pixelcnn", "pixelsnail")
+UNBOUNDED = ("local-pixelcnn", "pixelsnail", "pixelcnn++", "locally-masked")
 """Families whose numbers nothing bounds: with sharpened weights they have few digits of probabilities in float32."""
 
 
@@ -61,6 +72,16 @@ def features_of(family):
 
 def has_option(family, name):
     return name in inspect.signature(family_class(family.removesuffix(CONDITIONED))).parameters
+
+
+def begins_with_what_is_known(family):
+    """Whether the family completes images in an order of its own, so that candidates are of no use."""
+    return family_class(family.removesuffix(CONDITIONED)).completes_from_anything
+
+
+def takes(family, name):
+    """Whether a family has an option, or hands it on to the models inside."""
+    return has_option(family, name) or has_option(family, "inner_options")
 
 
 def everything(shape):

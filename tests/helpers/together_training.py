@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 import nextpixel as nx
+from helpers.tiny_models import OPTIONS, takes
 from nextpixel.runtime.distributed import current, launched
 from nextpixel.training import run as run_module
 from nextpixel.training.api import train
@@ -24,10 +25,9 @@ SETTINGS = {"steps": 8, "batch_size": 7, "warmup": 3, "grids": 1, "grid_images":
 
 def build(family, **options):
     torch.manual_seed(0)
-    sizes = {"features": 6, "layers": 2, "first_kernel_size": 3, **options}
-    if family == "local-pixelcnn":
-        del sizes["first_kernel_size"]
-    return nx.build(family, image_shape=(1, 5, 4), levels=3, **sizes)
+    usual = {"features": 6, "layers": 2, "first_kernel_size": 3, **OPTIONS.get(family, {})}
+    sizes = {name: value for name, value in usual.items() if takes(family, name)}
+    return nx.build(family, image_shape=(1, 5, 4), levels=3, **sizes, **options)
 
 
 def go(path, out, family, settings=SETTINGS, resume=False, **options):

@@ -127,7 +127,7 @@ def test_the_card_says_what_the_model_is(some_family, folder):
     for fact in (
         "3 x 3 x 4 (channels, height, width), 5 levels",
         f"features {features_of(some_family)}",
-        "layers 2",
+        f"layers {nx.load(folder).options['layers']}",
         "| Data | noise |",
     ):
         assert fact in card

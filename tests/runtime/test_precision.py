@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from helpers.tiny_models import noise, tiny
+from helpers.tiny_models import begins_with_what_is_known, noise, tiny
 from nextpixel.runtime.precision import evaluating, full_float32, in_full_float32, repeatable
 from nextpixel.training import api
 from nextpixel.training import run as run_module
@@ -114,6 +114,8 @@ def test_codes_are_in_full_float32(what, seen):
 
 @pytest.mark.parametrize("candidates", [1, 3])
 def test_draws_are_in_full_float32(variant, candidates, seen):
+    if candidates > 1 and begins_with_what_is_known(variant):
+        pytest.skip("it is exact without candidates")
     model = tiny(variant)
     watched = []
     known = torch.zeros(3, 4, dtype=torch.bool)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 import nextpixel as nx
+from helpers.tiny_models import OPTIONS, takes
 
 
 @pytest.fixture
@@ -26,11 +27,10 @@ def tiny():
         import torch
 
         torch.manual_seed(0)
-        options = {"features": 6, "layers": 2, "first_kernel_size": 3, "dropout": 0.2, **options}
-        if family == "pixelsnail":
-            options["block_layers"] = 1
-        if family == "local-pixelcnn":
-            del options["first_kernel_size"], options["dropout"]
+        usual = {"features": 6, "layers": 2, "first_kernel_size": 3, "dropout": 0.2, **OPTIONS.get(family, {})}
+        options = {name: value for name, value in usual.items() if takes(family, name)} | options
+        if not takes(family, "dropout"):
+            options.pop("dropout", None)
         return nx.build(family, image_shape=(1, 5, 4), levels=3, **options)
 
     return build

@@ -44,7 +44,8 @@ def complete(
 
     Writes one PNG for each completion and completions.png, which shows, a row for each image: the original, the known
     part, and the completions. Exact where all unknown pixels come after the known ones in the model's order (raster
-    order: `top`; models trained with --order begin at another side). A known pixel further down is kept, but could not
+    order: `top`; models trained with --order begin at another side; a locally-masked begins with whatever is known). A
+    known pixel further down is kept, but could not
     influence what was drawn before it; with --candidates it does, approximately.
 
     Args:
@@ -87,7 +88,7 @@ def complete(
     names = [f"{stem}-{which}.png" for stem in _stems(opened.names, len(originals)) for which in range(count)]
     for name in ("completions.png", *names):
         force.check_file(out / name)
-    late = known_too_late(mask, model.order)
+    late = 0 if model.completes_from_anything else known_too_late(mask, model.order)
     if late and candidates == 1:
         warn(
             f"{late} of {int(mask.sum())} known pixels come after unknown ones: they are kept, but cannot guide them; "

@@ -27,6 +27,7 @@ def evaluate(
     *,
     split: str | None = None,
     vectors: Path | None = None,
+    orders: int = 1,
     json: Annotated[bool, Parameter(negative="")] = False,
     images: DataOptions = DataOptions(),
 ) -> None:
@@ -42,6 +43,8 @@ def evaluate(
         split: train, valid, test or all; by default test where the data has one, else all. Where the run held images
             of this very data back for validation, valid are those.
         vectors: File of the images' vectors, for a model conditioned on vectors; see `nextpixel train --help`.
+        orders: Take the mean of the probabilities that a locally-masked gives in so many of its orders, a distribution
+            as well: exact, and at least as good as the mean of the nats.
         json: Print one JSON object.
         images: How images are read.
     """
@@ -59,7 +62,7 @@ def evaluate(
     else:
         opened, split = test_part(open_for(model, data, images, part, vectors=vectors), split, model)
     with progress.task("evaluating", len(opened)) as advance:
-        likelihood = compute(model, opened, advance=advance)
+        likelihood = compute(model, opened, orders=orders, advance=advance)
     if model.condition is not None and not model.needs_condition:
         warn("an autoencoder encodes each image first: this is the likelihood of reconstructions, not a density")
     if json:

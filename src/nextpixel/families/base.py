@@ -11,6 +11,7 @@ import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
@@ -76,6 +77,9 @@ class ImageModel(nn.Module, ABC):
 
     knows_positions: ClassVar[bool] = True
     """Whether the place in the image matters; else likelihoods and completions of any height and width can be had."""
+
+    completes_from_anything: ClassVar[bool] = False
+    """Whether `fill` draws what is unknown given all that is known, wherever it is, as families of any order do."""
 
     config: Config
     __signature__: ClassVar[Signature]
@@ -184,6 +188,26 @@ class ImageModel(nn.Module, ABC):
         channels, height, width = self.image_shape
         return torch.arange(height * width * channels).view(height, width, channels).permute(2, 0, 1)
 
+    @property
+    def order_count(self) -> int:
+        """How many orders the model is trained in; `in_order` takes their numbers."""
+        return 1
+
+    def in_order(self, order: int | Tensor) -> ImageModel:
+        """The model with the same weights in another order, of a family of any order.
+
+        Args:
+            order: the number of an order of its training, from 0, or ranks of the pixels, `[H, W]`.
+
+        Raises:
+            InputError: it is no order of this model.
+        """
+        if not isinstance(order, Tensor) and order == 0:
+            return self
+        raise InputError(
+            f"a {self.family} has one order; train a locally-masked to have likelihoods and completions in others"
+        )
+
     # Likelihood ------------------------------------------------------------------------------------------------
 
     def forward(self, images: Tensor, condition: Values | None = None) -> Tensor:
@@ -289,8 +313,9 @@ class ImageModel(nn.Module, ABC):
         """Draw the unknown pixels of images, each given all pixels that come before it in `order`.
 
         The result is a draw from the model's conditional distribution where every unknown pixel comes after the
-        known ones. A known pixel that comes after an unknown one is kept, but could not influence it; with several
-        `candidates` it does, approximately (see `nextpixel.generation.candidates`).
+        known ones; families of any order see to that. Elsewhere a known pixel that comes after an unknown one is kept,
+        but could not influence it; with several `candidates` it does, approximately (see
+        `nextpixel.generation.candidates`).
 
         Args:
             images: integers `[B, C, H, W]` in 0..levels-1; values at unknown pixels are ignored.
@@ -377,6 +402,10 @@ class ImageModel(nn.Module, ABC):
         if self.conditioning is not None:
             some = next(iter(condition.values())) if isinstance(condition, dict) else condition
             self.conditioning.fit(self.condition_values(condition, len(as_tensor(some, "conditions"))))
+
+    def step_of_training(self, seed: int) -> AbstractContextManager[None]:  # noqa: ARG002 - for families that change
+        """Inside, what changes from step to step of a training is as the seed of a step says."""
+        return nullcontext()
 
     @property
     def companion(self) -> nn.Module | None:

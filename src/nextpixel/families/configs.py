@@ -15,6 +15,7 @@ from typing import ClassVar, NamedTuple, Self, TypeVar, get_args, get_type_hints
 
 from nextpixel.errors import ModelError
 from nextpixel.nn.head_names import COMPONENTS, HEADS, LOGISTIC_MIXTURE, MOST_COMPONENTS, SOFTMAX
+from nextpixel.nn.order_names import CURVES, MOST_ORDERS
 from nextpixel.runtime.validation import (
     MOST_FEATURES,
     MOST_LAYERS,
@@ -420,6 +421,54 @@ class PixelwiseConfig(HeadedConfig):
     """The options of networks of gated residual layers whose features belong to pixels, not to colours."""
 
     kernel_size: int = option(3, "Odd side of the kernels.", check=odd_size, allowed="odd, 3 to 255")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelCNNPlusPlusConfig(PixelwiseConfig):
+    """The options of PixelCNN++."""
+
+    family = "pixelcnn++"
+    summary = "two streams, halved and doubled again, with shortcuts (Salimans et al. 2017, arXiv 1701.05517)"
+
+    features: int = option(32, "Feature maps of each stream.", least=1, most=MOST_FEATURES)
+    layers: int = option(2, "Gated residual layers at each size, on the way down.", least=1, most=MOST_LAYERS)
+    sizes: int = option(
+        3, "How many sizes the maps of a pixelcnn++ have, each half of the one before.", least=1, most=8
+    )
+    head: str = option(
+        LOGISTIC_MIXTURE,
+        "Distribution of a sub-pixel: softmax, a free probability for each level, or logistic-mixture, which has far "
+        "fewer parameters and suits photographs.",
+        check=_head,
+        allowed=", ".join(HEADS),
+    )
+    components: int = option(10, "Logistic distributions in a mixture.", least=1, most=MOST_COMPONENTS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocallyMaskedConfig(PixelwiseConfig):
+    """The options of models of any order."""
+
+    family = "locally-masked"
+    summary = "any order of the pixels, to complete anything exactly (Jain et al. 2020, arXiv 2006.12486)"
+
+    layers: int = option(6, "Gated residual layers, of two convolutions each.", least=1, most=MOST_LAYERS)
+    first_kernel_size: int = option(
+        7, "Odd side of the first layer's kernels.", check=odd_size, allowed="odd, 3 to 255"
+    )
+    dilation: int = option(2, "Pixels between the taps of every second layer of a locally-masked.", least=1, most=64)
+    curve: str = option(
+        "s-curve",
+        "The order of the pixels of a locally-masked: raster, row by row; s-curve, every second row backwards; or "
+        "hilbert.",
+        choices=CURVES,
+    )
+    orders: int = option(
+        8,
+        "In how many orders a locally-masked is trained: the curve and its mirror images, one at each step.",
+        least=1,
+        most=MOST_ORDERS,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
+import torch
 from torch import Tensor
 
 from nextpixel.families.base import ImageModel
@@ -65,3 +66,11 @@ class PixelwiseModel(ImageModel):
         """
         check_exact([("image_maps", self.image_maps)], LevelEmbedding, "steps")
         check_exact([("readout", self.readout)], PixelHead, "steps")
+
+    def of_pixels(self, seen: Tensor) -> Tensor:
+        """A receptive field of what pixels see of each other, bool `[H*W, H*W]`: they see all colours of others."""
+        channels, pixels = self.image_shape[0], len(seen)
+        field = seen.expand(channels, channels, -1, -1).permute(0, 2, 1, 3).clone()
+        earlier = torch.ones(channels, channels, dtype=torch.bool).tril(-1)
+        field[:, torch.arange(pixels), :, torch.arange(pixels)] |= earlier
+        return field.flatten(2).flatten(0, 1)

@@ -69,6 +69,10 @@ def choose_candidates(
         InputError: the number is less than 1.
     """
     candidates = integer("candidates", candidates, 1, error=InputError)
+    if candidates > 1 and model.completes_from_anything:
+        raise InputError(
+            "this model draws what is unknown given all that is known, so that candidates are of no use; leave them out"
+        )
     size = max(1, model.images_at_once // candidates)
     draws = _Draws(candidates, sampling, generator, advance)
     parts = [

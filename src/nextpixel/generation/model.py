@@ -26,6 +26,10 @@ class GenerativeModel(Protocol):
     distribution: Distribution
 
     @property
+    def completes_from_anything(self) -> bool:
+        """Whether candidates are of no use."""
+
+    @property
     def order(self) -> Tensor:
         """Rank of each sub-pixel in the order of generation, int64 `[C, H, W]`."""
 

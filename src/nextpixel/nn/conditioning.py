@@ -44,7 +44,7 @@ class Context(NamedTuple):
     vector: Tensor | None
     places: Tensor | None
 
-    def part(self, images: slice) -> Context:
+    def part(self, images: slice | Tensor) -> Context:
         """The context of some images of the batch."""
         return Context(*(part if part is None else part[images] for part in self))
 

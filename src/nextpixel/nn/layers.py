@@ -79,4 +79,8 @@ def check_exact(
                     f"{path} has a part {name}, which the {computation} do not know; "
                     "take it out, or write a family of your own for it"
                 )
-            check_exact([(f"{path}.{name}", part)], expected[name], computation)
+            here = f"{path}.{name}"
+            inside = (
+                [(f"{here}.{n}", layer) for n, layer in enumerate(part)] if type(part) is Layers else [(here, part)]
+            )
+            check_exact(inside, expected[name], computation)

@@ -41,6 +41,7 @@ def log_probs(
     condition: Values | None = None,
     *,
     batch_size: int | None = None,
+    orders: int = 1,
     advance: Advance | None = None,
 ) -> Tensor:
     """Log-probability of every image in nats, in evaluation mode.
@@ -50,6 +51,8 @@ def log_probs(
         images: a set, or integers `[N, C, H, W]` as a tensor or an array; for models of any size also `Pictures`.
         condition: one an image, for a conditional model; None takes those of the set.
         batch_size: images at once; None chooses by memory.
+        orders: of a model of any order: of how many orders of its training, from the first, the mean of the
+            probabilities is taken.
         advance: called with the number of images after each batch.
 
     Returns:
@@ -64,9 +67,22 @@ def log_probs(
     if condition is None and isinstance(images, ImageSet):
         images = conditioned(images, model.condition if model.needs_condition else None)
     unread = batches_of(model, images, condition, batch_size=batch_size)
+    if integer("orders", orders, 1, error=InputError) > model.order_count:
+        trained = "one order" if model.order_count == 1 else f"{model.order_count} orders"
+        raise InputError(
+            f"this model was trained in {trained}, not in {orders}; train a locally-masked with orders={orders} "
+            f"(--model locally-masked --orders {orders})"
+        )
     results = []
     with evaluating(model):
-        for nats in current().each(unread, lambda batch: numbers(model.log_prob(*batch.read()).double().cpu())):
+        models = [model.in_order(number) for number in range(orders)]
+
+        def nats_of(batch: Batch) -> Tensor:
+            images, values = batch.read()
+            nats = torch.stack([ordered.log_prob(images, values).double() for ordered in models])
+            return numbers((nats.logsumexp(dim=0) - math.log(orders)).cpu())
+
+        for nats in current().each(unread, nats_of):
             results.append(nats)
             if advance is not None:
                 advance(len(nats))
@@ -181,13 +197,14 @@ def evaluate(
     condition: Values | None = None,
     *,
     batch_size: int | None = None,
+    orders: int = 1,
     advance: Advance | None = None,
 ) -> Likelihood:
     """Mean likelihood over all images of a set; that of pictures of different sizes is averaged by sub-pixel.
 
     The arguments and errors are those of `log_probs`.
     """
-    nats = -log_probs(model, images, condition, batch_size=batch_size, advance=advance)
+    nats = -log_probs(model, images, condition, batch_size=batch_size, orders=orders, advance=advance)
     return Likelihood.of(nats, dimensions_of(model, images))
 
 

@@ -101,6 +101,8 @@ class Steps:
                 self._processes.noticing_losses(),
                 last_adds_up(self._objective, last=place == places[-1]),
                 memory_faults_told(self._settings, size, self.model.image_shape),
+                # The same for all parts of a batch, wherever they are computed.
+                self.model.step_of_training(step_seed(self._settings.seed, step)),
             ):
                 total += self._backward(indices[part], step, place).cpu()
         norm = float(torch.nn.utils.clip_grad_norm_(self._weights, self._settings.clip))

@@ -88,7 +88,7 @@ class Served:
         count = fields.integer("count", 1, MOST_COMPLETIONS, 4)
         image = self._image(fields)
         known = fields.bytes_of("known", self.model.image_shape[1:], 1).bool()
-        late = known_too_late(known, self.model.order)
+        late = 0 if self.model.completes_from_anything else known_too_late(known, self.model.order)
         candidates = fields.integer("candidates", 1, MOST_CANDIDATES, 1)
         if late and candidates == 1:
             note = f"{late} known pixels come after unknown ones in the order of drawing, and cannot guide them"
