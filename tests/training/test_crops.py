@@ -134,7 +134,7 @@ def test_a_model_of_one_size_is_validated_on_pieces(pictures, tmp_path):
         ({"crop": "8by8"}, "such as 64x64"),
         ({"crop": "0x8"}, "such as 64x64"),
         ({"augment": "flips,spin"}, "not 'spin'"),
-        ({"crop": None, "augment": "flips"}, "add crop"),
+        ({"crop": None, "augment": "flips,noise"}, "only flips change whole images; add crop"),
     ],
 )
 def test_settings_of_crops_that_cannot_work_are_refused(changes, told):

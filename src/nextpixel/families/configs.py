@@ -494,7 +494,14 @@ class PixelSNAILConfig(PixelwiseConfig):
 
 INNER: dict[str, type[NetworkConfig]] = {
     config.family: config
-    for config in (DiagonalBiLSTMConfig, GatedPixelCNNConfig, PixelCNNConfig, PixelSNAILConfig, RowLSTMConfig)
+    for config in (
+        DiagonalBiLSTMConfig,
+        GatedPixelCNNConfig,
+        PixelCNNConfig,
+        PixelCNNPlusPlusConfig,
+        PixelSNAILConfig,
+        RowLSTMConfig,
+    )
 }
 """The families that can stand inside another one."""
 

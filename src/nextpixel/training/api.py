@@ -122,7 +122,7 @@ def _with_whole_images(
     model: ImageModel,
     images: Images,
     valid: Images | None,
-    settings: TrainingSettings,  # noqa: ARG001 - see _with_crops
+    settings: TrainingSettings,
     fraction: float,
 ) -> _Prepared:
     if isinstance(images, Pictures) or isinstance(valid, Pictures):
@@ -136,7 +136,8 @@ def _with_whole_images(
     training, validation = (conditioned(part, specification) for part in (division.training, division.valid))
     model.check_set(training)
     model.check_set(validation)
-    return _Prepared(training, WholeImages(training), validation, division.held_out)
+    drawn = WholeImages(training, settings.seed, flips="flips" in settings.augmentations)
+    return _Prepared(training, drawn, validation, division.held_out)
 
 
 def _with_crops(

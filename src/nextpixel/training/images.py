@@ -57,14 +57,16 @@ class TrainingImages(Protocol):
 
 
 class WholeImages:
-    """The images of a set, as they are.
+    """The images of a set, as they are or mirrored.
 
     Args:
         images: the set, with the conditions of the model, if it has any.
+        seed: chooses the draws.
+        flips: whether left and right are mirrored, for one image in two.
     """
 
-    def __init__(self, images: ImageSet) -> None:
-        self._images = images
+    def __init__(self, images: ImageSet, seed: int = 0, *, flips: bool = False) -> None:
+        self._images, self._seed, self._flips = images, seed, flips
 
     def __len__(self) -> int:
         return len(self._images)
@@ -81,8 +83,8 @@ class WholeImages:
 
     @property
     def name(self) -> str:
-        """Short name of the source."""
-        return self._images.name
+        """Short name of the source, and how it is changed."""
+        return f"{self._images.name} with flips" if self._flips else self._images.name
 
     @property
     def fingerprint(self) -> str:
@@ -94,9 +96,15 @@ class WholeImages:
         """How the images were read."""
         return self._images.reading
 
-    def batch(self, indices: NDArray[np.int64] | Sequence[int], *, draw: int = 0, place: int = 0) -> torch.Tensor:  # noqa: ARG002 - whole images are the same in any place
+    def batch(self, indices: NDArray[np.int64] | Sequence[int], *, draw: int = 0, place: int = 0) -> torch.Tensor:
         """Read images; see `TrainingImages.batch`."""
-        return self._images.batch(indices, draw=draw)
+        batch = self._images.batch(indices, draw=draw)
+        if not self._flips:
+            return batch
+        mirrored = [
+            np.random.default_rng([self._seed, draw, place + number]).random() < 0.5 for number in range(len(batch))
+        ]
+        return torch.where(torch.tensor(mirrored)[:, None, None, None], batch.flip(3), batch)
 
     def condition_of(self, indices: NDArray[np.int64] | Sequence[int]) -> Values | None:
         """The conditions of images, in the form that a model takes; None without."""

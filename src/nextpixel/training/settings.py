@@ -46,8 +46,9 @@ class TrainingSettings:
         crop: Height and width, such as 64x64: train on crops of this size, drawn anew in every step from pictures that
             are read as they are, of any sizes; validation takes whole pictures where the model can, else pieces of
             this size.
-        augment: Random changes of the crops, off by default, with commas between them. flips: left and right are
-            mirrored, for one crop in two. downscale: three pictures in four are made smaller before the crop is cut, by
+        augment: Random changes of crops, off by default, with commas between them. flips, of whole images as well: left
+            and right are mirrored, for one in two; the likelihood stays that of the data only where mirror images are
+            as likely. downscale: three pictures in four are made smaller before the crop is cut, by
             a random factor up to 4 and a random kernel (box, bilinear, bicubic or Lanczos). noise: one crop in two
             gets noise as a sensor has it, the more the brighter a pixel is, of a random strength.
     """
@@ -88,8 +89,11 @@ class TrainingSettings:
         if self.augment is not None and not isinstance(self.augment, str):
             object.__setattr__(self, "augment", ",".join(self.augment))
         size = self.crop_size
-        if self.augmentations and size is None:
-            raise TrainingError(f"augment {self.augment} changes crops; add crop, such as --crop 64x64")
+        if set(self.augmentations) - {"flips"} and size is None:
+            raise TrainingError(
+                f"augment {self.augment} changes crops, and only flips change whole images; add crop, such as --crop "
+                "64x64"
+            )
         lengths = {"steps": self.steps, "epochs": self.epochs, "minutes": self.minutes}
         lengths_given = [name for name, value in lengths.items() if value is not None]
         if len(lengths_given) > 1:
