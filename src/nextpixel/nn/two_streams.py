@@ -163,7 +163,8 @@ class TwoStreams(nn.Module):
         """Run over the whole map; `recompute` as in `nextpixel.nn.recompute`."""
         down, right = shift_down(maps), shift_right(maps)
         first = Both(self.first_rows(down), self.first_above(down) + self.first_left(right))
-        return self.through(first, _Numbers(halved(context, self.sizes), recompute))
+        features: Tensor = self.through(first, _Numbers(halved(context, self.sizes), recompute))
+        return features
 
     def sees(self, height: int, width: int) -> Tensor:
         """Which pixels each pixel sees, bool `[height * width, height * width]`."""
@@ -192,7 +193,8 @@ class _Numbers(NamedTuple):
 
     def residual(self, layer: ShiftedResidual, maps: Tensor, beside: Sequence[Tensor], halvings: int) -> Tensor:
         others = torch.cat(list(beside), dim=1) if beside else None
-        return call(layer, maps, others, self.contexts[halvings], recompute=self.recompute)
+        result: Tensor = call(layer, maps, others, self.contexts[halvings], recompute=self.recompute)
+        return result
 
     def halve(self, layer: ShiftedConv2d, maps: Tensor) -> Tensor:
         result: Tensor = layer(maps)
