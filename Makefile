@@ -24,9 +24,11 @@ demo: .venv/installed
 test: .venv/installed
 	$(BIN)/pytest --quiet --numprocesses auto
 
-# A quarter of an hour of damaged and hostile files, in processes with limits; `make test` has a short form.
+# Half an hour of damaged and hostile files, models and requests, with limits; `make test` has a short form.
 fuzz: .venv/installed
 	$(BIN)/python benchmarks/mutations.py --minutes 15 --out build/fuzz
+	$(BIN)/python benchmarks/damaged_data.py --minutes 5
+	NEXTPIXEL_FUZZ=20 $(BIN)/pytest --quiet tests/model_files/test_load_fuzz.py tests/web/test_web_app.py -k "any or fuzz or fault"
 	$(BIN)/pytest --quiet tests/codec/test_fuzz.py tests/data/test_open_fuzz.py tests/codec/test_hostile.py
 
 lint: .venv/installed

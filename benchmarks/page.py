@@ -1,4 +1,6 @@
-"""The page under load: many clients at once, then very many odd requests. Only against a server of its own.
+"""The page under load: many clients at once, hostile uploads among them, then very many odd requests.
+
+Only against a server of its own.
 
     python benchmarks/page.py RUN [--clients 50] [--seconds 30] [--requests 10000]
 
@@ -10,16 +12,24 @@ from __future__ import annotations
 import argparse
 import base64
 import collections
+import io
 import json
 import random
 import re
+import statistics
 import subprocess
 import sys
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
+
+from PIL import Image
+
+WARM_UP = 15.0
+"""Seconds in which what is imported and compiled when it is needed is needed once."""
 
 
 def resident(pid: int) -> float:
@@ -37,24 +47,47 @@ def post(address: str, path: str, body: bytes, kind: str = "application/json") -
         return error.code, error.read()
 
 
-def load(address: str, model: dict, clients: int, seconds: float) -> None:
-    """Clients that ask without a pause, and one that looks at the page."""
+def hostile_uploads() -> list[bytes]:
+    """Bodies of uploads that are no pictures, are damaged, are as large as they may be, or are larger."""
+
+    def black(side: int) -> bytes:
+        file = io.BytesIO()
+        Image.new("L", (side, side)).save(file, "PNG")
+        return file.getvalue()
+
+    small, chance = black(64), random.Random(0)
+    vast = bytearray(small)
+    vast[16:24] = (100_000).to_bytes(4, "big") * 2
+    return [black(4000), black(6000), small[:40], bytes(vast), chance.randbytes(2**20), b"", bytes(9 * 2**20)]
+
+
+def load(address: str, model: dict, clients: int, seconds: float, pid: int) -> None:
+    """Clients that ask without a pause, some of them hostile, and one that looks at the page and the memory."""
     answers: collections.Counter[str] = collections.Counter()
     waits: list[float] = []
     end = time.monotonic() + seconds
     size = model["shape"][0] * model["shape"][1] * model["shape"][2]
     pixels = base64.b64encode(bytes(size)).decode()
+    uploads = hostile_uploads()
+    most = 0.0
 
     def client(number: int) -> None:
         source = random.Random(number)
         while time.monotonic() < end:
-            path = source.choice(["sample", "bits", "pixel", "compress"])
+            path = source.choice(["sample", "bits", "pixel", "compress", "upload"])
             body = {"model": model["name"], "count": 4, "pixels": pixels, "row": 0, "column": 0}
             if model["labels"] is not None:
                 body["label"] = model["labels"][0]
             try:
-                status, text = post(address, path, json.dumps(body).encode())
+                if path == "upload":
+                    where = f"upload?fit=1&model={urllib.parse.quote(model['name'])}"
+                    status, text = post(address, where, source.choice(uploads), "application/octet-stream")
+                else:
+                    status, text = post(address, path, json.dumps(body).encode())
                 failed = b'"kind": "error"' in text and status == 200
+                if status == 503:
+                    # As the answer asks for, and a person would.
+                    time.sleep(1)
                 answers[f"{status}{' with an error' if failed else ''}"] += 1
             except OSError as error:
                 answers[type(error).__name__] += 1
@@ -67,10 +100,14 @@ def load(address: str, model: dict, clients: int, seconds: float) -> None:
         with urllib.request.urlopen(address, timeout=60) as answer:
             answer.read()
         waits.append(time.monotonic() - start)
+        most = max(most, resident(pid))
         time.sleep(0.2)
     for thread in threads:
         thread.join()
-    print(f"{clients} clients, {seconds:g} s: {dict(answers)}; the page took {max(waits):.3f} s at most")
+    print(
+        f"{clients} clients, {seconds:g} s: {dict(answers)}; the page took {max(waits):.3f} s at most, "
+        f"{statistics.median(waits):.3f} s in the middle; the most memory was {most:.0f} MB"
+    )
 
 
 def odd(address: str, model: dict, count: int) -> None:
@@ -119,9 +156,12 @@ def main() -> None:
             with urllib.request.urlopen(f"{address}api/models", timeout=60) as answer:
                 model = json.load(answer)["models"][0]
             print(f"memory: {resident(server.pid):.0f} MB")
+            load(address, model, 1, WARM_UP, server.pid)
+            idle = resident(server.pid)
+            print(f"memory once everything was asked for: {idle:.0f} MB")
             for _ in range(2):
-                load(address, model, options.clients, options.seconds / 2)
-                print(f"memory: {resident(server.pid):.0f} MB")
+                load(address, model, options.clients, options.seconds / 2, server.pid)
+                print(f"memory: {resident(server.pid):.0f} MB, {resident(server.pid) / idle:.2f} times that")
             odd(address, model, options.requests)
             print(f"memory: {resident(server.pid):.0f} MB")
         finally:

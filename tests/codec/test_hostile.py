@@ -1,6 +1,5 @@
 """Files that were made to do harm: refused soon, with little memory, and with our errors only."""
 
-import json
 import shutil
 import threading
 import tracemalloc
@@ -9,9 +8,9 @@ import zlib
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load, save
 
 import nextpixel as nx
+from helpers.tampering import tampered
 from helpers.tiny_models import noise, seeded, sharper, tiny
 from nextpixel.cli.app import run
 from nextpixel.codec.container import Contents, deflate, read, varint, write
@@ -19,7 +18,6 @@ from nextpixel.codec.fixed_point import calibrate
 from nextpixel.codec.wavefront import _decode_front as real_front
 from nextpixel.engines.engine import Engine
 from nextpixel.errors import DataError, InputError, ModelError
-from nextpixel.model_files.format import fingerprint
 
 MEGABYTE = 2**20
 real_row = Engine.decode_row
@@ -176,20 +174,6 @@ def test_threads_do_not_undo_each_others_precision():
 
 
 # Models in files --------------------------------------------------------------------------------------------------
-
-
-def tampered(folder, change_description=None, change_weights=None):
-    """A model folder with another description or other weights, whose checksum fits."""
-    config = json.loads((folder / "config.json").read_text())
-    tensors = load((folder / "model.safetensors").read_bytes())
-    if change_description is not None:
-        change_description(config["model"])
-    if change_weights is not None:
-        tensors = {name: change_weights(name, each) for name, each in tensors.items()}
-    metadata = {"sha256": fingerprint(config["model"], tensors)}
-    (folder / "config.json").write_text(json.dumps(config))
-    (folder / "model.safetensors").write_bytes(save(tensors, metadata))
-    return folder
 
 
 @pytest.mark.parametrize("family", ["gated-pixelcnn", "pixelcnn", "diagonal-bilstm", "multiscale", "autoencoder"])

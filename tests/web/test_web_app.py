@@ -10,12 +10,14 @@ import time
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from starlette.testclient import TestClient
 
 import nextpixel as nx
+from data.test_open_fuzz import damage
+from helpers.fuzzing import fuzzed
 from helpers.tiny_models import noise
 from nextpixel.web import app as app_module
 from nextpixel.web.app import make_app
@@ -307,7 +309,7 @@ json_values = st.recursive(
 names = ["model", "count", "label", "temperature", "top_p", "seed", "pixels", "known", "candidates", "row", "column"]
 
 
-@settings(max_examples=100, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@fuzzed(100)
 @given(
     path=st.sampled_from(["sample", "complete", "bits", "pixel", "compress", "upload"]),
     model=st.sampled_from(["plain", "kinds", "vectors", "row"]),
@@ -327,3 +329,12 @@ def test_no_request_is_a_fault_of_ours(client, path, model, body, good):
     assert answer.status_code in (200, 415, 422)
     if answer.headers["content-type"].startswith("application/x-ndjson"):
         assert all(event.get("status") != 500 for event in lines(answer))
+
+
+@fuzzed(40)
+@given(chance=st.randoms(use_true_random=False), model=st.sampled_from(["plain", "colour"]), fit=st.integers(0, 1))
+def test_no_upload_is_a_fault_of_ours(client, chance, model, fit):
+    picture = png(np.arange(30, dtype=np.uint8).reshape(6, 5))
+    query, kind = {"model": model, "fit": fit}, {"content-type": "application/octet-stream"}
+    answer = client.post("/api/upload", params=query, content=damage(picture, chance), headers=kind)
+    assert answer.status_code in (200, 422) and (answer.status_code == 200 or "the picture" in answer.json()["error"])
