@@ -29,6 +29,7 @@ from nextpixel.model_files.record import Validation
 from nextpixel.model_files.saving import save
 from nextpixel.model_files.shipped import find_model
 from nextpixel.nn.conditions import Labels, checked_values
+from nextpixel.onnx_export import check_onnx, write_onnx
 from nextpixel.rendering.curve import learning_curve
 from nextpixel.rendering.figure import check_charts
 from nextpixel.rendering.grid import grid, save_picture
@@ -51,6 +52,7 @@ MOST_CHANGE = 1e-4
 MOST_DIFFERENCE = 1e-4
 """Nats by which the stepwise computation may differ from the parallel one."""
 
+ONNX = "model.onnx"
 COLUMNS, ROWS, SEED, QUANTILES = 10, 6, 0, 101
 
 
@@ -66,6 +68,7 @@ class Exported:
             it has none.
         size: bytes of the folder.
         address: where the folder is to be seen on the Hugging Face hub; None where it was not pushed.
+        onnx_difference: by how many nats a sub-pixel's log-probability differs in the ONNX file at most; None without.
     """
 
     likelihood: Likelihood
@@ -74,6 +77,7 @@ class Exported:
     size: int
     twin_cost: float | None
     address: str | None = None
+    onnx_difference: float | None = None
 
 
 def export(
@@ -88,6 +92,7 @@ def export(
     intended_use: str | None = None,
     storage: Storage = "float16",
     outputs: int | None = None,
+    onnx: bool = False,
     push: str | None = None,
     progress: Progress = SILENT,
 ) -> Exported:
@@ -104,6 +109,7 @@ def export(
         intended_use: sentences for the card, instead of the usual ones.
         storage: the type of the stored weights.
         outputs: how many outputs `check_causality` looks at; None for all.
+        onnx: whether to add the parallel pass as `model.onnx`; see `nextpixel.onnx_export.write_onnx` (extra `onnx`).
         push: `hf:USER/NAME`, where the folder is put on the Hugging Face hub too (extra `hub`); None for nowhere.
         progress: hears of the progress.
 
@@ -115,6 +121,8 @@ def export(
     out = Path(out)
     check_new_folder(out)
     check_charts()
+    if onnx:
+        check_onnx()
     if push is not None:
         check_push(push)
     original = load(run)
@@ -143,6 +151,7 @@ def export(
             difference = stepwise_difference(model, advance=advance)
         if not (report.ok and difference < MOST_DIFFERENCE):
             raise ModelError(f"{run} fails `nextpixel check`, so it is not exported; run that to see why")
+        onnx_difference = write_onnx(model, folder / ONNX) if onnx else None
         twin_cost = _twin_cost(model, valid)
         condition, told = _conditions(model, valid)
         count = ROWS * COLUMNS if condition is None else len(next(iter(condition.values())))
@@ -197,7 +206,7 @@ def export(
         save(model, folder, storage=storage)
         size = sum(path.stat().st_size for path in folder.iterdir())
     address = None if push is None else put_on_hub(out, push)
-    return Exported(after, change, report, size, twin_cost, address)
+    return Exported(after, change, report, size, twin_cost, address, onnx_difference)
 
 
 def without_folders(command: str) -> str:

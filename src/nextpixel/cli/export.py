@@ -22,6 +22,7 @@ def export(
     hardware: str | None = None,
     limits: str | None = None,
     intended_use: str | None = None,
+    onnx: bool = False,
     push: str | None = None,
     images: DataOptions = DataOptions(),
 ) -> None:
@@ -46,6 +47,9 @@ def export(
         hardware: What the run was trained on, where it does not say so itself.
         limits: Sentences for the card, added to the limits that hold for every model.
         intended_use: Sentences for the card, instead of the usual ones.
+        onnx: Add model.onnx, which gives the log-probability of every sub-pixel of images in other runtimes; it is
+            compared with PyTorch by onnxruntime. Drawing and compressing are not in it. Needs:
+            pip install 'nextpixel[onnx]'.
         push: hf:USER/NAME: put the folder on the Hugging Face hub too, after `hf auth login`. Needs:
             pip install 'nextpixel[hub]'. Others then load it by that name.
         images: How images are read.
@@ -81,6 +85,7 @@ def export(
         intended_use=intended_use,
         storage=dtype,
         outputs=outputs,
+        onnx=onnx,
         push=push,
         progress=progress,
     )
@@ -89,6 +94,8 @@ def export(
     if done.twin_cost is not None:
         tell = warn if done.twin_cost > MOST_TWIN_COST else say
         tell(f"its integer twin, which compresses, changes the bits by {done.twin_cost:+.2%}")
+    if done.onnx_difference is not None:
+        say(f"as ONNX a sub-pixel differs by {done.onnx_difference:.0e} nats at most")
     say(f"model folder, {done.size:,} bytes: {out}")
     if done.address is not None:
         say(f"pushed: {done.address}")
