@@ -7,8 +7,8 @@ numba compiles it when it is first used, which takes some seconds, and keeps the
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,29 +22,8 @@ REACH = LOGISTIC_REACH << LOGISTIC_BITS
 HALF_LEVEL = 1 << (LEVEL_BITS - 1)
 
 
-class Kernel(Protocol):
-    """Decode the colours of some pixels, in order; see `decode_pixels`."""
-
-    def __call__(
-        self,
-        weights: Integers,
-        means: Integers,
-        inverses: Integers,
-        coefficients: Integers,
-        sums: Integers,
-        divisor: int,
-        nearest: int,
-        table: Integers,
-        levels: int,
-        lanes: Integers,
-        state: Integers,
-        words: Integers,
-        following: Integers,
-        ends: Integers,
-        spare: NDArray[np.float64],
-        values: Integers,
-    ) -> None:
-        """See `decode_pixels`."""
+Kernel = Callable[..., None]
+"""`decode_pixels`, compiled."""
 
 
 def decode_pixels(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nextpixel.codec.container import DEFLATE, FILE, PNG, WEBP, Shape, deflate, inflate_pixels
+from nextpixel.data.picture_limits import MOST_WEBP_SIDE
 from nextpixel.data.pillow_errors import PILLOW_ERRORS
 from nextpixel.errors import DataError
 
@@ -22,7 +23,6 @@ Pixels = NDArray[np.uint8]
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 WEBP_MODES = {1: {"RGB"}, 2: set[str](), 3: {"RGB"}, 4: {"RGB", "RGBA"}}
 FORMATS = {PNG: "PNG", WEBP: "WEBP"}
-MOST_WEBP_SIDE = 16383
 
 WORTH_A_CLOSER_LOOK = 1.15
 """A quick WebP up to so many times as large as what the model takes may be the shorter one with more effort."""

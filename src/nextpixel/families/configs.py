@@ -171,6 +171,18 @@ def _head(name: str, value: object) -> str:
     return value
 
 
+def _head_option(default: str, *, left_out: OptionValue = None) -> str:
+    """The option of a family that chooses the distribution of a sub-pixel; see `option`."""
+    return option(
+        default,
+        "Distribution of a sub-pixel: softmax, a free probability for each level, or logistic-mixture, which has far "
+        "fewer parameters and suits photographs.",
+        check=_head,
+        allowed=", ".join(HEADS),
+        left_out=left_out,
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """The options of a family, checked.
@@ -186,14 +198,7 @@ class Config:
     family: ClassVar[str] = ""
     summary: ClassVar[str] = ""
 
-    head: str = option(
-        SOFTMAX,
-        "Distribution of a sub-pixel: softmax, a free probability for each level, or logistic-mixture, which has far "
-        "fewer parameters and suits photographs.",
-        check=_head,
-        allowed=", ".join(HEADS),
-        left_out=SOFTMAX,
-    )
+    head: str = _head_option(SOFTMAX, left_out=SOFTMAX)
     components: int = option(COMPONENTS, "Logistic distributions in a mixture.", least=1, most=MOST_COMPONENTS)
 
     def __post_init__(self) -> None:
@@ -403,13 +408,7 @@ class LocalPixelCNNConfig(NetworkConfig):
     lag: int = option(
         1, "Columns to the right that the window of a local-pixelcnn has for each row upwards.", least=1, most=127
     )
-    head: str = option(
-        LOGISTIC_MIXTURE,
-        "Distribution of a sub-pixel: softmax, a free probability for each level, or logistic-mixture, which has far "
-        "fewer parameters and suits photographs.",
-        check=_head,
-        allowed=", ".join(HEADS),
-    )
+    head: str = _head_option(LOGISTIC_MIXTURE)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -435,13 +434,7 @@ class PixelCNNPlusPlusConfig(PixelwiseConfig):
     sizes: int = option(
         3, "How many sizes the maps of a pixelcnn++ have, each half of the one before.", least=1, most=8
     )
-    head: str = option(
-        LOGISTIC_MIXTURE,
-        "Distribution of a sub-pixel: softmax, a free probability for each level, or logistic-mixture, which has far "
-        "fewer parameters and suits photographs.",
-        check=_head,
-        allowed=", ".join(HEADS),
-    )
+    head: str = _head_option(LOGISTIC_MIXTURE)
     components: int = option(10, "Logistic distributions in a mixture.", least=1, most=MOST_COMPONENTS)
 
 

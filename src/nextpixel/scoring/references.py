@@ -12,12 +12,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from nextpixel.data.picture_limits import MOST_WEBP_SIDE
 from nextpixel.data.preview import sheet
 from nextpixel.errors import InputError
 
 Format = Literal["PNG", "WebP", "JPEG XL"]
 
-MOST_WEBP_SIDE = 16383
 
 BEST_EFFORTS: dict[Format, list[dict[str, int]]] = {
     "PNG": [{}],
