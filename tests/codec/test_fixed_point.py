@@ -9,14 +9,15 @@ from hypothesis import strategies as st
 
 import nextpixel as nx
 from helpers.tiny_models import few, has_option, noise, seeded, sharper, tiny
-from nextpixel.codec.fixed_point import MEASURED, calibrate, fixed_point
+from nextpixel.codec.fixed_point import calibrate, fixed_point
 from nextpixel.codec.images import decode, encode, shares_of
 from nextpixel.engines.layout import lay_out
 from nextpixel.errors import DataError, ModelError
 from nextpixel.plan.integers import LEAST_WEIGHT_BITS, NARROW_LIMIT, Part, integer_sum
+from nextpixel.plan.lowering.families import LOWERINGS
 from nextpixel.plan.operations import Sum
 
-FAMILIES = sorted(MEASURED)
+FAMILIES = sorted(LOWERINGS)
 OPTIONS = [{}, {"skips": False}, {"skips": True}, {"residual": False}, {"kernel_size": 5}, {"condition": nx.Labels(3)}]
 OPTIONS += [{"level_features": 3}]
 

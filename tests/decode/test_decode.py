@@ -11,9 +11,9 @@ from PIL import Image
 
 import nextpixel as nx
 from helpers.tiny_models import noise, sharper, tiny
-from nextpixel.codec.fixed_point import MEASURED
 from nextpixel.data.level_table import level_table
 from nextpixel.model_files.saving import save
+from nextpixel.plan.lowering.families import LOWERINGS
 
 GOLDEN = Path(__file__).parents[1] / "codec" / "golden"
 
@@ -65,7 +65,7 @@ def test_golden_files_are_decoded_to_their_pixels(tmp_path, path):
     assert pixels(tmp_path / "out", levels) == json.loads((GOLDEN / f"{folder.name}.json").read_text())
 
 
-@pytest.mark.parametrize("family", [*sorted(MEASURED), "local-pixelcnn"])
+@pytest.mark.parametrize("family", [*sorted(LOWERINGS), "local-pixelcnn"])
 def test_files_with_their_model_in_them_need_nothing_else(tmp_path, family):
     model = sharper(tiny(family, (3, 4, 5), 256, condition=None), 0.5).eval()
     model.save(tmp_path / "model")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import nextpixel as nx
 from helpers.tiny_models import SHAPES, few, has_option, noise, seeded, sharper, tiny
-from nextpixel.codec.fixed_point import MEASURED, calibrate, fixed_point
+from nextpixel.codec.fixed_point import calibrate, fixed_point
 from nextpixel.codec.images import decode, encode, shares_of
 from nextpixel.engines import exact, native
 from nextpixel.engines.layout import lay_out
@@ -19,6 +19,7 @@ from nextpixel.families import raster_model
 from nextpixel.generation.engine_choice import only, prefers_compiled
 from nextpixel.generation.walk import walk
 from nextpixel.nn.distributions import SamplingParams
+from nextpixel.plan.lowering.families import LOWERINGS
 
 OPTIONS = [{}, {"skips": False}, {"residual": False}, {"kernel_size": 5}, {"level_features": 3}]
 
@@ -60,7 +61,7 @@ def test_it_is_taken_for_every_family_that_has_a_program(family, monkeypatch):
     monkeypatch.setattr(raster_model, "walk_compiled", lambda *a: calls.append(1) or inside(*a))
     model.sample(2)
     assert len(calls) == len(parts)
-    assert parts or family not in MEASURED
+    assert parts or family not in LOWERINGS
 
 
 def test_threads_change_nothing():
@@ -111,7 +112,7 @@ def test_a_slow_start_is_told_once(monkeypatch, caplog):
     assert len(caplog.records) == 1
 
 
-@pytest.mark.parametrize("family", sorted(MEASURED))
+@pytest.mark.parametrize("family", sorted(LOWERINGS))
 @pytest.mark.parametrize(("labels", "scale"), [(False, 1.0), (True, 1.0), (False, 60.0)])
 def test_numpy_alone_gives_the_same_bits(family, labels, scale, monkeypatch):
     condition = nx.Labels(3) if labels else None

@@ -1,12 +1,13 @@
 import pytest
 
 from helpers.tiny_models import noise, tiny
-from nextpixel.codec.fixed_point import MEASURED, calibrate, fixed_point
+from nextpixel.codec.fixed_point import calibrate, fixed_point
+from nextpixel.plan.lowering.families import LOWERINGS
 from nextpixel.plan.printing import lines_of
 from nextpixel.plan.schedule import Phase, phases
 
 
-@pytest.mark.parametrize("family", sorted(MEASURED))
+@pytest.mark.parametrize("family", sorted(LOWERINGS))
 def test_every_operation_has_a_line_with_what_it_reads(family):
     model = tiny(family, (3, 4, 5), 4, condition=None).eval()
     program = fixed_point(model, calibrate(model, noise(model, 2)))

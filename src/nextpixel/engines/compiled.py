@@ -178,6 +178,10 @@ class CompiledEngine:
         made = self._row(len(self.layout.places) - 1, row)[: self.width]
         return made.reshape(self.width, self.batch, self.layout.program.colours, -1)
 
+    def map_row(self, name: str, row: int) -> Singles:
+        """What a map has in a row that was gone through at once, `[W, B, channels]`."""
+        return self._row(list(self.layout.places).index(name), row)[: self.width]
+
     def _row(self, number: int, row: int) -> Singles:
         """A row of a map, `[columns, B, channels]`."""
         place, channels, left, rows, size, _ = self.rings[number].tolist()

@@ -167,6 +167,10 @@ class Engine:
         logits: Floats = self.maps[program.operations[-1].name].here[: self.width]
         return logits.reshape(self.width, self.batch, program.colours, program.levels)
 
+    def largest(self, names: Sequence[str]) -> list[float]:
+        """See `nextpixel.engines.exact.ExactEngine`."""
+        return [float(np.abs(self.maps[name].here[: self.width]).max(initial=0)) for name in names]
+
     def _whole(self, operation: Operation) -> None:
         """Compute an operation for the whole row."""
         out = self.maps[operation.name].here

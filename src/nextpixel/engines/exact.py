@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -31,6 +32,9 @@ class ExactEngine(Protocol):
 
     def whole_row(self, values: NDArray[np.integer]) -> Floats:
         """Go through a row of known values, integers `[B, C, W]`; the logits, integers `[W, B, C, levels]`."""
+
+    def largest(self, names: Sequence[str]) -> list[float]:
+        """The largest absolute numbers that maps have in the row, which was gone through at once."""
 
     def decode_row(self, images: NDArray[np.uint8], decoder: LaneDecoder, lanes: Integers) -> None:
         """Decode the row.
@@ -85,6 +89,10 @@ class _CompiledIntegers:
         """See `ExactEngine`."""
         self.engine.known_row(values, self.row)
         return self.engine.outputs(self.row)
+
+    def largest(self, names: Sequence[str]) -> list[float]:
+        """See `ExactEngine`."""
+        return [float(np.abs(self.engine.map_row(name, self.row)).max(initial=0)) for name in names]
 
     def decode_row(self, images: NDArray[np.uint8], decoder: LaneDecoder, lanes: Integers) -> None:
         """See `ExactEngine`."""

@@ -50,7 +50,7 @@ class RasterModel(ImageModel):
         raise NotImplementedError
 
     def check_layers(self, computation: str) -> None:
-        """Refuse layers that another computation than the parallel pass does not know.
+        """Refuse layers that another computation than the parallel pass does not know: others than the family makes.
 
         Args:
             computation: a plural noun for the error.
@@ -58,6 +58,15 @@ class RasterModel(ImageModel):
         Raises:
             ModelError: there is one.
         """
+        with torch.device("meta"):
+            made = type(self)(self.image_shape, self.levels, self.condition, **self.options)
+        kinds = {name: type(module) for name, module in made.named_modules()}
+        for name, module in self.named_modules():
+            if kinds.get(name) is not type(module) or (name and "forward" in vars(module)):
+                raise ModelError(
+                    f"{name} is a {type(module).__name__} of its own, which the {computation} do not know; "
+                    "put the layer back, or write a family of your own for it"
+                )
 
     def lowers_head(self) -> bool:
         """Whether the program knows the nonlinearity of the head; asked after `check_layers`."""

@@ -8,7 +8,9 @@ from typing import TypeVar
 from nextpixel.errors import ModelError
 from nextpixel.families.base import ImageModel
 from nextpixel.families.configs import Config
+from nextpixel.families.raster_model import RasterModel
 from nextpixel.families.registry import FAMILIES, Family
+from nextpixel.plan.lowering.families import LOWERINGS
 
 M = TypeVar("M", bound=type[ImageModel])
 
@@ -48,6 +50,8 @@ def register(cls: M) -> M:
     _check_options(config)
     cls.family = name
     FAMILIES[name] = Family(path, config, cls)
+    if issubclass(cls, RasterModel) and cls.lower is not RasterModel.lower:
+        LOWERINGS[name] = cls.lower
     return cls
 
 

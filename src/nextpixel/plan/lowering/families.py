@@ -39,6 +39,23 @@ def lower_floats(lowering: Lowering, model: StoredModel, places: int) -> Program
     return lowering(FloatBuilder(model, places))
 
 
+def lower_roomy(model: StoredModel) -> tuple[Program, list[str]]:
+    """The program of a model in which no activation reaches its bound, to measure how large they are.
+
+    Returns:
+        The program, and the names of the maps whose bounds the ranges are, in their order.
+
+    Raises:
+        ModelError: its weights are not finite or too large.
+    """
+    lowering = LOWERINGS[model.family]
+    _check_finite(model)
+    probe = FloatBuilder(model)
+    lowering(probe)
+    builder = IntegerBuilder(model, [MOST_RANGE_BITS] * len(probe.measured), WIDE_LIMIT, WIDE_LIMIT)
+    return _within_float64(lowering(builder)), builder.measured
+
+
 def lower(model: StoredModel, ranges: Sequence[int], *, wide_head: bool) -> Program:
     """The program of a model.
 
@@ -60,14 +77,22 @@ def lower(model: StoredModel, ranges: Sequence[int], *, wide_head: bool) -> Prog
             raise ModelError("the ranges of the activations do not fit the model")
         return program
 
-    if not all(np.isfinite(weight).all() for weight in model.weights.values()):
-        raise ModelError("the weights of the model are not finite numbers; train it anew")
+    _check_finite(model)
     if not all(0 <= bits <= MOST_RANGE_BITS for bits in ranges):
         raise ModelError("the ranges of the activations do not fit the model")
     program = lowered(NARROW_LIMIT, WIDE_LIMIT if wide_head else NARROW_LIMIT)
     # Weights of a few bits only would cost too much; float64 has room for more.
     if program.least_bits < LEAST_WEIGHT_BITS:
         program = lowered(WIDE_LIMIT, WIDE_LIMIT)
+    return _within_float64(program)
+
+
+def _check_finite(model: StoredModel) -> None:
+    if not all(np.isfinite(weight).all() for weight in model.weights.values()):
+        raise ModelError("the weights of the model are not finite numbers; train it anew")
+
+
+def _within_float64(program: Program) -> Program:
     if program.least_bits < 0:
         raise ModelError("the weights of the model are too large to compress with; it has diverged: train it anew")
     return program
