@@ -2,7 +2,8 @@
 
 In integers it computes the same as `nextpixel.engines.engine` to the bit; in floats it draws. What is to be done stands
 in tables (`nextpixel.engines.columns`); one function, `run`, does it, so that it is compiled once. Functions take
-single arrays, not tuples of them, which numba would compile for three times as long.
+single arrays, not tuples of them, which numba would compile for three times as long. Inner loops go through slices from
+their beginning: an index that might be negative is looked at every time, and keeps LLVM from using vectors.
 
 A *point* is an image at a column. Those of a column, or of a row, lie beside each other, so that a step and a row are
 the same product of matrices, with few points or many. Only where numba is installed can this be imported.
@@ -64,8 +65,10 @@ def begin_sum(totals: Floats, first: int, biases: Floats, prefix: int, width: in
     """Set the sums of all points to their biases, `[1 or B, ...]`, of which `width` are theirs."""
     image = 0
     for point in range(points):
+        total = totals[first + point * width : first + (point + 1) * width]
+        bias = biases[image, prefix : prefix + width]
         for o in range(width):
-            totals[first + point * width + o] = biases[image, prefix + o]
+            total[o] = bias[o]
         image += 1
         if image == len(biases):
             image = 0
@@ -77,8 +80,10 @@ def finish_sum(
 ) -> None:
     """Make the map of a sum in floats."""
     for point in range(points):
+        made = numbers[out + point * channels : out + point * channels + size]
+        here = sums[total + point * width : total + point * width + size]
         for o in range(size):
-            numbers[out + point * channels + o] = sums[total + point * width + o]
+            made[o] = here[o]
 
 
 @compiled
@@ -96,10 +101,12 @@ def round_sum(
     largest: int,
 ) -> None:
     """Make the map of a sum in integers: rounded, and within its bound."""
+    factors, low, high = scales[scale : scale + size], np.float64(-largest), np.float64(largest)
     for point in range(points):
+        made = numbers[out + point * channels : out + point * channels + size]
+        here = sums[total + point * width : total + point * width + size]
         for o in range(size):
-            value = np.rint(sums[total + point * width + o] * scales[scale + o])
-            numbers[out + point * channels + o] = min(max(value, -largest), largest)
+            made[o] = min(max(np.rint(here[o] * factors[o]), low), high)
 
 
 # Cells --------------------------------------------------------------------------------------------------------------
@@ -121,15 +128,19 @@ def finish_cell(
     """Make the states and memories of cells in floats, of the sums of their gates."""
     for point in range(points):
         here, shift = total + point * width, point * channels
+        gates = sums[here : here + 4 * size]
         for o in range(4 * size):
             # sigmoid x = 1/2 + 1/2 tanh (x/2), of all gates but the last.
             factor = HALF if o < 3 * size else WHOLE
-            sums[here + o] = (WHOLE - factor) + factor * tanh(factor * sums[here + o])
+            gates[o] = (WHOLE - factor) + factor * tanh(factor * gates[o])
+        forget, enter, new = gates[size : 2 * size], gates[2 * size : 3 * size], gates[3 * size :]
+        kept = numbers[before + shift : before + shift + size]
+        memory = numbers[now + shift : now + shift + size]
+        state = numbers[out + shift : out + shift + size]
         for o in range(size):
-            kept = sums[here + size + o] * numbers[before + shift + o]
-            numbers[now + shift + o] = kept + sums[here + 2 * size + o] * sums[here + 3 * size + o]
+            memory[o] = forget[o] * kept[o] + enter[o] * new[o]
         for o in range(size):
-            numbers[out + shift + o] = sums[here + o] * tanh(numbers[now + shift + o])
+            state[o] = gates[o] * tanh(memory[o])
 
 
 @compiled
@@ -185,26 +196,29 @@ def pointwise(
         points: how many.
     """
     for point in range(points):
-        here, there, beside = read + point * wide, out + point * channels, second + point * channels
+        here = numbers[read + point * wide : read + point * wide + size]
+        made = numbers[out + point * channels : out + point * channels + size]
         if kind == at.GATE:
+            gates = numbers[read + point * wide + size : read + point * wide + 2 * size]
             for o in range(size):
-                gate = HALF + HALF * tanh(HALF * numbers[here + size + o])
-                numbers[there + o] = tanh(numbers[here + o]) * gate
+                made[o] = tanh(here[o]) * (HALF + HALF * tanh(HALF * gates[o]))
         elif kind == at.RECTIFY:
             for o in range(size):
-                value = numbers[here + o]
-                numbers[there + o] = NONE if value < NONE else value
+                made[o] = NONE if here[o] < NONE else here[o]
         elif kind == at.ADD:
+            beside = numbers[second + point * channels : second + point * channels + size]
             for o in range(size):
-                numbers[there + o] = numbers[here + o] + numbers[beside + o]
+                made[o] = here[o] + beside[o]
         elif kind == at.ELU:
             for o in range(size):
-                value = numbers[here + o]
+                value = here[o]
                 t = tanh(HALF * (NONE if value > NONE else value))
-                numbers[there + o] = value if value > NONE else TWICE * t / (WHOLE - t)
+                made[o] = value if value > NONE else TWICE * t / (WHOLE - t)
+        elif kind == at.ZERO:
+            made[:] = NONE
         else:
             for o in range(size):
-                numbers[there + o] = NONE if kind == at.ZERO else numbers[here + o]
+                made[o] = here[o]
 
 
 @compiled
