@@ -1,5 +1,7 @@
 import io
 import struct
+import subprocess
+import sys
 import time
 import zlib
 
@@ -192,7 +194,7 @@ def test_a_page_of_a_tiff_far_beyond_its_end_is_refused():
         decode("a.tif", big)
 
 
-TIFF_LENGTH, TIFF_STRIP_OFFSETS, TIFF_STRIP_BYTES = 257, 273, 279
+TIFF_LENGTH, TIFF_STRIP_OFFSETS, TIFF_STRIP_BYTES, TIFF_RESOLUTION_UNIT = 257, 273, 279, 296
 
 
 def with_tag(data, tag, value):
@@ -236,3 +238,11 @@ def test_a_tiff_without_some_of_its_strips_is_refused_before_it_is_read(made):
 def test_a_tiff_with_an_empty_strip_is_refused(tag, message):
     with pytest.raises(Unusable, match=message):
         decode("a.tif", with_tag(encode(noise(7, 9), "TIFF"), tag, 0))
+
+
+def test_damaged_tiff_files_say_nothing_but_the_reason():
+    """In a process of its own, as pytest listens to what is logged."""
+    data = with_tag(tiff_by_tifffile(), TIFF_RESOLUTION_UNIT, 17)
+    script = "import sys; from nextpixel.data.decode import decode; decode('a.tif', sys.stdin.buffer.read(), deep=True)"
+    done = subprocess.run([sys.executable, "-c", script], input=data, capture_output=True, check=True)
+    assert not done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from tifffile import TiffPage
 
 ORIENTATION = 274
+
+# What it logs of damaged files would be lines on the terminal, beside the sentence of why a file is left out; whoever
+# sets up logging still hears of it.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 def decode_tiff(name: str, data: bytes, header: PictureHeader) -> Picture:
