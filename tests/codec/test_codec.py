@@ -1,3 +1,4 @@
+import math
 import zlib
 
 import numpy as np
@@ -9,6 +10,9 @@ from hypothesis import strategies as st
 import nextpixel as nx
 from helpers.tiny_models import noise, sharper, tiny
 from nextpixel.codec.container import read, write
+from nextpixel.codec.fixed_point import calibrate, fixed_point
+from nextpixel.codec.images import shares_of
+from nextpixel.engines.layout import lay_out
 from nextpixel.errors import DataError, InputError, ModelError
 
 MODELS = {}
@@ -208,7 +212,27 @@ def test_another_model_is_told_from_damage():
         nx.decompress(other, data)
 
 
-@pytest.mark.parametrize("family", ["multiscale", "autoencoder", "turned"])
+@pytest.mark.parametrize("order", ["top", "bottom", "left", "right"])
+@pytest.mark.parametrize("inner", ["gated-pixelcnn", "diagonal-bilstm"])
+def test_a_model_that_begins_at_another_side_compresses(order, inner):
+    """Pictures with tiles of all sizes; what it costs is what the model says."""
+    model = sharper(tiny("turned", (1, 4, 5), 4, order=order, inner=inner), 0.7).eval()
+    pictures = [noise(model, 1)[0], *torch.randint(4, (2, 1, 7, 8), dtype=torch.uint8)]
+    assert all(map(torch.equal, nx.decompress(model, nx.compress(model, pictures)), pictures))
+    images = noise(model, 30)
+    layout = lay_out(fixed_point(model, calibrate(model, images)))
+    with torch.no_grad():
+        bits = -model.log_prob(images).sum() / math.log(2)
+    assert abs(shares_of(layout, images.numpy()).bits.sum() / float(bits) - 1) < 0.01
+
+
+def test_a_turned_model_with_a_condition_is_refused():
+    model = tiny("turned", (1, 4, 5), 4, condition=nx.Labels(3))
+    with pytest.raises(ModelError, match="begins at another side compresses without a condition only"):
+        nx.compress(model, noise(model, 1))
+
+
+@pytest.mark.parametrize("family", ["multiscale", "autoencoder"])
 def test_models_that_cannot_compress_say_so(family):
     model = tiny(family, (1, 4, 5), 4)
     with pytest.raises(ModelError, match="cannot compress"):

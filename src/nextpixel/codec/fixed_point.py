@@ -21,6 +21,7 @@ from nextpixel.engines.exact import exact_engine
 from nextpixel.engines.layout import lay_out
 from nextpixel.errors import ModelError
 from nextpixel.families.base import ImageModel
+from nextpixel.families.oriented import Oriented
 from nextpixel.families.raster_model import RasterModel
 from nextpixel.model_files.stored import stored_model
 from nextpixel.nn.conditions import Labels
@@ -28,6 +29,7 @@ from nextpixel.nn.distributions import Categorical
 from nextpixel.plan.integers import MOST_RANGE_BITS, ONE, check_exact_products
 from nextpixel.plan.lowering.families import LOWERINGS, lower, lower_roomy
 from nextpixel.plan.operations import Program
+from nextpixel.plan.turning import turned
 from nextpixel.runtime.batching import batches
 
 PIXELS_AT_ONCE = 2**16
@@ -41,17 +43,22 @@ MOST_PARTS_OF_A_ROW = 2**20
 RANGE_MARGIN = 1.25
 
 
-def check_lowers(model: ImageModel) -> RasterModel:
+def check_lowers(model: ImageModel) -> ImageModel:
     """A model that has integers.
 
     Raises:
         ModelError: it has none, with the families that have; or it is not what the integers of its family compute.
     """
+    if isinstance(model, Oriented):
+        if model.condition is not None:
+            raise ModelError("a model that begins at another side compresses without a condition only")
+        model.check_arithmetic()
+        check_lowers(model.inner)
+        return model
     if model.family not in LOWERINGS:
-        remedy = "without --order" if model.family == "turned" else "instead"
         raise ModelError(
             f"models of the family {model.family} cannot compress; train a {', '.join(LOWERINGS)} or local-pixelcnn "
-            f"{remedy}"
+            "instead"
         )
     if not isinstance(model.distribution, Categorical):
         raise ModelError(
@@ -118,7 +125,7 @@ def calibrate(model: ImageModel, images: Tensor, labels: Tensor | None = None) -
     check_lowers(model)
     program, measured = lower_roomy(stored_model(model))
     layout = lay_out(program)
-    pixels, classes = images.numpy(), None if labels is None else labels.numpy()
+    pixels, classes = turned(images.numpy(), program.side), None if labels is None else labels.numpy()
     _, _, height, width = pixels.shape
     largest = np.zeros(len(measured))
     check_exact_products(layout.dtypes)

@@ -20,6 +20,7 @@ from nextpixel.engines.engine import images_at_once
 from nextpixel.engines.exact import ExactEngine, exact_engine
 from nextpixel.engines.layout import Layout
 from nextpixel.plan.integers import FRACTION_BITS, check_exact_products
+from nextpixel.plan.turning import turned, turned_back
 from nextpixel.runtime.batching import batches, divided, scaled
 from nextpixel.runtime.distributed import current
 from nextpixel.runtime.progress import Advance
@@ -57,7 +58,7 @@ def shares_of(
     batch_size: int | None = None,
     advance: Advance | None = None,
 ) -> Shares:
-    """The shares of all values of images, row by row.
+    """The shares of all values of images, row by row, from the side at which the program begins.
 
     Args:
         layout: the model's integers.
@@ -66,6 +67,7 @@ def shares_of(
         batch_size: images at once; None chooses by memory.
         advance: called with numbers of sub-pixels done.
     """
+    images = turned(images, layout.program.side)
     count, colours, _, width = images.shape
     most = FREQUENCIES_AT_ONCE // (width * colours * layout.program.levels)
     size = batch_size or max(1, min(images_at_once(layout, width), most))
@@ -156,8 +158,10 @@ def decode(
         DataError: the streams are damaged, or were encoded with another model.
     """
     check_exact_products(layout.dtypes)
+    side = layout.program.side
     count, lanes = shape[0], len(streams)
-    images = np.zeros(shape, np.uint8)
+    images = turned(np.zeros(shape, np.uint8), side)
+    shape = (shape[0], shape[1], images.shape[2], images.shape[3])
     decoder = LaneDecoder(streams, trusted=trusted)
     for part in batches(lanes, batch_size or images_at_once(layout, shape[3])):
         engine: ExactEngine | None = None
@@ -175,7 +179,7 @@ def decode(
                 engine = exact_engine(layout, len(index), shape[3], classes, whole_rows=False)
             images[index] = _decode_batch(engine, decoder, index % lanes, shape, advance)
     decoder.finish()
-    return images
+    return turned_back(images, side)
 
 
 def _decode_batch(

@@ -26,7 +26,7 @@ from nextpixel.codec.stored_pictures import restored
 from nextpixel.codec.tiles import Tile, groups_of, labels_of, tile_count, tiles_of
 from nextpixel.engines.layout import Layout, lay_out
 from nextpixel.errors import DataError, ModelError
-from nextpixel.plan.lowering.families import LOWERINGS, lower
+from nextpixel.plan.lowering.families import has_program, lower
 from nextpixel.plan.stored_model import StoredModel
 from nextpixel.runtime.progress import Advance
 
@@ -127,7 +127,7 @@ def coded_tiles(model: StoredModel, contents: Contents, most_sub_pixels: int | N
         DataError: they do not fit each other, or it is more than so many sub-pixels.
         ModelError: the model cannot decompress.
     """
-    if model.family not in LOWERINGS:
+    if not has_program(model):
         raise ModelError(f"models of the family {model.family} cannot decompress: name the model of the file")
     most_tiles = (MOST_SUB_PIXELS if most_sub_pixels is None else most_sub_pixels) // LEAST_COUNTED
     labels = _labels(model, contents)

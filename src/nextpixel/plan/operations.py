@@ -210,6 +210,7 @@ class Program:
         colours: of a pixel.
         least_bits: the smallest number of fraction bits that any weight has.
         beyond: columns right of the image of which the maps are computed as well, the image being 0 there.
+        side: of the images, at which it begins; see `nextpixel.plan.turning`.
     """
 
     operations: tuple[Operation, ...]
@@ -217,6 +218,7 @@ class Program:
     colours: int
     least_bits: int
     beyond: int = 0
+    side: str = "top"
     by_name: dict[str, Operation] = field(init=False)
 
     def __post_init__(self) -> None:

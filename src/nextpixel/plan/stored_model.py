@@ -16,6 +16,9 @@ from nextpixel.errors import ModelError
 
 Array = NDArray[np.float32 | np.float64]
 
+TURNED, INSIDE = "turned", "inner."
+"""The family of models that begin at another side, and what stands before the weights of the model inside."""
+
 
 @dataclass(frozen=True)
 class StoredModel:
@@ -39,6 +42,30 @@ class StoredModel:
         """`(C, H, W)` of the model's own images."""
         channels, height, width = self.description["image_shape"]
         return int(channels), int(height), int(width)
+
+    @property
+    def side(self) -> str:
+        """The side of an image at which the model begins: the top, but of a turned one."""
+        return str(self.option("order")) if self.family == TURNED else "top"
+
+    @property
+    def upright(self) -> StoredModel:
+        """The model inside a turned one, which begins at the top of turned images; another model itself.
+
+        Raises:
+            ModelError: a turned model has a condition, which the one inside takes in another form.
+        """
+        if self.family != TURNED:
+            return self
+        if self.description.get("condition") is not None:
+            raise ModelError("a model that begins at another side compresses without a condition only")
+        channels, height, width = self.image_shape
+        size = [height, width] if self.side in ("top", "bottom") else [width, height]
+        inside = {"family": self.option("inner"), "image_shape": [channels, *size], "condition": None}
+        weights = {
+            name.removeprefix(INSIDE): weight for name, weight in self.weights.items() if name.startswith(INSIDE)
+        }
+        return StoredModel(self.description | inside, weights)
 
     @property
     def levels(self) -> int:

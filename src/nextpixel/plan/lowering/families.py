@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -15,7 +16,7 @@ from nextpixel.plan.lowering.gated import lower_gated
 from nextpixel.plan.lowering.integers import IntegerBuilder
 from nextpixel.plan.lowering.residual import lower_convolutions, lower_diagonal, lower_residual, lower_row_lstm
 from nextpixel.plan.operations import Program
-from nextpixel.plan.stored_model import StoredModel
+from nextpixel.plan.stored_model import TURNED, StoredModel
 
 Lowering = Callable[[Builder], Program]
 """Adds the operations of a family's models, and gives the program."""
@@ -39,6 +40,11 @@ def lower_floats(lowering: Lowering, model: StoredModel, places: int) -> Program
     return lowering(FloatBuilder(model, places))
 
 
+def has_program(model: StoredModel) -> bool:
+    """Whether a model, or the one inside a turned one, is of a family that has a program."""
+    return (model.option("inner") if model.family == TURNED else model.family) in LOWERINGS
+
+
 def lower_roomy(model: StoredModel) -> tuple[Program, list[str]]:
     """The program of a model in which no activation reaches its bound, to measure how large they are.
 
@@ -48,19 +54,20 @@ def lower_roomy(model: StoredModel) -> tuple[Program, list[str]]:
     Raises:
         ModelError: its weights are not finite or too large.
     """
-    lowering = LOWERINGS[model.family]
+    upright = model.upright
+    lowering = LOWERINGS[upright.family]
     _check_finite(model)
-    probe = FloatBuilder(model)
+    probe = FloatBuilder(upright)
     lowering(probe)
-    builder = IntegerBuilder(model, [MOST_RANGE_BITS] * len(probe.measured), WIDE_LIMIT, WIDE_LIMIT)
-    return _within_float64(lowering(builder)), builder.measured
+    builder = IntegerBuilder(upright, [MOST_RANGE_BITS] * len(probe.measured), WIDE_LIMIT, WIDE_LIMIT)
+    return replace(_within_float64(lowering(builder)), side=model.side), builder.measured
 
 
 def lower(model: StoredModel, ranges: Sequence[int], *, wide_head: bool) -> Program:
     """The program of a model.
 
     Args:
-        model: of a family in `LOWERINGS`, without a condition or conditioned on labels.
+        model: one that `has_program`, without a condition or conditioned on labels.
         ranges: bits of the integer parts of its activations.
         wide_head: whether float64 always carries the head. Its sums are the largest of a network, so that float32
             leaves some weights of a trained one only 4 bits, which costs up to 9 %. False for files of version 1.
@@ -68,10 +75,11 @@ def lower(model: StoredModel, ranges: Sequence[int], *, wide_head: bool) -> Prog
     Raises:
         ModelError: the ranges are not this model's, or its weights are not finite, too large, or not those described.
     """
-    lowering = LOWERINGS[model.family]
+    upright = model.upright
+    lowering = LOWERINGS[upright.family]
 
     def lowered(limit: float, head_limit: float) -> Program:
-        builder = IntegerBuilder(model, ranges, limit, head_limit)
+        builder = IntegerBuilder(upright, ranges, limit, head_limit)
         program = lowering(builder)
         if len(builder.measured) != len(ranges):
             raise ModelError("the ranges of the activations do not fit the model")
@@ -84,7 +92,7 @@ def lower(model: StoredModel, ranges: Sequence[int], *, wide_head: bool) -> Prog
     # Weights of a few bits only would cost too much; float64 has room for more.
     if program.least_bits < LEAST_WEIGHT_BITS:
         program = lowered(WIDE_LIMIT, WIDE_LIMIT)
-    return _within_float64(program)
+    return replace(_within_float64(program), side=model.side)
 
 
 def _check_finite(model: StoredModel) -> None:
