@@ -87,8 +87,8 @@ def test_weights_that_are_no_numbers_are_told():
 
 def test_few_images_are_compiled_and_many_are_not():
     assert prefers_compiled(200_000, threads=1)
-    assert not prefers_compiled(64 * 200_000, threads=1)
-    assert prefers_compiled(64 * 200_000, threads=4)
+    assert not prefers_compiled(256 * 200_000, threads=1)
+    assert prefers_compiled(256 * 200_000, threads=4)
 
 
 def test_without_numba_pytorch_draws(monkeypatch):

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Literal
 
-MOST_PRODUCTS = 4_000_000
+MOST_PRODUCTS = 16_000_000
 
 Engine = Literal["compiled", "pytorch"]
 
