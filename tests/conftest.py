@@ -32,6 +32,15 @@ def family(request):
     return request.param
 
 
+@pytest.fixture(params=["gated-pixelcnn", "local-pixelcnn", "multiscale", "row-lstm"])
+def some_family(request):
+    """A family of convolutions, one for any size, one with models inside and one with a recurrence.
+
+    For tests that are slow, or of what hardly depends on the family.
+    """
+    return request.param
+
+
 SAMPLED = ("locally-masked", "pixelcnn++", "pixelsnail")
 ONE_IN = 6
 

@@ -585,11 +585,11 @@ def test_a_promise_that_is_not_kept_is_a_blind_spot(monkeypatch):
     assert set(report.blind) == {((0, 0, a), (0, 0, b)) for a in range(9) for b in range(a - 1)}
 
 
-def test_the_check_needs_no_luck(family):
+def test_the_check_needs_no_luck(some_family):
     """Sound models pass and unsound ones fail, whatever random images and weights are drawn."""
     for seed in range(5):
         torch.manual_seed(seed)
-        model = nx.build(family, image_shape=(2, 2, 3), levels=4, features=features_of(family), layers=2)
+        model = nx.build(some_family, image_shape=(2, 2, 3), levels=4, features=features_of(some_family), layers=2)
         assert nx.check_causality(model, seed=seed).ok
         assert nx.check_causality(model, seed=seed) == nx.check_causality(model, seed=seed)
         assert model.log_prob(noise(model, 2)).isfinite().all()

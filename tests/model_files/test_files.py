@@ -33,12 +33,6 @@ def saved(family, folder, shape=SHAPE, levels=5, **options):
     return model
 
 
-@pytest.fixture(params=["gated-pixelcnn", "local-pixelcnn", "multiscale"])
-def some_family(request):
-    """A family in raster order, one for images of any size, and one with models inside: files are alike otherwise."""
-    return request.param
-
-
 @pytest.fixture
 def folder(some_family, tmp_path):
     saved(some_family, tmp_path / "model")

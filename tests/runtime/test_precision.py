@@ -137,8 +137,8 @@ def test_training_is_in_full_float32_and_repeatable(monkeypatch):
     assert found == [("ieee", True)] * 2
 
 
-def test_the_mode_breaks_no_compiled_graph(family):
-    model = tiny(family).eval()
+def test_the_mode_breaks_no_compiled_graph(some_family):
+    model = tiny(some_family).eval()
     images = noise(model, 2)
     explained = torch._dynamo.explain(model.log_prob)(images)
     assert not any(reason.user_stack[-1].filename.endswith("modes.py") for reason in explained.break_reasons)

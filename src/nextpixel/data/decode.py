@@ -248,6 +248,10 @@ def _picture(name: str | None, image: Image.Image, header: PictureHeader) -> Pic
 
 def _ends_black(image: Image.Image) -> bool:
     """Whether the last row of a loaded image is all zeros, as those are that Pillow was given no pixels for."""
+    pixel = image.getpixel((image.width - 1, image.height - 1))
+    # Most pictures end here, and need no second look.
+    if any(pixel) if isinstance(pixel, tuple) else pixel:
+        return False
     last = (0, image.height - 1, image.width, image.height)
     return image.crop(last).getbbox(alpha_only=False) is None
 

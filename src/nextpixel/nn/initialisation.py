@@ -16,6 +16,12 @@ def has_values(weight: Tensor) -> bool:
     return not weight.is_meta
 
 
+def drawn(*shape: int) -> Tensor:
+    """A tensor of this shape from a normal distribution of mean 0 and deviation 1; see `has_values`."""
+    weight = torch.empty(shape)
+    return weight.normal_() if has_values(weight) else weight
+
+
 def keep_deviation(layer: nn.Module) -> None:
     """Draw the weights of a layer so that an output has the deviation of an input; biases start at zero.
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from nextpixel.nn.conditioning import ConditionBias, Context, ContextSizes
 from nextpixel.nn.gated_residual import RESIDUAL_GAIN
+from nextpixel.nn.initialisation import has_values
 
 
 class Window(NamedTuple):
@@ -66,9 +67,10 @@ class LocallyMaskedConv2d(nn.Module):
         taps = window.kernel_size**2
         self.weight = nn.Parameter(torch.empty(outputs, inputs, taps))
         self.bias = nn.Parameter(torch.zeros(outputs))
-        with torch.no_grad():
-            # About half of the taps come before a pixel.
-            self.weight.normal_().mul_(gain / (inputs * (taps + 1) / 2) ** 0.5)
+        if has_values(self.weight):
+            with torch.no_grad():
+                # About half of the taps come before a pixel.
+                self.weight.normal_().mul_(gain / (inputs * (taps + 1) / 2) ** 0.5)
 
     def forward(self, maps: Tensor, visible: Tensor) -> Tensor:
         """Convolve the whole map.

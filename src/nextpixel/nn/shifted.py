@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from nextpixel.nn.conditioning import ConditionBias, Context, ContextSizes
 from nextpixel.nn.gated_residual import RESIDUAL_GAIN
+from nextpixel.nn.initialisation import drawn
 
 
 class ShiftedConv2d(nn.Module):
@@ -51,7 +52,7 @@ class ShiftedConv2d(nn.Module):
     ) -> None:
         super().__init__()
         self.above, self.left, self.right, self.stride = above, left, right, stride
-        self.direction = nn.Parameter(torch.randn(outputs, inputs, above + 1, left + 1 + right))
+        self.direction = nn.Parameter(drawn(outputs, inputs, above + 1, left + 1 + right))
         self.length = nn.Parameter(torch.full((outputs,), gain))
         self.bias = nn.Parameter(torch.zeros(outputs))
 
@@ -81,7 +82,7 @@ class GrowingConv2d(nn.Module):
     def __init__(self, maps: int, *, right: bool) -> None:
         super().__init__()
         self.right = right
-        self.direction = nn.Parameter(torch.randn(maps, maps, 2, 3 if right else 2))
+        self.direction = nn.Parameter(drawn(maps, maps, 2, 3 if right else 2))
         self.length = nn.Parameter(torch.full((maps,), 1.0))
         self.bias = nn.Parameter(torch.zeros(maps))
 
