@@ -51,6 +51,8 @@ def pytest_collection_modifyitems(config, items):
     What the cases differ in (shapes, levels, options) is tried on the first families in full, and the parts that these
     have alone in tests of their own. With `NEXTPIXEL_ALL_CASES=1` all cases of all families are taken.
     """
+    # A browser's tests are slow and share a server: at the end one process would wait for the other.
+    items.sort(key=lambda item: "web" not in item.path.parts)
     if os.environ.get("NEXTPIXEL_ALL_CASES"):
         return
     cases = defaultdict(list)
