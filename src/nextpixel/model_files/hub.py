@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import TypeVar
 
 from nextpixel.errors import ModelError
+from nextpixel.runtime.one_line import one_line
 
 PREFIX = "hf:"
 FETCHED = ("config.json", "model.safetensors")
@@ -106,5 +107,4 @@ def _told(work: Callable[[], Result], failure: str, remedy: str) -> Result:
         return work()
     except Exception as error:
         # It reaches into the network, a cache and the home folder, and raises whatever these do.
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        raise ModelError(f"{failure} ({reason}): {remedy}") from error
+        raise ModelError(f"{failure} ({one_line(error)}): {remedy}") from error

@@ -26,6 +26,7 @@ from nextpixel.data.labels import check_label_names
 from nextpixel.data.source import NO_LABEL, Layout, Picture, Rejected
 from nextpixel.data.sources.split_names import SPLITS, split_of
 from nextpixel.errors import DataError
+from nextpixel.runtime.one_line import one_line
 
 IMAGE_COLUMNS = ("image", "img", "images")
 LABEL_COLUMNS = ("label", "labels")
@@ -113,7 +114,7 @@ class DatasetSource:
                 raise
             except Exception as error:
                 # Whatever the data set of someone else raises: no list of errors could hold it all.
-                reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+                reason = one_line(error, 200)
                 raise DataError(f"item {number} of {self.name} cannot be read ({reason}): mend the data set") from error
             yield item
             number += 1

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from nextpixel.data.sources.dataset_source import DatasetSource, open_dataset
 from nextpixel.errors import DataError
+from nextpixel.runtime.one_line import one_line
 
 PREFIX = "hf:"
 SAVED = ("dataset_dict.json", "dataset_info.json")
@@ -39,7 +40,7 @@ def open_hub(source: str) -> DatasetSource:
             data = datasets.load_dataset(name, config or None)
     except Exception as error:
         # The library reaches into networks, caches and a dozen formats; what it raises is its own affair.
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        reason = one_line(error)
         raise DataError(
             f"{source} cannot be opened ({reason}): check the name, the configuration (hf:NAME:CONFIG) and the network"
         ) from error
