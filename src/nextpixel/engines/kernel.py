@@ -32,7 +32,8 @@ STATE_SHIFT = 2.0 ** (FRACTION_BITS - 2 * SIGMOID_BITS)
 SIGMOID_SHIFT = 2.0**-SIGMOID_BITS
 REACH = GATE_REACH
 
-# A rational approximation of tanh, to some units of the last place, which LLVM turns into vectors; numbers beyond the
+# A rational approximation of tanh with the coefficients that Eigen's `ptanh_float` and XLA have, to some units of the
+# last place, which LLVM turns into vectors; numbers beyond the
 # limit are 1 in float32 but for its last digits. Calls of the library's tanh would take most of the time.
 LIMIT = np.float32(7.90531110763549805)
 A1, A3, A5, A7 = map(
@@ -341,6 +342,13 @@ def decode(
 
 
 @compiled
+def place_in(ring: Integers, row: int, column: int, batch: int) -> int:
+    """Where the numbers of the images at a row and a column begin, in a ring, a row of the table `rings`."""
+    row_begins = ring[at.START] + row % ring[at.ROWS] * ring[at.ROW_SIZE]
+    return row_begins + (ring[at.LEFT] + column * ring[at.COLUMNS_APART]) * batch * ring[at.CHANNELS]
+
+
+@compiled
 def run(
     jobs: Integers,
     starts: Integers,
@@ -447,8 +455,7 @@ def run(
                     view = readings[reading]
                     ring = rings[view[at.SOURCE]]
                     channels = ring[at.CHANNELS]
-                    place = ring[at.START] + (row + view[at.ROW]) % ring[at.ROWS] * ring[at.ROW_SIZE]
-                    place += (ring[at.LEFT] + (here + view[at.PLACE]) * ring[at.COLUMNS_APART]) * batch * channels
+                    place = place_in(ring, row + view[at.ROW], here + view[at.PLACE], batch)
                     if job[at.WIDE]:
                         add_product(
                             wide_sums,
@@ -479,8 +486,7 @@ def run(
                     continue
                 ring = rings[job[at.OUT]]
                 channels = ring[at.CHANNELS]
-                shift = (ring[at.LEFT] + here * ring[at.COLUMNS_APART]) * batch * channels + job[at.FIRST]
-                out = ring[at.START] + row % ring[at.ROWS] * ring[at.ROW_SIZE] + shift
+                out = place_in(ring, row, here, batch) + job[at.FIRST]
                 scale, largest = job[at.SCALE], job[at.LARGEST]
                 if kind == at.SUM:
                     if not exact and channels == width == size:
@@ -495,8 +501,8 @@ def run(
                     continue
                 if kind == at.CELL:
                     ring = rings[job[at.MEMORY]]
-                    now = ring[at.START] + row % ring[at.ROWS] * ring[at.ROW_SIZE] + shift
-                    before = ring[at.START] + (row + job[at.MEMORY_ROW]) % ring[at.ROWS] * ring[at.ROW_SIZE] + shift
+                    now = place_in(ring, row, here, batch) + job[at.FIRST]
+                    before = place_in(ring, row + job[at.MEMORY_ROW], here, batch) + job[at.FIRST]
                     before += job[at.MEMORY_COLUMN] * batch * channels
                     if not exact:
                         finish_cell(numbers, out, now, before, channels, sums, total, width, size, points)
@@ -540,12 +546,8 @@ def run(
                 source_row = row - 1 if kind == at.SHIFT else row
                 if kind == at.SHIFT and row == 0:
                     kind = at.ZERO
-                read = ring[at.START] + source_row % ring[at.ROWS] * ring[at.ROW_SIZE]
-                read += (ring[at.LEFT] + here * ring[at.COLUMNS_APART]) * batch * wide
-                read += job[at.FIRST] * (2 if kind == at.GATE else 1)
-                ring = rings[job[at.SECOND]]
-                second = ring[at.START] + row % ring[at.ROWS] * ring[at.ROW_SIZE]
-                second += (ring[at.LEFT] + here * ring[at.COLUMNS_APART]) * batch * channels + job[at.FIRST]
+                read = place_in(ring, source_row, here, batch) + job[at.FIRST] * (2 if kind == at.GATE else 1)
+                second = place_in(rings[job[at.SECOND]], row, here, batch) + job[at.FIRST]
                 if not exact and kind != at.GATE and channels == wide == size:
                     pointwise(kind, numbers, out, 0, read, 0, second, size * points, 1)
                 elif not exact or kind not in (at.GATE, at.ELU):
@@ -556,11 +558,9 @@ def run(
             if then == at.PLAIN:
                 continue
             ring = rings[logits]
-            place = ring[at.START] + row % ring[at.ROWS] * ring[at.ROW_SIZE] + colour * levels
-            place += (ring[at.LEFT] + column * ring[at.COLUMNS_APART]) * batch * ring[at.CHANNELS]
+            place = place_in(ring, row, column, batch) + colour * levels
             image_ring = rings[0]
-            entry = image_ring[at.START] + row % image_ring[at.ROWS] * image_ring[at.ROW_SIZE] + colour * maps
-            entry += (image_ring[at.LEFT] + column) * batch * image_ring[at.CHANNELS]
+            entry = place_in(image_ring, row, column, batch) + colour * maps
             for image in range(batch):
                 begin = place + image * ring[at.CHANNELS]
                 if then == at.DECODE:
