@@ -1,1 +1,1 @@
-"""One description of a model's arithmetic in integers, which every engine computes. No PyTorch here."""
+"""One description of a model's arithmetic, in integers or floats, which every engine computes. No PyTorch here."""
