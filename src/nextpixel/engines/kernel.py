@@ -345,7 +345,8 @@ def decode(
 def place_in(ring: Integers, row: int, column: int, batch: int) -> int:
     """Where the numbers of the images at a row and a column begin, in a ring, a row of the table `rings`."""
     row_begins = ring[at.START] + row % ring[at.ROWS] * ring[at.ROW_SIZE]
-    return row_begins + (ring[at.LEFT] + column * ring[at.COLUMNS_APART]) * batch * ring[at.CHANNELS]
+    place: int = row_begins + (ring[at.LEFT] + column * ring[at.COLUMNS_APART]) * batch * ring[at.CHANNELS]
+    return place
 
 
 @compiled
