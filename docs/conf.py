@@ -1,5 +1,8 @@
 """How Sphinx builds the documentation: `make docs`."""
 
+import shutil
+from pathlib import Path
+
 from docutils import nodes
 from sphinx.application import Sphinx
 
@@ -11,7 +14,7 @@ author = "The nextpixel authors"
 copyright = "2026, the nextpixel authors"
 release = nextpixel.__version__
 extensions = [
-    "myst_parser",
+    "myst_nb",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.napoleon",
@@ -19,6 +22,13 @@ extensions = [
 ]
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
+
+# Notebooks are kept without their outputs, and executed whenever the documentation is built.
+nb_execution_mode = "force"
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_timeout = 600
+nb_merge_streams = True
 
 # The docstrings write code in single backticks.
 default_role = "code"
@@ -37,6 +47,18 @@ for command in COMMANDS:
 templates_path = ["templates"]
 html_theme = "furo"
 html_title = "nextpixel"
+
+
+def copy_notebooks() -> None:
+    """Bring the notebooks of the examples to where Sphinx looks for pages."""
+    here = Path(__file__).parent
+    shutil.rmtree(here / "notebooks", ignore_errors=True)
+    (here / "notebooks").mkdir()
+    for path in (here.parent / "examples").glob("*.ipynb"):
+        shutil.copy(path, here / "notebooks")
+
+
+copy_notebooks()
 
 
 def dashes(_app: Sphinx, document: nodes.document) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 import nextpixel as nx
-from helpers.scripts import load_script
+from helpers.scripts import code_cells, load_script
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+SOURCES = sorted([*EXAMPLES.rglob("*.py"), *EXAMPLES.glob("*.ipynb")])
 
 SMALL = {
     "archive": "--count 8",
@@ -70,9 +71,14 @@ def test_the_prior_takes_codes_of_any_encoder(monkeypatch, tmp_path):
     assert nx.load(tmp_path / "out" / "run").levels == 200
 
 
+def parsed(path):
+    """A script or a notebook."""
+    return ast.parse("\n".join(code_cells(path)) if path.suffix == ".ipynb" else path.read_text())
+
+
 def imports_of_nextpixel(path):
     """What a script imports of the package, as it is written."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from (
                 f"{alias.name} as {alias.asname}" for alias in node.names if alias.name.split(".")[0] == "nextpixel"
@@ -81,16 +87,16 @@ def imports_of_nextpixel(path):
             yield f"from {node.module}"
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
 def test_examples_import_nothing_but_the_public_interface(path):
     assert set(imports_of_nextpixel(path)) <= {"nextpixel as nx"}
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.rglob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
 def test_examples_use_only_public_names(path):
     used = {
         node.attr
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parsed(path))
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "nx"
     }
     assert used <= set(nx.__all__)

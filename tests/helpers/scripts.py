@@ -1,6 +1,7 @@
-"""Scripts that belong to no package, as modules: of the documentation, the benchmarks and the examples."""
+"""Scripts and notebooks that belong to no package: of the documentation, the benchmarks and the examples."""
 
 import importlib.util
+import json
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -24,3 +25,9 @@ def load_script(place: str) -> ModuleType:
     finally:
         sys.path.remove(str(path.parent))
     return module
+
+
+def code_cells(path: Path) -> list[str]:
+    """The code of a notebook, a cell each."""
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]

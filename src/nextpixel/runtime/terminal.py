@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as RichProgress
 
 from nextpixel.runtime.distributed import launched_rank
+from nextpixel.runtime.notebook import Show, bar
 from nextpixel.runtime.progress import Advance, Progress, Status
 from nextpixel.runtime.quoting import printable_lines
 
@@ -23,23 +24,32 @@ console = Console(stderr=True, soft_wrap=True, highlight=False, quiet=launched_r
 class TerminalProgress(Progress):
     """Shows a bar for each task and each training run.
 
-    Without a terminal there are only the notes, and after a few seconds of a long task one of how long it takes.
+    Without a terminal or a notebook there are only the notes, and after a few seconds of a long task one of how long it
+    takes.
     """
 
     @contextmanager
     def task(self, description: str, total: int | None) -> Iterator[Advance]:
         """Show a bar, with the counts and the time; see `Progress.task`."""
+        if console.is_jupyter:
+            with bar(description) as show:
+                yield _counted(total, show)
+            return
         if not console.is_terminal:
             yield _forecast(description, total)
             return
         columns = (MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
         with RichProgress(TextColumn("{task.description}"), BarColumn(), *columns, console=console) as bars:
-            bar = bars.add_task(description, total=total)
-            yield lambda count: bars.advance(bar, count)
+            task = bars.add_task(description, total=total)
+            yield lambda count: bars.advance(task, count)
 
     @contextmanager
     def training(self) -> Iterator[Callable[[Status], None]]:
         """Show the part done, bits/dim, images per second and the time left; see `Progress.training`."""
+        if console.is_jupyter:
+            with bar("training") as show:
+                yield lambda status: show(status.progress, _figures(status))
+            return
         with RichProgress(
             TextColumn("training"),
             BarColumn(),
@@ -48,8 +58,8 @@ class TerminalProgress(Progress):
             console=console,
             disable=not console.is_terminal,
         ) as bars:
-            bar = bars.add_task("training", total=1.0, figures="")
-            yield lambda status: bars.update(bar, completed=status.progress, figures=_figures(status))
+            task = bars.add_task("training", total=1.0, figures="")
+            yield lambda status: bars.update(task, completed=status.progress, figures=_figures(status))
 
     def note(self, text: str) -> None:
         """Print a line, above the bar if there is one."""
@@ -62,6 +72,18 @@ def duration(seconds: float) -> str:
         if seconds >= 1.5 * length:
             return f"about {round(seconds / length):,} {unit}"
     return f"about {round(seconds)} seconds" if seconds >= 1.5 else "about 1 second"
+
+
+def _counted(total: int | None, show: Show) -> Advance:
+    """An `advance` that shows how much of the total is done."""
+    done = 0
+
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        show(None if not total else done / total, f"{done:,}" if total is None else f"{done:,}/{total:,}")
+
+    return advance
 
 
 def _forecast(description: str, total: int | None) -> Advance:
