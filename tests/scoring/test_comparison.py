@@ -6,6 +6,7 @@ import torch
 from helpers.tiny_models import noise, sharper, tiny
 from nextpixel.errors import InputError
 from nextpixel.scoring.comparison import compare
+from nextpixel.scoring.likelihood import evaluate
 
 
 def test_differences_are_paired():
@@ -20,6 +21,14 @@ def test_differences_are_paired():
     assert found.first_better == int((difference < 0).sum()) and sum(steps) == 80
     assert found.first.nats - found.second.nats == pytest.approx(found.difference.nats, rel=1e-5)
     assert "a is better (" in found.told("a", "b") or "b is better (" in found.told("a", "b")
+
+
+def test_bits_are_those_of_the_images_where_a_model_takes_any_size():
+    model = tiny("local-pixelcnn", (3, 9, 9), 5)
+    images = noise(tiny("local-pixelcnn", (3, 4, 5), 5), 6)
+    compared = compare(model, model, images).first
+    assert compared.bits_per_dim == pytest.approx(model.bits_per_dim(images).mean().item(), rel=1e-5)
+    assert compared == evaluate(model, images)
 
 
 def test_a_model_is_as_good_as_itself():

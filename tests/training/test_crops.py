@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from nextpixel.cli.app import run as nextpixel
 from nextpixel.runtime.progress import SILENT
 from nextpixel.training.augmentation import add_noise, downscale, flip
 from nextpixel.training.crops import Crops, pieces_of
+from nextpixel.training.run_folder import read_metrics
 from nextpixel.training.signals import Interrupted
 
 SIZES = [(20, 31), (17, 12), (40, 9), (12, 12), (25, 25), (16, 50)]
@@ -153,6 +156,35 @@ def test_pictures_without_crops_and_crops_without_pictures_are_refused(pictures,
     few = nx.open_pictures(tmp_path / "pictures", levels=16)
     with pytest.raises(nx.TrainingError, match="256 levels"):
         Crops(few, (8, 8), 0, ("noise",))
+
+
+def local(size):
+    torch.manual_seed(0)
+    return nx.build("local-pixelcnn", image_shape=(3, *size), levels=256, features=6, layers=1)
+
+
+def test_figures_of_a_batch_are_of_its_crops_and_not_of_the_size_of_the_model(pictures, tmp_path):
+    for size in ((8, 8), (4, 6)):
+        chosen = settings(crop="4x6", validations=1)
+        nx.train(local(size), pictures, tmp_path / str(size[0]), pictures, chosen, progress=SILENT)
+    larger, fitting = (list(read_metrics(tmp_path / name / "metrics.jsonl")) for name in ("8", "4"))
+    trained = [line for line in larger if "train_nats" in line]
+    for line, same in zip(trained, (line for line in fitting if "train_nats" in line), strict=True):
+        assert line["train_bits_per_dim"] == pytest.approx(line["train_nats"] / (72 * math.log(2)))
+        assert line["train_bits_per_dim"] == pytest.approx(same["train_bits_per_dim"])
+        assert line["gradient_norm"] == pytest.approx(same["gradient_norm"], rel=1e-4)
+
+
+def test_a_model_of_any_size_that_goes_on_draws_images_of_the_new_size(folder, tmp_path, capsys):
+    local((8, 8)).save(tmp_path / "first")
+    words = ["train", str(folder), "--crop", "5x4", "--start-from", str(tmp_path / "first"), "--out"]
+    words += [str(tmp_path / "second"), "--steps", "2", "--batch-size", "4", "--grids", "0", "--learning-rate", "1e-12"]
+    assert nextpixel([*words, "--ema", "0"]) == 0, capsys.readouterr().err
+    first, second = nx.load(tmp_path / "first"), nx.load(tmp_path / "second")
+    assert second.image_shape == (3, 5, 4) and second.sample(2).shape == (2, 3, 5, 4)
+    for name, weight in first.state_dict().items():
+        torch.testing.assert_close(second.state_dict()[name], weight, atol=1e-6, rtol=0)
+    assert str(tmp_path / "first") in second.record.begun
 
 
 def test_the_command_trains_on_crops(folder, tmp_path, capsys):

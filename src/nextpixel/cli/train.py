@@ -96,7 +96,7 @@ def train(
     from nextpixel.runtime.memory import keep_freed_memory
     from nextpixel.training.api import train as run_training
     from nextpixel.training.signals import Interrupted
-    from nextpixel.training.starting import name_origin, settings_like, untrained_like
+    from nextpixel.training.starting import name_origin, of_size, settings_like, untrained_like
 
     keep_freed_memory()
     earlier = start_from or background_of
@@ -135,7 +135,7 @@ def train(
             **options,
         )
     elif start_from is not None:
-        network = basis
+        network = of_size(basis, (shape[1], shape[2]))
         name_origin(network, str(start_from))
     else:
         network = untrained_like(basis)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from nextpixel.model_files.likelihood import Likelihood
 from nextpixel.runtime.html import facts_table
 from nextpixel.runtime.progress import Advance
 from nextpixel.scoring.images import Images
-from nextpixel.scoring.likelihood import log_probs
+from nextpixel.scoring.likelihood import dimensions_of, log_probs
 
 if TYPE_CHECKING:
     from nextpixel.families.base import ImageModel
@@ -72,6 +71,6 @@ def compare(
         InputError: the images do not fit one of the models.
     """
     one, two = (-log_probs(model, images, advance=advance) for model in (first, second))
-    dimensions = math.prod(first.image_shape)
+    dimensions = dimensions_of(first, images)
     of_first, of_second, of_difference = (Likelihood.of(nats, dimensions) for nats in (one, two, one - two))
     return Comparison(of_first, of_second, of_difference, int((one < two).sum()))

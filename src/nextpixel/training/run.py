@@ -76,7 +76,7 @@ class Run:
         self.stop_request = StopRequest(progress.note, insist=self.processes.count > 1)
         self.batch_size = settings.images_a_step
         self.total_steps = settings.total_steps(len(images))
-        self.nats_per_bit_per_dim = math.prod(model.image_shape) * math.log(2)
+        self.nats_per_bit_per_dim = math.prod(images.image_shape) * math.log(2)
         self.step = 0
         self.seconds_before = self.agreed_seconds = self.saved = self.seconds_of_steps = 0.0
         self.clock_progress = 0.0

@@ -16,15 +16,33 @@ from nextpixel.training.settings import TrainingSettings
 LENGTHS = ("steps", "epochs", "minutes")
 
 
-def untrained_like(model: ImageModel) -> ImageModel:
-    """Build a model like another one, with random weights."""
+def untrained_like(model: ImageModel, size: tuple[int, int] | None = None) -> ImageModel:
+    """Build a model like another one, with random weights, perhaps for images of another height and width."""
     return build(
         model.family,
-        image_shape=model.image_shape,
+        image_shape=(model.image_shape[0], *(size or (model.image_shape[1], model.image_shape[2]))),
         levels=model.levels,
         condition=model.condition,
         **model.options,
     )
+
+
+def of_size(model: ImageModel, size: tuple[int, int]) -> ImageModel:
+    """Give a model of any size another height and width, those of the images that it draws; others are left as they are.
+
+    Args:
+        model: a trained model.
+        size: height and width of the images that it will be trained on.
+
+    Returns:
+        A model with the same weights and record, or the model itself.
+    """
+    if not model.any_size or model.image_shape[1:] == size:
+        return model
+    resized = untrained_like(model, size)
+    resized.load_state_dict(model.state_dict())
+    resized.record = model.record
+    return resized
 
 
 def settings_like(run: Path, settings: TrainingSettings) -> TrainingSettings:

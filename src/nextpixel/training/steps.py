@@ -61,7 +61,7 @@ class Steps:
         self._bfloat16 = use_bfloat16(settings, self._device)
         self.model.checkpoint_activations = settings.checkpoint_activations
         self._objective = make_objective(self.model, processes, compiled=settings.compile, device=self._device)
-        self._dimensions = math.prod(model.image_shape)
+        self._dimensions = math.prod(images.image_shape)
 
     @property
     def averaged(self) -> ImageModel:
@@ -100,7 +100,7 @@ class Steps:
             with (
                 self._processes.noticing_losses(),
                 last_adds_up(self._objective, last=place == places[-1]),
-                memory_faults_told(self._settings, size, self.model.image_shape),
+                memory_faults_told(self._settings, size, self._images.image_shape),
                 # The same for all parts of a batch, wherever they are computed.
                 self.model.step_of_training(step_seed(self._settings.seed, step)),
             ):
