@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import nextpixel
-from helpers.tiny_models import CONDITIONED
+from helpers.tiny_models import VARIANTS
 
 # pytest explains failed asserts of test modules only, unless it is told.
 pytest.register_assert_rewrite("helpers.training_runs")
@@ -69,10 +69,7 @@ def pytest_collection_modifyitems(config, items):
     items[:] = [item for item in items if item not in dropped]
 
 
-CONDITIONAL = [family + CONDITIONED for family in nextpixel.models() if family != "autoencoder"]
-
-
-@pytest.fixture(scope="session", params=[*nextpixel.models(), *CONDITIONAL])
+@pytest.fixture(scope="session", params=VARIANTS)
 def variant(request):
     """Every registered family, without a condition and, but for the autoencoder, on everything at once."""
     return request.param

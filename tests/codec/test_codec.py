@@ -1,3 +1,4 @@
+import functools
 import math
 import zlib
 
@@ -272,12 +273,16 @@ def test_progress_adds_up():
 # Damage -----------------------------------------------------------------------------------------------------------
 
 
+@functools.cache
 def files():
     """A few small files: grey with names, RGB in tiles, labels, deflated pixels."""
     grey, rgb, kinds = model_of(), model_of(shape=(3, 3, 4)), model_of(condition=nx.Labels(3))
-    yield grey, nx.compress(grey, grey.sample(2), names=["a.png", "b.png"])
-    yield rgb, nx.compress(rgb, rgb.complete(torch.zeros(1, 3, 3, 4, dtype=torch.uint8), torch.zeros(3, 4) > 0)[0])
-    yield kinds, nx.compress(kinds, torch.randint(256, (2, 1, 3, 3)), torch.tensor([2, 0]))
+    completed = rgb.complete(torch.zeros(1, 3, 3, 4, dtype=torch.uint8), torch.zeros(3, 4) > 0)
+    return [
+        (grey, nx.compress(grey, grey.sample(2), names=["a.png", "b.png"])),
+        (rgb, nx.compress(rgb, completed[0])),
+        (kinds, nx.compress(kinds, torch.randint(256, (2, 1, 3, 3)), torch.tensor([2, 0]))),
+    ]
 
 
 def sealed(data):
@@ -300,7 +305,7 @@ def test_every_flipped_bit_and_every_truncation_is_noticed():
 @settings(max_examples=150, deadline=None, database=None)
 @given(which=st.integers(0, 2), at=st.lists(st.integers(0, 10**6), min_size=1, max_size=4), value=st.integers(0, 255))
 def test_damage_behind_a_checksum_that_fits_is_an_error_or_harmless(which, at, value):
-    model, data = list(CACHED)[which]
+    model, data = files()[which]
     damaged = bytearray(data)
     for place in at:
         damaged[8 + place % (len(data) - 12)] = value
@@ -309,9 +314,6 @@ def test_damage_behind_a_checksum_that_fits_is_an_error_or_harmless(which, at, v
     except DataError:
         return
     assert sum(each.numel() for each in found) <= 10_000
-
-
-CACHED = list(files())
 
 
 def test_a_file_that_declares_too_much_is_refused_before_memory_is_taken():

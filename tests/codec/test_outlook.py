@@ -12,14 +12,6 @@ from nextpixel.model_files.shipped import shipped
 from nextpixel.nn.conditions import Labels
 
 
-def compressing(name):
-    try:
-        check_compresses(nx.load(name))
-    except ModelError:
-        return False
-    return True
-
-
 def pictures_for(model):
     """Real pictures of the model's size and levels: digits for grey models, a photograph for those of colour."""
     channels, height, width = model.image_shape
@@ -31,9 +23,13 @@ def pictures_for(model):
     return list((enlarged * (model.levels - 1)).round().byte())
 
 
-@pytest.mark.parametrize("name", [name for name in shipped() if compressing(name)])
+@pytest.mark.parametrize("name", shipped())
 def test_the_twins_of_shipped_models_cost_hardly_anything(name):
     model = nx.load(name)
+    try:
+        check_compresses(model)
+    except ModelError as error:
+        pytest.skip(str(error))
     pictures = pictures_for(model)
     labels = torch.arange(len(pictures)) if isinstance(model.condition, Labels) else None
     # A recurrent model is sure of wrong levels in pictures that it was not trained on, and its twin of others, less so.

@@ -113,15 +113,17 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("name", "value", "message"), BAD, ids=[f"{name}={value}" for name, value, _ in BAD])
-def test_an_argument_out_of_range_is_refused(family, name, value, message):
+@pytest.mark.parametrize("name", sorted({name for name, _, _ in BAD}))
+def test_an_argument_out_of_range_is_refused(family, name):
     if not has_option(family, name):
         pytest.skip("the family has no such option")
-    if family == "local-pixelcnn" and (name, value) == ("features", 2):
-        pytest.skip("its features belong to pixels, not to colours")
-    with pytest.raises(ModelError, match=message) as caught:
-        tiny_with(family, **{name: value})
-    assert isinstance(caught.value, NextpixelError) and caught.value.exit_code == 2
+    for value, message in ((value, message) for of, value, message in BAD if of == name):
+        if family == "local-pixelcnn" and (name, value) == ("features", 2):
+            # Its features belong to pixels, not to colours.
+            continue
+        with pytest.raises(ModelError, match=message) as caught:
+            tiny_with(family, **{name: value})
+        assert isinstance(caught.value, NextpixelError) and caught.value.exit_code == 2
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (4, 1, 1), (2, 3, 1)])

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nextpixel as nx
@@ -47,7 +47,7 @@ def raster(variant, *arguments, **options):
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=str)
-@few
+@settings(few, max_examples=3)
 @given(
     shape=st.sampled_from(SHAPES), levels=st.sampled_from([2, 5, 256]), batch=st.integers(1, 4), seed=st.integers(0, 99)
 )

@@ -65,6 +65,9 @@ UNBOUNDED = ("local-pixelcnn", "pixelsnail", "pixelcnn++", "locally-masked")
 CONDITIONED = " on everything"
 """After the name of a family: its model conditioned on labels, a vector and a map at once."""
 
+VARIANTS = [*nx.models(), *(family + CONDITIONED for family in nx.models() if family != "autoencoder")]
+"""Every registered family, without a condition and, but for the autoencoder, on everything at once."""
+
 
 def features_of(family):
     return FEATURES.get(family.removesuffix(CONDITIONED), 16)

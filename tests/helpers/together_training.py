@@ -65,16 +65,20 @@ def interrupted(path, out):
     go(path, out / "parts", "gated-pixelcnn", resume=True)
 
 
-def different(path, out):
-    """One process has other images than the others."""
+def refused(path, out):
+    """One process has other images than the others; a batch has fewer images than there are parts of it."""
     images = nx.open_images(path)
-    training = images.subset(range(50 + current().rank))
-    try:
-        train(build("pixelcnn"), training, out / "run", images, TrainingSettings(**SETTINGS))
-    except nx.TrainingError as error:
-        assert "different images" in str(error)
-    else:
-        raise AssertionError("it was not noticed")
+    undivided = SETTINGS | {"batch_size": 2, "accumulate": 2}
+    for count, settings, sentence in (
+        (50 + current().rank, SETTINGS, "different images"),
+        (50, undivided, "cannot be divided among 2 processes"),
+    ):
+        try:
+            train(build("pixelcnn"), images.subset(range(count)), out / "run", images, TrainingSettings(**settings))
+        except nx.NextpixelError as error:
+            assert sentence in str(error), error
+        else:
+            raise AssertionError(f"it was not noticed: {sentence}")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def untrained_like(model: ImageModel, size: tuple[int, int] | None = None) -> Im
 
 
 def of_size(model: ImageModel, size: tuple[int, int]) -> ImageModel:
-    """Give a model of any size another height and width, those of the images that it draws; others are left as they are.
+    """Give a model of any size another height and width, those of its images; leave others as they are.
 
     Args:
         model: a trained model.
