@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import nextpixel as nx
-from helpers.tiny_models import noise, sharper, tiny
+from helpers.tiny_models import OPTIONS, noise, sharper, tiny
 from nextpixel.codec.container import read, write
 from nextpixel.codec.fixed_point import calibrate, fixed_point
 from nextpixel.codec.images import shares_of
@@ -53,7 +53,7 @@ def picture(channels, height, width, kind, levels, seed):
 
 @settings(max_examples=80, deadline=None, database=None)
 @given(
-    family=st.sampled_from(["gated-pixelcnn", "pixelcnn"]),
+    family=st.sampled_from(["gated-pixelcnn", "pixelcnn", "multiscale"]),
     shape=st.sampled_from([(1, 4, 5), (3, 3, 4)]),
     levels=st.sampled_from([2, 5, 256]),
     specification=st.lists(pictures, min_size=7, max_size=12),
@@ -227,13 +227,62 @@ def test_a_model_that_begins_at_another_side_compresses(order, inner):
     assert abs(shares_of(layout, images.numpy()).bits.sum() / float(bits) - 1) < 0.01
 
 
-def test_a_turned_model_with_a_condition_is_refused():
-    model = tiny("turned", (1, 4, 5), 4, condition=nx.Labels(3))
-    with pytest.raises(ModelError, match="begins at another side compresses without a condition only"):
-        nx.compress(model, noise(model, 1))
+@pytest.mark.parametrize("family", ["turned", "multiscale"])
+def test_models_made_of_others_compress_by_their_labels(family):
+    """What it costs is what the model says: the labels mean the same to its integers."""
+    model = sharper(tiny(family, (2, 6, 5), 4, condition=nx.Labels(3), default_condition=False), 1.0).eval()
+    labels = torch.arange(30) % 3
+    images = model.sample(30, labels, generator=torch.Generator().manual_seed(0))
+    back_and_forth(model, images, labels)
+    layout = lay_out(fixed_point(model, calibrate(model, images, labels)))
+    costs = []
+    for classes in (labels, (labels + 1) % 3):
+        with torch.no_grad():
+            bits = -model.log_prob(images, classes).sum() / math.log(2)
+        costs.append(shares_of(layout, images.numpy(), classes.numpy()).bits.sum())
+        assert abs(costs[-1] / float(bits) - 1) < 0.005
+    assert costs[0] < costs[1]
 
 
-@pytest.mark.parametrize("family", ["multiscale", "autoencoder"])
+@pytest.mark.parametrize(("scales", "factor"), [(2, 2), (3, 2), (2, 3), (2, 7)])
+@pytest.mark.parametrize("inner", ["gated-pixelcnn", "row-lstm"])
+def test_a_model_of_several_scales_compresses(inner, scales, factor):
+    """Pictures with tiles of all sizes; each sub-pixel is coded once, and what it costs is what the model says."""
+    model = tiny("multiscale", (1, 6, 7), 4, inner=inner, scales=scales, factor=factor)
+    model = sharper(model, 0.7).eval()
+    images = noise(model, 30)
+    pictures = [images[0], *torch.randint(4, (2, 1, 10, 9), dtype=torch.uint8), images[1, :, :1, :1], images[2, :, :3]]
+    back_and_forth(model, pictures)
+    layout = lay_out(fixed_point(model, calibrate(model, images)))
+    shares = shares_of(layout, images.numpy())
+    assert shares.starts.shape == (30, 42)
+    with torch.no_grad():
+        bits = -model.log_prob(images).sum() / math.log(2)
+    assert abs(shares.bits.sum() / float(bits) - 1) < 0.005
+
+
+def test_what_is_done_at_all_scales_adds_up():
+    model = tiny("multiscale", (1, 6, 7), 4, scales=3).eval()
+    images = [*noise(model, 3), *torch.zeros(2, 1, 10, 9, dtype=torch.uint8)]
+    done = []
+    data = nx.compress(model, images, advance=done.append)
+    assert sum(done) == 3 * 42 + 2 * 90
+    done.clear()
+    nx.decompress(model, data, advance=done.append)
+    assert sum(done) == 3 * 42 + 2 * 90
+
+
+def test_a_model_of_other_models_is_refused_where_they_cannot_compress():
+    for family in ("multiscale", "turned"):
+        model = tiny(family, (1, 4, 5), 4, inner="pixelsnail", **OPTIONS["pixelsnail"])
+        with pytest.raises(ModelError, match="family pixelsnail cannot compress; train a gated-pixelcnn"):
+            nx.compress(model, noise(model, 1))
+        vectors = tiny(family, (1, 4, 5), 4, condition=nx.Vector(2))
+        with pytest.raises(ModelError, match="without a condition or with labels"):
+            nx.compress(vectors, noise(vectors, 1))
+
+
+@pytest.mark.parametrize("family", ["autoencoder", "pixelsnail"])
 def test_models_that_cannot_compress_say_so(family):
     model = tiny(family, (1, 4, 5), 4)
     with pytest.raises(ModelError, match="cannot compress"):

@@ -17,7 +17,7 @@ from nextpixel.plan.integers import LEAST_WEIGHT_BITS, NARROW_LIMIT, Part, integ
 from nextpixel.plan.lowering.families import LOWERINGS
 from nextpixel.plan.operations import Sum
 
-FAMILIES = sorted(LOWERINGS)
+FAMILIES = [*sorted(LOWERINGS), "multiscale", "turned"]
 OPTIONS = [{}, {"skips": False}, {"skips": True}, {"residual": False}, {"kernel_size": 5}, {"condition": nx.Labels(3)}]
 OPTIONS += [{"level_features": 3}]
 
@@ -40,7 +40,9 @@ def comes_back(program, images, lanes):
 
 
 def is_wide(program):
-    return any(operation.wide for operation in program.operations if isinstance(operation, Sum))
+    return all(
+        any(operation.wide for operation in scale.operations if isinstance(operation, Sum)) for scale in program.scales
+    )
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -135,7 +137,7 @@ def test_a_twin_takes_images_of_any_size(family, height, width):
 
 def test_models_without_a_twin_are_refused_with_a_sentence(family):
     model = tiny(family, (1, 4, 4), 3, default_condition=False)
-    if family in (*FAMILIES, "turned"):
+    if family in FAMILIES:
         assert fixed_point(model, calibrate(model, noise(model, 2)))
     else:
         with pytest.raises(ModelError, match=f"the family {re.escape(family)} cannot compress; train a gated-pixelcnn"):

@@ -50,6 +50,17 @@ def test_the_float_bits_are_those_of_the_model_and_the_twin_s_those_of_the_file(
     assert found.twin == pytest.approx(found.model, rel=0.005) and found.looked_at == 6
 
 
+@pytest.mark.parametrize("family", ["row-lstm", "turned", "multiscale"])
+def test_a_model_of_images_of_one_size_is_asked_for_whole_tiles_alone(family):
+    model = tiny(family, (1, 8, 8), 5).eval()
+    whole, larger, smaller = noise(model, 1)[0], torch.randint(5, (1, 10, 8)), torch.randint(5, (1, 3, 8))
+    expected = model.bits_per_dim(torch.stack([whole, larger[:, :8]])).sum().item() * 64
+    found = outlook(model, [whole, larger.byte(), smaller.byte()])
+    assert found.model == pytest.approx(expected, rel=1e-5)
+    assert found.twin == pytest.approx(expected, rel=0.005) and found.looked_at == 3
+    assert outlook(model, [smaller.byte()]).twin_cost == 0
+
+
 def test_a_local_model_is_looked_at_in_the_middle_of_a_picture():
     model = tiny("local-pixelcnn", (3, 8, 8), 256, head="logistic-mixture").eval()
     picture = torch.randint(256, (3, 100, 70), dtype=torch.uint8)

@@ -65,7 +65,7 @@ def test_golden_files_are_decoded_to_their_pixels(tmp_path, path):
     assert pixels(tmp_path / "out", levels) == json.loads((GOLDEN / f"{folder.name}.json").read_text())
 
 
-@pytest.mark.parametrize("family", [*sorted(LOWERINGS), "local-pixelcnn"])
+@pytest.mark.parametrize("family", [*sorted(LOWERINGS), "local-pixelcnn", "multiscale", "turned"])
 def test_files_with_their_model_in_them_need_nothing_else(tmp_path, family):
     model = sharper(tiny(family, (3, 4, 5), 256, condition=None), 0.5).eval()
     model.save(tmp_path / "model")

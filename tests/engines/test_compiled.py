@@ -112,7 +112,7 @@ def test_a_slow_start_is_told_once(monkeypatch, caplog):
     assert len(caplog.records) == 1
 
 
-@pytest.mark.parametrize("family", sorted(LOWERINGS))
+@pytest.mark.parametrize("family", [*sorted(LOWERINGS), "multiscale", "turned"])
 @pytest.mark.parametrize(("labels", "scale"), [(False, 1.0), (True, 1.0), (False, 60.0)])
 def test_numpy_alone_gives_the_same_bits(family, labels, scale, monkeypatch):
     condition = nx.Labels(3) if labels else None

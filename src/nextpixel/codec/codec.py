@@ -80,7 +80,9 @@ def compress(
     """Compress images without loss.
 
     Args:
-        model: a Gated PixelCNN or a PixelCNN, without a condition or conditioned on labels; or a local PixelCNN.
+        model: a Gated PixelCNN, a PixelCNN, a Row LSTM, a Diagonal BiLSTM, one that is made of these (`turned`,
+            `multiscale`), or one of a family of your own with `lower`, without a condition or conditioned on labels;
+            or a local PixelCNN.
         images: one image, integers `[C, H, W]` in 0..levels-1; many, `[B, C, H, W]`; a list of images of any sizes; or
             a set.
         condition: for a conditional model a label for each image, or one for all; None takes those of a set.

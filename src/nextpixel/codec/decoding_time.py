@@ -38,7 +38,7 @@ def _of_tiles(model: StoredModel, contents: Contents, most_sub_pixels: int | Non
     measured: dict[int, float] = {}
     for group, streams in zip(coded.groups, contents.blocks, strict=True):
         height, width = group[0].height, group[0].width
-        lanes = min(len(streams), images_at_once(coded.layout, width))
+        lanes = min(len(streams), images_at_once(coded.layout, height, width))
         if lanes not in measured:
             measured[lanes] = seconds_a_pixel(coded.layout, lanes, labels_of(coded.labels, group[:lanes]))
         batches = -(-len(streams) // lanes) * -(-len(group) // len(streams))

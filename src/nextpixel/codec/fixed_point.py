@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nextpixel.codec.tiles import Pixels, Tile, labels_of, stacked
+from nextpixel.engines.enlargement import enlarged
 from nextpixel.engines.exact import exact_engine
-from nextpixel.engines.layout import lay_out
+from nextpixel.engines.layout import Layout, lay_out
 from nextpixel.errors import ModelError
 from nextpixel.families.base import ImageModel
+from nextpixel.families.multiscale import Multiscale
 from nextpixel.families.oriented import Oriented
 from nextpixel.families.raster_model import RasterModel
 from nextpixel.model_files.stored import stored_model
@@ -49,29 +51,48 @@ def check_lowers(model: ImageModel) -> ImageModel:
     Raises:
         ModelError: it has none, with the families that have; or it is not what the integers of its family compute.
     """
-    if isinstance(model, Oriented):
-        if model.condition is not None:
-            raise ModelError("a model that begins at another side compresses without a condition only")
+    networks = [model]
+    if isinstance(model, Oriented | Multiscale):
         model.check_arithmetic()
-        check_lowers(model.inner)
-        return model
-    if model.family not in LOWERINGS:
-        raise ModelError(
-            f"models of the family {model.family} cannot compress; train a {', '.join(LOWERINGS)} or local-pixelcnn "
-            "instead"
-        )
+        networks = [model.inner] if isinstance(model, Oriented) else list(model.models)
+    for network in networks:
+        if network.family not in LOWERINGS:
+            raise ModelError(
+                f"models of the family {network.family} cannot compress; train a {', '.join(LOWERINGS)} or "
+                "local-pixelcnn instead"
+            )
+        _check_head(network)
+    if model.condition is not None and not isinstance(model.condition, Labels):
+        raise ModelError("only models without a condition or with labels can compress: vectors and maps are not exact")
+    for network in networks:
+        _check_layers(network)
+    return model
+
+
+def _check_head(model: ImageModel) -> None:
+    """Refuse a network of other distributions than the softmax.
+
+    Raises:
+        ModelError: it is one.
+    """
     if not isinstance(model.distribution, Categorical):
         raise ModelError(
             f"a {model.family} compresses with the softmax head only; train one with --head softmax, or a "
             "local-pixelcnn, which compresses with a logistic mixture"
         )
-    if model.condition is not None and not isinstance(model.condition, Labels):
-        raise ModelError("only models without a condition or with labels can compress: vectors and maps are not exact")
     if type(model.distribution) is not Categorical:
         raise ModelError(
             f"a model of {type(model.distribution).__name__} distributions cannot compress: the integers know the "
             "softmax alone; train a model with that head"
         )
+
+
+def _check_layers(model: ImageModel) -> None:
+    """Refuse a network that is not what the integers of its family compute.
+
+    Raises:
+        ModelError: it is one, or too wide.
+    """
     assert isinstance(model, RasterModel)
     for name in model.arithmetic:
         if model.depth(name) < model.depth("lower"):
@@ -90,7 +111,6 @@ def check_lowers(model: ImageModel) -> ImageModel:
             f"a model of images {model.image_shape[2]} wide with so many layers takes too much memory to compress: "
             "train one of smaller images; larger pictures are cut into tiles"
         )
-    return model
 
 
 def fixed_point(model: ImageModel, ranges: Sequence[int], *, wide_head: bool = True) -> Program:
@@ -127,17 +147,41 @@ def calibrate(model: ImageModel, images: Tensor, labels: Tensor | None = None) -
     layout = lay_out(program)
     pixels, classes = turned(images.numpy(), program.side), None if labels is None else labels.numpy()
     _, _, height, width = pixels.shape
-    largest = np.zeros(len(measured))
+    largest = [np.zeros(len(names)) for names in measured]
     check_exact_products(layout.dtypes)
     for part in batches(len(pixels), max(1, PIXELS_AT_ONCE // (height * width))):
-        some = pixels[part]
-        engine = exact_engine(layout, len(some), width, None if classes is None else classes[part], whole_rows=True)
-        for row in range(height):
-            engine.start_row(row)
-            engine.whole_row(some[:, :, row])
-            largest = np.maximum(largest, engine.largest(measured))
-    bits = [math.ceil(math.log2(max(value * RANGE_MARGIN / ONE, 1e-9))) for value in largest.tolist()]
+        some = None if classes is None else classes[part]
+        smaller: Pixels | None = None
+        for number, (scale, names) in enumerate(zip(layout.scales, measured, strict=True)):
+            stride = scale.program.stride
+            seen = pixels[part, :, ::stride, ::stride]
+            largest[number] = np.maximum(largest[number], _largest(scale, names, seen, smaller, some))
+            smaller = seen
+    together = np.concatenate(largest).tolist()
+    bits = [math.ceil(math.log2(max(value * RANGE_MARGIN / ONE, 1e-9))) for value in together]
     return [min(max(number, 0), MOST_RANGE_BITS) for number in bits]
+
+
+def _largest(
+    layout: Layout,
+    names: Sequence[str],
+    images: Pixels,
+    smaller: Pixels | None,
+    labels: NDArray[np.int64] | None,
+) -> NDArray[np.float64]:
+    """The largest absolute integers of the layers of an enlargement, and of maps, that have names."""
+    count, _, height, width = images.shape
+    made = None
+    if smaller is not None and layout.program.smaller is not None:
+        made = enlarged(layout.program.smaller, smaller, (height, width))
+    before = [] if made is None else made.largest
+    largest = np.zeros(len(names) - len(before))
+    engine = exact_engine(layout, count, width, labels, whole_rows=True)
+    for row in range(height):
+        engine.start_row(row, None if made is None else made.places[row])
+        engine.whole_row(images[:, :, row])
+        largest = np.maximum(largest, engine.largest(names[len(before) :]))
+    return np.concatenate([before, largest])
 
 
 def ranges_of(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -36,8 +37,8 @@ class Outlook:
     """What some pictures take, in bits.
 
     Attributes:
-        model: by the model in floating point.
-        twin: by its integer twin, which codes them.
+        model: by the model in floating point; of a model for images of one size, tiles of that size alone are counted.
+        twin: of the same tiles by its integer twin, which codes them.
         unsuited: how many of the pictures take much more by the model than without it.
         looked_at: number of the pictures.
     """
@@ -72,11 +73,25 @@ def outlook(model: ImageModel, pictures: Sequence[Tensor], labels: Tensor | None
             if bits is None:
                 unsuited += 1
             else:
-                model_bits, twin_bits = model_bits + bits[0], twin_bits + bits[1]
+                model_bits, twin_bits = model_bits + bits.model, twin_bits + bits.twin
                 other = quick_size(crop, model.levels) if model.levels == 256 else len(stored(crop, model.levels)[1])
-                unsuited += other is not None and bits[1] > 8 * MUCH_WORSE * other
+                unsuited += other is not None and bits.coded > 8 * MUCH_WORSE * other
             looked_at += 1
     return Outlook(model_bits, twin_bits, unsuited, looked_at)
+
+
+class _Bits(NamedTuple):
+    """The bits of a picture.
+
+    Attributes:
+        model: see `Outlook`.
+        twin: see there.
+        coded: by the twin, of all tiles.
+    """
+
+    model: float
+    twin: float
+    coded: float
 
 
 def _middle(picture: Pixels, model: ImageModel) -> Pixels:
@@ -87,29 +102,29 @@ def _middle(picture: Pixels, model: ImageModel) -> Pixels:
     return np.ascontiguousarray(picture[:, top : top + sides[0], left : left + sides[1]])
 
 
-def _bits(
-    model: ImageModel, crops: Sequence[Pixels], labels: NDArray[np.int64] | None
-) -> Iterator[tuple[float, float] | None]:
-    """The bits of crops by the model and by its twin; None where the model has no place for one."""
+def _bits(model: ImageModel, crops: Sequence[Pixels], labels: NDArray[np.int64] | None) -> Iterator[_Bits | None]:
+    """The bits of crops; None where the model has no place for one."""
     if isinstance(model, LocalPixelCNN):
-        yield from crop_bits(model, crops)
+        yield from (_Bits(floats, integers, integers) for floats, integers in crop_bits(model, crops))
         return
     shapes = [(crop.shape[0], crop.shape[1], crop.shape[2]) for crop in crops]
     tiles, unplaced = tiles_of(model.image_shape, shapes, plain=set())
     layout = lay_out(fixed_point(model, ranges_of(model, crops, tiles, labels)))
-    total = torch.zeros(len(crops), 2, dtype=torch.float64)
+    total = np.zeros((len(crops), 3))
     for group in groups_of(model.image_shape, tiles):
         classes = labels_of(labels, group)
         images = torch.from_numpy(stacked(crops, group))
-        labels_here = None if classes is None else torch.from_numpy(classes)
-        nats = torch.cat(
-            [
-                -model.log_prob(images[part], None if labels_here is None else labels_here[part]).double()
-                for part in batches(len(images), model.images_at_once)
-            ]
-        )
-        coded = torch.from_numpy(shares_of(layout, images.numpy(), classes).bits)
-        both = torch.stack([nats / math.log(2), coded], dim=1)
-        total.index_add_(0, torch.tensor([tile.image for tile in group]), both)
-    for number, (first, second) in enumerate(total.tolist()):
-        yield None if number in unplaced else (first, second)
+        coded = shares_of(layout, images.numpy(), classes).bits
+        columns = [np.zeros(len(coded)), np.zeros(len(coded)), coded]
+        if not model.knows_positions or images.shape[1:] == model.image_shape:
+            labels_here = None if classes is None else torch.from_numpy(classes)
+            nats = torch.cat(
+                [
+                    -model.log_prob(images[part], None if labels_here is None else labels_here[part]).double()
+                    for part in batches(len(images), model.images_at_once)
+                ]
+            )
+            columns[:2] = nats.numpy() / math.log(2), coded
+        np.add.at(total, [tile.image for tile in group], np.stack(columns, axis=1))
+    for number, bits in enumerate(total.tolist()):
+        yield None if number in unplaced else _Bits(*bits)

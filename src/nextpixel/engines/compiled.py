@@ -124,12 +124,12 @@ class CompiledEngine:
         self.shares = np.zeros(layout.program.levels)
         self.integer_shares = np.zeros(layout.program.levels, np.int64)
 
-    def begin_row(self, row: int, places: Singles | None = None) -> None:
+    def begin_row(self, row: int, places: NDArray[np.float32 | np.float64] | None = None) -> None:
         """Do the work of a row, all values of the rows above being known; row 0 begins new images.
 
         Args:
             row: which.
-            places: what conditions give to the places of the row, `[W, B, channels]`.
+            places: what is known of the places of the row before the image is, `[W, B, channels]`.
         """
         if row == 0:
             self._clear()
@@ -154,9 +154,9 @@ class CompiledEngine:
         """Draw what is unknown in a row."""
         self._run(self.stages.step, row, 0, self.width, at.DRAW, drawing)
 
-    def decode_row(self, images: NDArray[np.uint8], decoding: Decoding, row: int) -> None:
-        """Decode a row into the images, uint8 `[B, C, H, W]`."""
-        drawing = self.no_drawing._replace(images=images)
+    def decode_row(self, images: NDArray[np.uint8], known: NDArray[np.bool_], decoding: Decoding, row: int) -> None:
+        """Decode what is unknown in a row into the images, uint8 `[B, C, H, W]`."""
+        drawing = self.no_drawing._replace(images=images, known=known)
         self._run(self.stages.step, row, 0, self.width, at.DECODE, drawing, decoding)
 
     def predict(self, row: int, column: int, colour: int) -> Singles:

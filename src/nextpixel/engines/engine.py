@@ -21,6 +21,7 @@ from nextpixel.plan.operations import (
     Cell,
     ExponentialUnit,
     Gate,
+    Given,
     Image,
     Operation,
     Pointwise,
@@ -34,6 +35,8 @@ from nextpixel.plan.schedule import Phase
 Floats = NDArray[np.float32 | np.float64]
 
 MOST_AT_ONCE, NUMBERS_AT_ONCE = 256, 2**26
+NUMBERS_OF_A_PLACE = 8
+"""How many numbers of float32 an enlargement keeps for each number that it makes."""
 
 
 class MapRows:
@@ -125,8 +128,8 @@ class Engine:
 
     # Rows
 
-    def start_row(self, row: int) -> None:
-        """Do the work of a row, all values of the rows above being known; row 0 begins new images."""
+    def start_row(self, row: int, places: Floats | None = None) -> None:
+        """See `nextpixel.engines.exact.ExactEngine`."""
         every = [*self.maps.values(), *self.memories.values()]
         if row == 0:
             for rows in every:
@@ -137,6 +140,8 @@ class Engine:
                 rows.go_on()
         self.row, self.row_known = row, False
         for operation in self.above:
+            if isinstance(operation, Given) and places is not None:
+                self.maps[operation.name].here[: self.width] = places
             self._whole(operation)
         for operation in self.steps:
             if operation.name in self.bases:
@@ -323,19 +328,33 @@ class Engine:
         before = memories.seen(tap.row, tap.column)[column][:, span]
         memories.here[column][:, span], out[...] = cell(np.split(gates, 4, axis=1), before, operation.largest)
 
-    def decode_row(self, images: NDArray[np.uint8], decoder: LaneDecoder, lanes: NDArray[np.int64]) -> None:
+    def decode_row(
+        self,
+        images: NDArray[np.uint8],
+        known: NDArray[np.bool_],
+        decoder: LaneDecoder,
+        lanes: NDArray[np.int64],
+    ) -> None:
         """See `nextpixel.engines.exact.ExactEngine`."""
-        every = np.arange(self.batch)
         for column in range(self.width):
             for colour in range(self.layout.program.colours):
-                shares = frequencies(self.predict(column, colour), FRACTION_BITS)
-                ends = shares.cumsum(axis=1)
-                # The level in whose share the slot lies: as many shares end at or before it.
-                values = (ends <= decoder.slots(lanes)[:, None]).sum(axis=1)
-                lengths = shares[every, values]
-                decoder.advance(lanes, ends[every, values] - lengths, lengths)
-                images[:, colour, self.row, column] = values
-                self.tell(column, colour, values)
+                logits = self.predict(column, colour)
+                place = (slice(None), colour, self.row, column)
+                unknown = np.flatnonzero(~known[place])
+                if len(unknown):
+                    images[place][unknown] = self._decoded(logits[unknown], decoder, lanes[unknown])
+                self.tell(column, colour, images[place])
+
+    def _decoded(self, logits: Floats, decoder: LaneDecoder, lanes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The next symbols of some lanes, by their logits `[lanes, levels]`."""
+        shares = frequencies(logits, FRACTION_BITS)
+        ends = shares.cumsum(axis=1)
+        # The level in whose share the slot lies: as many shares end at or before it.
+        values: NDArray[np.int64] = (ends <= decoder.slots(lanes)[:, None]).sum(axis=1)
+        places = np.arange(len(lanes))
+        lengths = shares[places, values]
+        decoder.advance(lanes, ends[places, values] - lengths, lengths)
+        return values
 
 
 def _in(dtype: np.dtype[Any], values: Floats) -> Floats:
@@ -344,9 +363,18 @@ def _in(dtype: np.dtype[Any], values: Floats) -> Floats:
     return result
 
 
-def images_at_once(layout: Layout, width: int) -> int:
-    """How many images go through an engine together, by the memory that a row takes."""
-    columns = width + layout.program.beyond
-    numbers = sum((place.depth + 1) * place.channels for place in layout.places.values())
-    numbers += sum(len(total.scale) for total in layout.sums.values())
-    return max(1, min(MOST_AT_ONCE, NUMBERS_AT_ONCE // (columns * numbers)))
+def images_at_once(layout: Layout, height: int, width: int) -> int:
+    """How many images of a size go through an engine together, by the memory that a row of their maps takes.
+
+    What is known of places before an image is takes memory for all its rows.
+    """
+    numbers = 0
+    for scale in layout.scales:
+        columns = -(-width // scale.program.stride) + scale.program.beyond
+        row = sum((place.depth + 1) * place.channels for place in scale.places.values())
+        row += sum(len(total.scale) for total in scale.sums.values())
+        numbers += columns * row
+        if scale.program.smaller is not None:
+            widest = max(len(layer.bias) for layer in scale.program.smaller.layers)
+            numbers += NUMBERS_OF_A_PLACE * widest * height * width // scale.program.stride**2
+    return max(1, min(MOST_AT_ONCE, NUMBERS_AT_ONCE // numbers))

@@ -27,8 +27,13 @@ class ExactEngine(Protocol):
 
     batch: int
 
-    def start_row(self, row: int) -> None:
-        """Do the work of a row, all values of the rows above being known; row 0 begins new images."""
+    def start_row(self, row: int, places: Floats | None = None) -> None:
+        """Do the work of a row, all values of the rows above being known; row 0 begins new images.
+
+        Args:
+            row: which.
+            places: what is known of the places of the row before the image is, `[W, B, channels]`.
+        """
 
     def whole_row(self, values: NDArray[np.integer]) -> Floats:
         """Go through a row of known values, integers `[B, C, W]`; the logits, integers `[W, B, C, levels]`."""
@@ -36,11 +41,14 @@ class ExactEngine(Protocol):
     def largest(self, names: Sequence[str]) -> list[float]:
         """The largest absolute numbers that maps have in the row, which was gone through at once."""
 
-    def decode_row(self, images: NDArray[np.uint8], decoder: LaneDecoder, lanes: Integers) -> None:
+    def decode_row(
+        self, images: NDArray[np.uint8], known: NDArray[np.bool_], decoder: LaneDecoder, lanes: Integers
+    ) -> None:
         """Decode the row.
 
         Args:
             images: `[B, C, H, W]`, whose row is filled.
+            known: likewise: what stands there already, and is not decoded.
             decoder: of the lanes.
             lanes: `[B]`, which lane each image is in.
         """
@@ -78,12 +86,12 @@ class _CompiledIntegers:
         self.engine = CompiledEngine(compiled, layout, batch, width, labels=labels, exact=True, whole_rows=whole_rows)
         self.batch, self.whole_rows, self.row = batch, whole_rows, 0
 
-    def start_row(self, row: int) -> None:
+    def start_row(self, row: int, places: Floats | None = None) -> None:
         """See `ExactEngine`."""
         if row and not self.whole_rows:
             self.engine.end_row(self.row)
         self.row = row
-        self.engine.begin_row(row)
+        self.engine.begin_row(row, places)
 
     def whole_row(self, values: NDArray[np.integer]) -> Floats:
         """See `ExactEngine`."""
@@ -94,6 +102,8 @@ class _CompiledIntegers:
         """See `ExactEngine`."""
         return [float(np.abs(self.engine.map_row(name, self.row)).max(initial=0)) for name in names]
 
-    def decode_row(self, images: NDArray[np.uint8], decoder: LaneDecoder, lanes: Integers) -> None:
+    def decode_row(
+        self, images: NDArray[np.uint8], known: NDArray[np.bool_], decoder: LaneDecoder, lanes: Integers
+    ) -> None:
         """See `ExactEngine`."""
-        self.engine.decode_row(images, Decoding.of(decoder, lanes), self.row)
+        self.engine.decode_row(images, known, Decoding.of(decoder, lanes), self.row)

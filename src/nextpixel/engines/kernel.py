@@ -435,7 +435,7 @@ def run(
     levels, maps = level_table.shape
     for column in range(first_column, end_column):
         unknown = 1
-        if then == at.DRAW:
+        if then != at.PLAIN:
             unknown = 0
             for image in range(batch):
                 for colour in range(colours):
@@ -564,23 +564,16 @@ def run(
             entry = place_in(image_ring, row, column, batch) + colour * maps
             for image in range(batch):
                 begin = place + image * ring[at.CHANNELS]
-                if then == at.DECODE:
-                    images[image, colour, row, column] = decode(
-                        numbers[begin : begin + levels],
-                        exponentials,
-                        integer_shares,
-                        lanes[image],
-                        state,
-                        words,
-                        following,
-                        ends,
-                        spare,
-                    )
-                elif not known[image, colour, row, column]:
-                    images[image, colour, row, column] = draw(
-                        numbers[begin : begin + levels], uniforms[image, colour, row, column], temperature, shares
-                    )
-                    nats[image, colour, row, column] = shares[0]
+                if not known[image, colour, row, column]:
+                    outputs = numbers[begin : begin + levels]
+                    if then == at.DECODE:
+                        images[image, colour, row, column] = decode(
+                            outputs, exponentials, integer_shares, lanes[image], state, words, following, ends, spare
+                        )
+                    else:
+                        uniform = uniforms[image, colour, row, column]
+                        images[image, colour, row, column] = draw(outputs, uniform, temperature, shares)
+                        nats[image, colour, row, column] = shares[0]
                 value = images[image, colour, row, column]
                 for o in range(maps):
                     numbers[entry + image * image_ring[at.CHANNELS] + o] = level_table[value, o]

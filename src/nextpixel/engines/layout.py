@@ -102,17 +102,25 @@ class Layout:
         places: its maps by name, in the order of the operations.
         sums: by the name of the map.
         narrow: the type in which sums are computed, but for wide ones.
+        smaller: the program of the next smaller image, laid out.
     """
 
     program: Program
     places: dict[str, Place]
     sums: dict[str, LaidOutSum]
     narrow: np.dtype[Any]
+    smaller: Layout | None = None
+
+    @property
+    def scales(self) -> tuple[Layout, ...]:
+        """The programs from that of the smallest image to this one."""
+        return (self,) if self.smaller is None else (*self.smaller.scales, self)
 
     @property
     def dtypes(self) -> set[np.dtype[Any]]:
         """The types in which sums are computed."""
-        return {total.dtype for total in self.sums.values()}
+        enlarging: set[np.dtype[Any]] = set() if self.smaller is None else {np.dtype(np.float64)}
+        return {total.dtype for layout in self.scales for total in layout.sums.values()} | enlarging
 
 
 def lay_out(program: Program, narrow: DTypeLike = np.float32) -> Layout:
@@ -144,7 +152,8 @@ def lay_out(program: Program, narrow: DTypeLike = np.float32) -> Layout:
         for operation in program.operations
         if isinstance(operation, Summing)
     }
-    return Layout(program, places, sums, dtype)
+    smaller = None if program.smaller is None else lay_out(program.smaller.program, narrow)
+    return Layout(program, places, sums, dtype, smaller)
 
 
 def _parts(operation: Summing) -> tuple[Part, ...]:

@@ -16,6 +16,7 @@ from typing import ClassVar, NamedTuple, Self, TypeVar, get_args, get_type_hints
 from nextpixel.errors import ModelError
 from nextpixel.nn.head_names import COMPONENTS, HEADS, LOGISTIC_MIXTURE, MOST_COMPONENTS, SOFTMAX
 from nextpixel.nn.order_names import CURVES, MOST_ORDERS
+from nextpixel.plan.stored_model import MOST_SCALES
 from nextpixel.runtime.validation import (
     MOST_FEATURES,
     MOST_LAYERS,
@@ -531,7 +532,7 @@ class MultiscaleConfig(CompositeConfig):
     family = "multiscale"
     summary = "a small image first, then larger ones given it (van den Oord et al. 2016, arXiv 1601.06759, section 3.6)"
 
-    scales: int = option(2, "Number of sizes of a multiscale model.", least=2, most=8)
+    scales: int = option(2, "Number of sizes of a multiscale model.", least=2, most=MOST_SCALES)
     factor: int = option(
         2, "How many times smaller each size of a multiscale model is than the next.", least=2, most=MOST_SIDE
     )

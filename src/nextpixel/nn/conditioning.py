@@ -12,7 +12,6 @@ Nothing here is masked, as no condition is part of the image.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -21,13 +20,11 @@ from torch import Tensor, nn
 
 from nextpixel.errors import ModelError
 from nextpixel.nn.conditions import Condition, Labels, Map, Vector
+from nextpixel.nn.enlargement import kernel_side, padding, strides
 from nextpixel.nn.initialisation import has_values, keep_deviation
 
 COARSE_LAYERS = 2
 """3x3 convolutions of an upsampling network, before the first deconvolution."""
-
-LARGEST_STRIDE = 5
-"""Of a deconvolution."""
 
 # A condition shifts a layer's maps, whose deviation is 1, by so much at first: it is felt, and nothing saturates.
 BIAS_DEVIATION = 0.3
@@ -228,7 +225,7 @@ class Upsampling(nn.Module):
             raise ModelError(f"a map of {size} is larger than the image, {image_size}; make it smaller")
         self.size, self.image_size = size, image_size
         factors = [math.ceil(large / small) for large, small in zip(image_size, size, strict=True)]
-        self.strides = _stages(*factors)
+        self.strides = strides(*factors)
         self.coarse = nn.ModuleList(
             nn.Conv2d(channels_in, features, 3, padding=1)
             for channels_in in (channels, *[features] * (COARSE_LAYERS - 1))
@@ -237,9 +234,9 @@ class Upsampling(nn.Module):
             nn.ConvTranspose2d(
                 features,
                 features,
-                (down + 2 * _padding(down), across + 2 * _padding(across)),
+                (kernel_side(down), kernel_side(across)),
                 stride=(down, across),
-                padding=(_padding(down), _padding(across)),
+                padding=(padding(down), padding(across)),
             )
             for down, across in self.strides
         )
@@ -262,38 +259,9 @@ class Upsampling(nn.Module):
     def _reach(self, axis: int) -> Tensor:
         place = torch.arange(self.size[axis])
         sees = (place[:, None] - place).abs() <= COARSE_LAYERS
-        for strides in self.strides:
-            stride = strides[axis]
+        for stage in self.strides:
+            stride = stage[axis]
             source = torch.arange(len(sees))
-            tap = torch.arange(len(sees) * stride)[:, None] + _padding(stride) - source * stride
-            sees = ((tap >= 0) & (tap < stride + 2 * _padding(stride))).float() @ sees.float() > 0
+            tap = torch.arange(len(sees) * stride)[:, None] + padding(stride) - source * stride
+            sees = ((tap >= 0) & (tap < kernel_side(stride))).float() @ sees.float() > 0
         return sees[: self.image_size[axis]]
-
-
-def _padding(stride: int) -> int:
-    return max(1, stride // 2)
-
-
-def _stages(down: int, across: int) -> Sequence[tuple[int, int]]:
-    """Strides of the deconvolutions: prime factors of both enlargements, side by side; at least one stage.
-
-    An enlargement with a large prime factor is replaced by the next one without, as the result is cut off anyway.
-    """
-    factors = []
-    for enlargement in (down, across):
-        while math.prod(_small_primes(enlargement)) < enlargement:
-            enlargement += 1
-        factors.append(_small_primes(enlargement))
-    count = max(1, *map(len, factors))
-    height, width = ([1] * (count - len(strides)) + strides for strides in factors)
-    return list(zip(height, width, strict=True))
-
-
-def _small_primes(number: int) -> list[int]:
-    """The prime factors up to `LARGEST_STRIDE`."""
-    factors = []
-    for divisor in range(2, LARGEST_STRIDE + 1):
-        while number % divisor == 0:
-            factors.append(divisor)
-            number //= divisor
-    return factors

@@ -77,7 +77,7 @@ class Image(Operation):
 
 @dataclass(frozen=True, eq=False)
 class Given(Operation):
-    """Maps that are known before the image is: what conditions give to places. They are 0 beyond the image."""
+    """Maps that are known before the image is: of conditions, or of a smaller image. They are 0 beyond the image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -201,8 +201,47 @@ class Cell(Summing):
 
 
 @dataclass(frozen=True, eq=False)
+class Enlarging:
+    """A layer of what makes large maps of a small image, and ELU after it. The image is known as a whole.
+
+    Each place is spread over those around it: that of row i and column j is read with the taps of the kernel at the
+    rows from i * down - above and the columns from j * across - left on.
+
+    Attributes:
+        name: of the layer in the model.
+        weight: `[outputs, channels, rows, columns]`, integers that float64 sums exactly.
+        bias: `[outputs]`.
+        scale: `[outputs]`, powers of two.
+        largest: bound of the result, before the ELU.
+        stride: `(down, across)`.
+        padding: `(above, left)`; as much is cut off below and on the right.
+    """
+
+    name: str
+    weight: Doubles
+    bias: Doubles
+    scale: Doubles
+    largest: int
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Smaller:
+    """A smaller image that is coded before an image, whose every so many rows and columns it is.
+
+    Attributes:
+        program: of it.
+        layers: they make of its pixels what `Given` is of the larger image's program.
+    """
+
+    program: Program
+    layers: tuple[Enlarging, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Program:
-    """The arithmetic of a model.
+    """The arithmetic of a model; of one of several scales, that of the image given the next smaller one.
 
     Attributes:
         operations: in an order in which they can be computed; the first is the image, the last the logits.
@@ -211,6 +250,8 @@ class Program:
         least_bits: the smallest number of fraction bits that any weight has.
         beyond: columns right of the image of which the maps are computed as well, the image being 0 there.
         side: of the images, at which it begins; see `nextpixel.plan.turning`.
+        stride: every so many rows and columns of an image are what the program sees of it.
+        smaller: what is coded before.
     """
 
     operations: tuple[Operation, ...]
@@ -219,8 +260,23 @@ class Program:
     least_bits: int
     beyond: int = 0
     side: str = "top"
+    stride: int = 1
+    smaller: Smaller | None = None
     by_name: dict[str, Operation] = field(init=False)
 
     def __post_init__(self) -> None:
         """Find operations by name."""
         object.__setattr__(self, "by_name", {operation.name: operation for operation in self.operations})
+
+    @property
+    def scales(self) -> tuple[Program, ...]:
+        """The programs from that of the smallest image to this one."""
+        return (self,) if self.smaller is None else (*self.smaller.program.scales, self)
+
+    def known(self, height: int, width: int) -> NDArray[np.bool_]:
+        """Which pixels of an image the smaller one holds, `[height, width]`."""
+        known = np.zeros((height, width), np.bool_)
+        if self.smaller is not None:
+            factor = self.smaller.program.stride // self.stride
+            known[::factor, ::factor] = True
+        return known

@@ -4,17 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nextpixel.plan.operations import Add, Cell, Image, Operation, Part, Program, Sum, Summing, Tap
+from nextpixel.plan.operations import Add, Cell, Given, Image, Operation, Part, Program, Sum, Summing, Tap
 from nextpixel.plan.schedule import Phase, phases
 
 NAMES = {Phase.ABOVE: "above", Phase.STEP: "step", Phase.LATE: "late"}
 
 
 def lines_of(program: Program) -> Iterator[str]:
-    """The lines: first what the phases mean, then one for each operation, in their order."""
+    """The lines: first what the phases mean, then one for each operation, in their order, scale after scale."""
     for phase, name in NAMES.items():
         yield f"{name:6} {phase.value}"
-    width = max(len(operation.name) for operation in program.operations)
+    for scale in program.scales:
+        if program.smaller is not None:
+            yield "the whole image" if scale.stride == 1 else f"one of {scale.stride} rows and columns"
+        yield from _lines_of_scale(scale)
+
+
+def _lines_of_scale(program: Program) -> Iterator[str]:
+    layers = () if program.smaller is None else program.smaller.layers
+    width = max(map(len, [*program.by_name, *(layer.name for layer in layers)]))
+    source = "the smaller image"
+    for layer in layers:
+        down, across = layer.stride
+        enlarged = "convolution" if down == across == 1 else f"{down} x {across} enlargement"
+        text = f"elu of a {enlarged} of {source}, within {layer.largest}, in float64"
+        yield f"{'':6} {layer.name:{width}}  {len(layer.bias):5}  {text}"
+        source = layer.name
     when = phases(program)
     for operation in program.operations:
         name = NAMES[when[operation.name]]
@@ -25,6 +40,8 @@ def _text(operation: Operation) -> str:
     """What an operation does."""
     if isinstance(operation, Image):
         return "the image"
+    if isinstance(operation, Given):
+        return "known before the image"
     if isinstance(operation, Sum):
         parts = " + ".join(map(_part, operation.parts))
         return f"sum of {parts}, within {operation.largest}{_carrier(operation)}"

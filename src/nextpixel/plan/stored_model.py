@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +17,24 @@ from nextpixel.errors import ModelError
 
 Array = NDArray[np.float32 | np.float64]
 
-TURNED, INSIDE = "turned", "inner."
-"""The family of models that begin at another side, and what stands before the weights of the model inside."""
+TURNED, MULTISCALE = "turned", "multiscale"
+"""The families that are made of models of others."""
+
+MOST_SCALES = 8
+
+
+class Network(NamedTuple):
+    """A model that is computed as it stands.
+
+    Attributes:
+        model: of a family that is not made of others.
+        stride: every so many rows and columns of an image are its images.
+        enlargement: the network of it that makes maps of the next smaller image; None without.
+    """
+
+    model: StoredModel
+    stride: int = 1
+    enlargement: str | None = None
 
 
 @dataclass(frozen=True)
@@ -49,22 +66,53 @@ class StoredModel:
         return str(self.option("order")) if self.family == TURNED else "top"
 
     @property
-    def upright(self) -> StoredModel:
-        """The model inside a turned one, which begins at the top of turned images; another model itself.
+    def networks(self) -> tuple[Network, ...]:
+        """The models that are computed: those inside one that is made of others, or the model itself.
+
+        Of a multi-scale one they are in order from the smallest image to the whole; of a turned one it takes turned
+        images.
 
         Raises:
-            ModelError: a turned model has a condition, which the one inside takes in another form.
+            ModelError: the description does not say what they are.
         """
-        if self.family != TURNED:
-            return self
-        if self.description.get("condition") is not None:
-            raise ModelError("a model that begins at another side compresses without a condition only")
         channels, height, width = self.image_shape
-        size = [height, width] if self.side in ("top", "bottom") else [width, height]
-        inside = {"family": self.option("inner"), "image_shape": [channels, *size], "condition": None}
+        if self.family == TURNED:
+            size = (height, width) if self.side in ("top", "bottom") else (width, height)
+            return (Network(self._inside("inner.", (channels, *size))),)
+        if self.family != MULTISCALE:
+            return (Network(self),)
+        factor, scales = int(self.option("factor")), int(self.option("scales"))
+        if factor < 2 or not 2 <= scales <= MOST_SCALES:
+            raise ModelError(f"the model has {scales} scales with a factor of {factor}; copy its folder again")
+        strides = [factor**scale for scale in reversed(range(scales))]
+        return tuple(
+            Network(
+                self._inside(f"models.{scale}.", (channels, -(-height // stride), -(-width // stride))),
+                stride,
+                "conditioning.upsampling.smaller" if scale else None,
+            )
+            for scale, stride in enumerate(strides)
+        )
+
+    def _inside(self, prefix: str, image_shape: tuple[int, int, int]) -> StoredModel:
+        """A model inside this one, with its labels.
+
+        Args:
+            prefix: before the names of its weights.
+            image_shape: of its images.
+        """
         weights = {
-            name.removeprefix(INSIDE): weight for name, weight in self.weights.items() if name.startswith(INSIDE)
+            name.removeprefix(prefix): weight for name, weight in self.weights.items() if name.startswith(prefix)
         }
+        if self.classes:
+            # Inside, a class is a vector, with a number of this size at its place.
+            size = math.sqrt(self.classes)
+            weights |= {
+                name: weight.astype(np.float64) * size
+                for name, weight in weights.items()
+                if name.endswith("condition.vector")
+            }
+        inside = {"family": self.option("inner"), "image_shape": list(image_shape)}
         return StoredModel(self.description | inside, weights)
 
     @property

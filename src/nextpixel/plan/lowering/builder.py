@@ -20,6 +20,7 @@ from nextpixel.plan.operations import (
     Cell,
     ExponentialUnit,
     Gate,
+    Given,
     Image,
     Operation,
     Part,
@@ -32,6 +33,9 @@ from nextpixel.plan.operations import (
 from nextpixel.plan.stored_model import StoredModel
 
 Doubles = NDArray[np.float64]
+
+PLACES = "places"
+"""Name of the map of what is known of places before the image is."""
 
 
 class Map(NamedTuple):
@@ -95,6 +99,7 @@ class Builder(ABC):
         model: as given.
         colours: of a pixel.
         image: the maps of the image, which are the program's first.
+        places: what is known of places before the image is; None without.
         measured: names of the maps whose bounds were asked for, in order.
     """
 
@@ -105,6 +110,7 @@ class Builder(ABC):
         groups = ChannelGroups.split(self.colours * table.shape[1], self.colours)
         self.image = Map("image", groups, largest, steps)
         self.operations.append(Image("image", groups, table))
+        self.places: Map | None = None
 
     # What a lowering asks for
 
@@ -286,6 +292,25 @@ class Builder(ABC):
         self.operations.append(operation)
         return Map(operation.name, operation.groups, largest)
 
+    def give_places(self, channels: int, largest: int) -> None:
+        """Add what is known of places before the image is, such as conditions.
+
+        Args:
+            channels: how many numbers a place has.
+            largest: bound of them.
+        """
+        # Of no colour: whatever the colour of an output, it sees them.
+        groups = ChannelGroups((0,) * channels)
+        self.operations.append(Given(PLACES, groups))
+        self.places = Map(PLACES, groups, largest)
+
+    def _of_places(self, condition: str | None, outputs: slice = slice(None)) -> list[Kernel]:
+        """What is added that belongs to places."""
+        weight = f"{condition}.places"
+        if self.places is None or weight not in self.model.weights:
+            return []
+        return [Kernel(self.places, self.model.doubles(weight)[outputs, :, None, None])]
+
     # What depends on the numbers
 
     @abstractmethod
@@ -295,10 +320,6 @@ class Builder(ABC):
     @abstractmethod
     def _with_condition(self, bias: Doubles, condition: str | None) -> Doubles:
         """A bias `[outputs]` with what conditions of the whole image add; see `Summing`."""
-
-    @abstractmethod
-    def _of_places(self, condition: str | None, outputs: slice = slice(None)) -> list[Kernel]:
-        """What conditions add that belong to places."""
 
     @abstractmethod
     def _numbers(self, kernels: Sequence[Kernel], bias: Doubles, *, head: bool) -> Numbers:

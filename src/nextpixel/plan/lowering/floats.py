@@ -7,16 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from nextpixel.nn.masks import ChannelGroups
 from nextpixel.plan.integers import NARROW_LIMIT
-from nextpixel.plan.lowering.builder import Builder, Kernel, Map, Numbers
-from nextpixel.plan.operations import Given
+from nextpixel.plan.lowering.builder import Builder, Kernel, Numbers
 from nextpixel.plan.stored_model import StoredModel
 
 Doubles = NDArray[np.float64]
-
-PLACES = "places"
-"""Name of the map of what conditions give to places."""
 
 
 class FloatBuilder(Builder):
@@ -34,12 +29,8 @@ class FloatBuilder(Builder):
         if "image_maps.features" in model.weights:
             numbers = np.concatenate([numbers, model.doubles("image_maps.features")], axis=1)
         super().__init__(model, numbers, 1, 1)
-        self.places: Map | None = None
         if places:
-            # Of no colour: whatever the colour of an output, it sees them.
-            groups = ChannelGroups((0,) * places)
-            self.places = Map(PLACES, groups, 1)
-            self.operations.append(Given(PLACES, groups))
+            self.give_places(places, 1)
 
     def _bound(self, number: int) -> int:  # noqa: ARG002 - there is none
         return 1
@@ -49,12 +40,6 @@ class FloatBuilder(Builder):
         if vector not in self.model.weights:
             return bias[None]
         return np.concatenate([bias[None], self.model.doubles(vector).T])
-
-    def _of_places(self, condition: str | None, outputs: slice = slice(None)) -> list[Kernel]:
-        weight = f"{condition}.places"
-        if self.places is None or weight not in self.model.weights:
-            return []
-        return [Kernel(self.places, self.model.doubles(weight)[outputs, :, None, None])]
 
     def _numbers(self, kernels: Sequence[Kernel], bias: Doubles, *, head: bool) -> Numbers:  # noqa: ARG002
         return Numbers([kernel.weight for kernel in kernels], bias, np.ones(bias.shape[1]))

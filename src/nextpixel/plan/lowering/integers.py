@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nextpixel.errors import ModelError
+from nextpixel.nn.enlargement import STRIDE_OF_KERNEL, padding
 from nextpixel.plan.cells import LARGEST_MEMORY, MEMORY_BITS
-from nextpixel.plan.integers import ONE, Part, integer_sum
+from nextpixel.plan.integers import MOST_RANGE_BITS, ONE, WIDE_LIMIT, Part, integer_sum
 from nextpixel.plan.lowering.builder import Builder, Kernel, Numbers
+from nextpixel.plan.operations import Enlarging
 from nextpixel.plan.stored_model import StoredModel
 
 Doubles = NDArray[np.float64]
+
+OTHER_RANGES = "the ranges of the activations do not fit the model"
 
 LEAST_STEPS = 256
 """Of what makes 1 in the maps of an image with learned features."""
@@ -24,12 +29,12 @@ class IntegerBuilder(Builder):
 
     Args:
         model: the model, without a condition or conditioned on labels.
-        ranges: bits of the integer parts of its activations.
+        ranges: bits of the integer parts of its activations, and perhaps of others after them; None for the most.
         limit: below which every possible sum stays.
         head_limit: likewise, for the sums of the head.
     """
 
-    def __init__(self, model: StoredModel, ranges: Sequence[int], limit: float, head_limit: float) -> None:
+    def __init__(self, model: StoredModel, ranges: Sequence[int] | None, limit: float, head_limit: float) -> None:
         table, steps = _image_table(model)
         super().__init__(model, table, int(np.abs(table).max()), steps)
         self.ranges, self.limit, self.head_limit = ranges, limit, head_limit
@@ -37,8 +42,10 @@ class IntegerBuilder(Builder):
         self.bits = 64
 
     def _bound(self, number: int) -> int:
+        if self.ranges is None:
+            return ONE << MOST_RANGE_BITS
         if number >= len(self.ranges):
-            raise ModelError("the ranges of the activations do not fit the model")
+            raise ModelError(OTHER_RANGES)
         return ONE << self.ranges[number]
 
     def _with_condition(self, bias: Doubles, condition: str | None) -> Doubles:
@@ -47,8 +54,37 @@ class IntegerBuilder(Builder):
             biases = biases + self.model.doubles(f"{condition}.vector").T
         return biases
 
-    def _of_places(self, condition: str | None, outputs: slice = slice(None)) -> list[Kernel]:  # noqa: ARG002
-        return []
+    def enlarge(self, module: str) -> tuple[Enlarging, ...]:
+        """Give the maps that a network makes of a smaller image.
+
+        Args:
+            module: the network (`nextpixel.nn.conditioning.Upsampling`).
+        """
+        layers: list[Enlarging] = []
+        largest, steps = self.model.levels - 1, self.model.levels - 1
+        for name in [*_counted(self.model, f"{module}.coarse"), *_counted(self.model, f"{module}.fine")]:
+            weight = self.model.doubles(f"{name}.weight")
+            # A convolution looks at the places around it; turned around, its kernel says to which a place gives.
+            weight = weight[:, :, ::-1, ::-1] if ".coarse." in name else weight.swapaxes(0, 1)
+            bias = self.model.doubles(f"{name}.bias")
+            total = integer_sum([Part(weight, largest, steps)], bias[None], WIDE_LIMIT)
+            self.bits = min(self.bits, int(total.bits.min()))
+            down, across = (_stride(name, side) for side in weight.shape[2:])
+            bound = self.bound(name)
+            layers.append(
+                Enlarging(
+                    name,
+                    total.weights[0],
+                    total.bias[0],
+                    total.scale,
+                    bound,
+                    (down, across),
+                    (padding(down), padding(across)),
+                )
+            )
+            largest, steps = max(bound, ONE), ONE
+        self.give_places(len(layers[-1].bias), largest)
+        return tuple(layers)
 
     def _numbers(self, kernels: Sequence[Kernel], bias: Doubles, *, head: bool) -> Numbers:
         inputs = [Part(kernel.weight, kernel.source.largest, kernel.source.steps) for kernel in kernels]
@@ -79,3 +115,25 @@ def _image_table(model: StoredModel) -> tuple[Doubles, int]:
         steps *= 2
     features = np.rint(model.doubles("image_maps.features") * steps)
     return np.concatenate([(numbers * (steps // (levels - 1)))[:, None], features], axis=1), steps
+
+
+def _counted(model: StoredModel, module: str) -> Iterator[str]:
+    """The names of the layers of a list, in order; there is one at least."""
+    for number in count():
+        if number and f"{module}.{number}.weight" not in model.weights:
+            return
+        yield f"{module}.{number}"
+
+
+def _stride(name: str, side: int) -> int:
+    """The stride that belongs to a side of a kernel.
+
+    Raises:
+        ModelError: there is none.
+    """
+    try:
+        return STRIDE_OF_KERNEL[side]
+    except KeyError as error:
+        raise ModelError(
+            f"{name} has a kernel of {side}, which no enlargement has; copy the model's folder again"
+        ) from error
