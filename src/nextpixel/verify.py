@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -192,7 +192,12 @@ def _check_room(image_shape: tuple[int, int, int]) -> None:
 
 
 def observed_receptive_field(
-    model: ImageModel, output: Site, *, seed: int = 0, advance: Advance | None = None
+    model: ImageModel,
+    output: Site,
+    *,
+    seed: int = 0,
+    advance: Advance | None = None,
+    watch: Callable[[Tensor], None] | None = None,
 ) -> Tensor:
     """What one output sub-pixel's distribution depends on, by gradients in evaluation mode and float64.
 
@@ -201,6 +206,7 @@ def observed_receptive_field(
         output: the sub-pixel.
         seed: of the random images and combinations.
         advance: called with numbers of images done, `SECOND_LOOKS` in all.
+        watch: called after each image with what is known to be seen so far, bool `[C, H, W]`.
 
     Returns:
         Bool `[C, H, W]`.
@@ -213,12 +219,47 @@ def observed_receptive_field(
     site = tuple(output)
     if len(site) != 3 or not all(at in range(size) for at, size in zip(site, model.image_shape, strict=True)):
         raise InputError(f"an image of {model.image_shape} has no sub-pixel {site}")
+    chosen = torch.tensor([(output[0] * height + output[1]) * width + output[2]])
+    seen = torch.zeros(model.image_shape, dtype=torch.bool)
+    for so_far in _looks(model, chosen, SECOND_LOOKS, seed, advance):
+        seen = so_far.view(model.image_shape)
+        if watch is not None:
+            watch(seen)
+    return seen
+
+
+def observed_receptive_fields(
+    model: ImageModel, *, looks: int = SECOND_LOOKS, seed: int = 0, advance: Advance | None = None
+) -> Tensor:
+    """What every sub-pixel's distribution depends on, as `observed_receptive_field` finds it for one.
+
+    Args:
+        model: any model of small images, trained or not; it is not changed.
+        looks: random images that gradients are taken at.
+        seed: of the random images and combinations.
+        advance: called with numbers of images done, `looks` for each sub-pixel.
+
+    Returns:
+        Bool `[C*H*W, C*H*W]`, as `model.receptive_field()` has it.
+
+    Raises:
+        InputError: a table of all pairs of sub-pixels does not fit into the memory.
+        ModelError: the model's weights are not finite numbers.
+    """
+    _check_room(model.image_shape)
+    *_, seen = _looks(model, torch.arange(math.prod(model.image_shape)), looks, seed, advance)
+    return seen
+
+
+def _looks(model: ImageModel, chosen: Tensor, count: int, seed: int, advance: Advance | None) -> Iterator[Tensor]:
+    """What the chosen outputs are known to depend on after each look, bool `[len(chosen), C*H*W]`."""
     check_finite(model)
     examined = copy.deepcopy(model).double().eval()
     generator = torch.Generator().manual_seed(seed)
-    chosen = torch.tensor([(output[0] * height + output[1]) * width + output[2]])
-    looks = [_dependence(examined, chosen, generator, advance) for _ in range(SECOND_LOOKS)]
-    return torch.stack(looks).any(dim=0).view(model.image_shape)
+    seen = torch.zeros(len(chosen), math.prod(model.image_shape), dtype=torch.bool)
+    for _ in range(count):
+        seen = seen | _dependence(examined, chosen, generator, advance)
+        yield seen
 
 
 def stepwise_difference(model: ImageModel, *, count: int = 2, seed: int = 0, advance: Advance | None = None) -> float:

@@ -5,6 +5,7 @@ import nextpixel as nx
 from helpers.tiny_models import sharper, tiny
 from nextpixel.model_files.likelihood import Likelihood
 from nextpixel.model_files.record import TrainingRecord
+from nextpixel.web import teaching
 from nextpixel.web.app import make_app
 from nextpixel.web.served import Served
 
@@ -27,6 +28,9 @@ def models():
         "vectors": a_model(condition=nx.Vector(2)),
         "slow": a_model(shape=(1, 64, 64)),
         "row": sharper(tiny("row-lstm", (1, 4, 4), 8)).eval(),
+        "local": sharper(
+            tiny("local-pixelcnn", (3, 8, 8), 256, head="logistic-mixture", default_condition=False)
+        ).eval(),
         "codes": tiny("autoencoder", (1, 4, 4), 8).eval(),
     }
 
@@ -39,3 +43,12 @@ def served(models):
 @pytest.fixture
 def client(served):
     return TestClient(make_app(served), raise_server_exceptions=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def small_families():
+    """The comparison of families, of few pixels."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(teaching, "SIDE", 4)
+        patch.setattr(teaching, "LOOKS", 1)
+        yield

@@ -1,16 +1,29 @@
 """The page in a real browser: Debian's Chromium, driven by Playwright."""
 
+import base64
+import io
 import shutil
 import threading
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
+import nextpixel as nx
+from nextpixel.dependence import dependence_of
+from nextpixel.verify import Site
 from nextpixel.web.app import make_app
+from nextpixel.web.teaching import FAMILIES
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; on Debian: apt-get install chromium")
+SHIFTS = """
+    window.shifts = [];
+    const note = (list) => list.getEntries().forEach((entry) => shifts.push(entry.value));
+    new PerformanceObserver(note).observe({type: 'layout-shift', buffered: true});
+"""
+"""Notes every layout shift, also those that follow the user's input."""
 
 
 @pytest.fixture(scope="module")
@@ -34,89 +47,150 @@ def address(served):
 
 
 @pytest.fixture(scope="module")
-def browser():
+def tab():
+    """One page for all tests, which costs a second to open."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         arguments = ["--no-sandbox", "--headless", "--disable-background-networking"]
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield browser
+        page = browser.new_page()
+        page.add_init_script(SHIFTS)
+        yield page
         browser.close()
 
 
 @pytest.fixture
-def page(browser, address):
-    page = browser.new_page()
+def page(tab, address):
     faults = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.goto(address)
-    page.wait_for_selector("#model option", state="attached")
-    yield page
-    page.close()
+
+    def note(error):
+        faults.append(str(error))
+
+    tab.on("pageerror", note)
+    tab.set_viewport_size({"width": 1280, "height": 720})
+    tab.emulate_media(color_scheme="light")
+    tab.goto(address)
+    until(tab, "state.model !== null && !state.working.example")
+    yield tab
+    tab.unroute_all()
+    tab.remove_listener("pageerror", note)
     assert not faults
+
+
+def of(page, expression):
+    """Something of the page's state."""
+    return page.evaluate(f"import('./state.js').then(({{state, set}}) => {expression})")
+
+
+def until(page, expression):
+    """Playwright's own way needs eval, which the page forbids."""
+    for _ in range(500):
+        if of(page, expression):
+            return
+        page.wait_for_timeout(20)
+    raise AssertionError(f"never: {expression}")
 
 
 def finish(page, form):
     page.wait_for_selector(f"#{form}-progress", state="hidden")
 
 
-def until(page, expression):
-    """Playwright's own way needs eval, which the page forbids."""
-    for _ in range(500):
-        if page.evaluate(expression):
-            return
-        page.wait_for_timeout(20)
-    raise AssertionError(f"never: {expression}")
+def use(page, name):
+    page.select_option("#model", name)
+    until(page, "!state.working.example")
+
+
+def draw(page, count):
+    page.fill("#count", str(count))
+    page.click("#draw")
+    page.wait_for_selector(f"#samples button:nth-child({count})")
+    finish(page, "generate")
+
+
+def show_bits(page):
+    page.click("#bits button")
+    until(page, "state.bits?.of === state.image")
+
+
+def download(page, button):
+    with page.expect_download() as begun:
+        page.click(button)
+    return begun.value.suggested_filename, begun.value.path().read_bytes()
+
+
+def drop(page, name, data):
+    transfer = page.evaluate_handle(
+        """([name, text]) => {
+            const transfer = new DataTransfer();
+            const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+            transfer.items.add(new File([bytes], name));
+            return transfer;
+        }""",
+        [name, base64.b64encode(data).decode()],
+    )
+    for event in ("dragover", "drop"):
+        page.dispatch_event("#samples", event, {"dataTransfer": transfer})
+
+
+def png(array):
+    file = io.BytesIO()
+    Image.fromarray(array).save(file, "PNG")
+    return file.getvalue()
 
 
 def test_generate(page):
-    page.fill("#count", "5")
-    page.click("#draw")
-    page.wait_for_selector("#samples button:nth-child(5)")
-    finish(page, "generate")
-    first = page.evaluate("document.querySelector('#samples button').pixels.length")
-    assert first == 30
-    page.select_option("#model", "kinds")
+    draw(page, 5)
+    assert of(page, "state.samples.images.map(image => image.length)") == [30] * 5
+    use(page, "kinds")
     assert page.locator("#samples button").count() == 0
     page.select_option("#label", label="dog")
-    page.click("#draw")
-    page.wait_for_selector("#samples button:nth-child(5)")
+    draw(page, 5)
+
+
+def test_it_begins_with_an_image_of_the_model(page, models):
+    def pixels():
+        return torch.tensor(of(page, "[...state.image.pixels]"), dtype=torch.uint8)
+
+    drawn = models["plain"].sample(1, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(pixels(), drawn.flatten())
+    assert "drawn by the model" in page.inner_text("#origin")
+    page.click("#blank")
+    assert pixels().max() == 0 and page.inner_text("#origin") == ""
+    page.click("#example")
+    until(page, "!state.working.example")
+    assert torch.equal(pixels(), drawn.flatten())
+    use(page, "codes")
+    assert len(pixels()) == 16 and pixels().max() > 0
 
 
 def test_an_image_brings_its_class_along(page):
-    page.select_option("#model", "kinds")
-    page.fill("#count", "5")
-    page.click("#draw")
-    page.wait_for_selector("#samples button:nth-child(5)")
-    finish(page, "generate")
+    use(page, "kinds")
+    draw(page, 5)
     for image, kind in ((2, "1"), (5, "1"), (3, "2")):
         page.click(f"#samples button:nth-child({image})")
         assert page.input_value("#image-label") == kind
     page.select_option("#label", label="cat")
-    page.click("#draw")
-    finish(page, "generate")
+    draw(page, 5)
     page.click("#samples button:nth-child(4)")
     assert page.input_value("#image-label") == "0"
-    page.click("#compress button")
-    page.wait_for_selector("#sizes", state="visible")
+    page.click("#compress [type=submit]")
+    page.wait_for_selector("#save-npx:enabled")
 
 
 def test_reconstructions_are_told_from_images(page):
-    page.select_option("#model", "codes")
+    use(page, "codes")
     assert "no density" in page.inner_text("#about")
-    page.click("#bits button")
-    page.wait_for_selector("#bits-result", state="visible")
+    show_bits(page)
     assert "given its code" in page.inner_text("#figures")
-    page.select_option("#model", "plain")
-    assert "no density" not in page.inner_text("#about")
+    assert not page.is_visible("#compress-section") and not page.is_visible("#generate")
+    use(page, "plain")
+    assert "no density" not in page.inner_text("#about") and "given its code" not in page.inner_text("#figures")
 
 
 def test_complete_with_a_painted_mask(page):
     """The brush covers just the pixels it should, and what is known stays."""
-    page.fill("#count", "2")
-    page.click("#draw")
-    page.wait_for_selector("#samples button:nth-child(2)")
-    finish(page, "generate")
+    draw(page, 2)
     page.click("#samples button:nth-child(2)")
     page.fill("#brush", "1")
     box = page.locator("#editor").bounding_box()
@@ -125,18 +199,22 @@ def test_complete_with_a_painted_mask(page):
     page.mouse.down()
     page.mouse.move(box["x"] + 3.5 * pixel, box["y"] + 4.5 * pixel)
     page.mouse.up()
-    known = page.evaluate("[...editor.known]")
+    known = of(page, "[...state.image.known]")
     assert [place for place in range(30) if not known[place]] == [21, 22, 23]
     page.fill("#completions", "3")
     page.click("#complete button[type=submit]")
     page.wait_for_selector("#completed button:nth-child(3)")
     finish(page, "complete")
-    own, found = page.evaluate(
-        "[[...editor.pixels], [...document.querySelectorAll('#completed button')].map(each => [...each.pixels])]"
-    )
-    for pixels in found:
-        assert [pixels[place] for place in range(30) if known[place]] == [own[p] for p in range(30) if known[p]]
+    image, completed = of(page, "[[...state.image.pixels], [...state.completed.images].map(pixels => [...pixels])]")
+    for pixels in completed:
+        assert [pixels[place] for place in range(30) if known[place]] == [image[p] for p in range(30) if known[p]]
     assert "come after unknown ones" in page.inner_text("#complete-note")
+    # One after the other can be gone on with, until the image is another one.
+    for number in (2, 3):
+        page.click(f"#completed button:nth-child({number})")
+        assert of(page, "[...state.image.pixels]") == completed[number - 1]
+    page.click("[data-unknown=right]")
+    assert page.locator("#completed button").count() == 0 and page.inner_text("#complete-note") == ""
 
 
 def test_painting_by_keyboard(page):
@@ -144,130 +222,257 @@ def test_painting_by_keyboard(page):
     page.focus("#editor")
     for key in ("ArrowDown", "ArrowRight", "Space", "Shift+ArrowRight"):
         page.keyboard.press(key)
-    assert [place for place, known in enumerate(page.evaluate("[...editor.known]")) if not known] == [6, 7]
+    assert [place for place, known in enumerate(of(page, "[...state.image.known]")) if not known] == [6, 7]
     assert "row 1, column 2: unknown" in page.inner_text("#spoken")
 
 
 def test_heat_map_and_what_is_expected_at_a_pixel(page):
-    page.click("#bits button")
-    page.wait_for_selector("#bits-result", state="visible")
-    assert "nats" in page.inner_text("#figures") and "are more likely" in page.inner_text("#histogram-text")
+    show_bits(page)
+    assert float(page.inner_text("#nats")) > 0 and "are more likely" in page.inner_text("#histogram-text")
     page.hover("#heat", position={"x": 30, "y": 30})
-    until(page, "document.querySelector('#pixel-text').textContent.includes('was given')")
-    painted = page.evaluate(
-        "document.querySelector('#bars').getContext('2d').getImageData(0, 0, 512, 160).data.some(each => each)"
-    )
-    assert painted
+    until(page, "state.pixel?.text.includes('was given')")
+    bars = "[...document.querySelector('#bars').getContext('2d').getImageData(0, 0, 512, 160).data].some(Boolean)"
+    assert page.evaluate(bars)
     page.focus("#heat")
     page.keyboard.press("ArrowRight")
-    until(page, "document.querySelector('#spoken').textContent.includes('was given')")
+    until(page, "state.spoken.includes('was given')")
+    page.click("[data-unknown=bottom]")
+    assert not page.evaluate(bars)
 
 
 def test_what_was_found_out_goes_when_the_image_changes(page):
     def shown():
-        return page.is_visible("#bits-result"), page.is_visible("#sizes")
+        return page.inner_text("#nats") != "–", page.inner_text("#sizes td >> nth=0") != "–"
 
     def find_out():
-        page.click("#bits button")
-        page.wait_for_selector("#bits-result", state="visible")
-        page.click("#compress button")
-        page.wait_for_selector("#sizes", state="visible")
+        show_bits(page)
+        page.click("#compress [type=submit]")
+        until(page, "state.sizes?.of === state.image")
+        assert shown() == (True, True)
 
     find_out()
     page.focus("#editor")
     page.keyboard.press("Space")
     assert shown() == (False, False)
     find_out()
-    page.click("[data-unknown=bottom]")
-    assert shown() == (False, False)
-    find_out()
     assert "unknown pixels count" in page.inner_text("#figures")
-    page.select_option("#model", "kinds")
-    assert shown() == (False, False)
-    page.click("#bits button")
-    page.wait_for_selector("#bits-result", state="visible")
+    use(page, "kinds")
+    assert shown() == (False, False) and page.is_disabled("#save-npx")
+    show_bits(page)
     page.select_option("#image-label", label="owl")
     assert shown() == (False, False)
 
 
 def test_an_answer_that_comes_too_late_is_not_shown(page):
     """The model is changed while the server works."""
-    page.route("**/api/bits", lambda route: (page.wait_for_timeout(300), route.continue_()))
+    page.route("**/api/bits", lambda route: (page.wait_for_timeout(200), route.continue_()))
     page.click("#bits button")
-    page.select_option("#model", "row")
-    page.wait_for_timeout(900)
-    assert page.is_hidden("#bits-result")
+    use(page, "row")
+    page.wait_for_timeout(400)
+    assert page.inner_text("#nats") == "–" and of(page, "state.bits") is None
 
 
 def test_generating_anew_can_be_stopped_too(page):
-    page.select_option("#model", "slow")
+    use(page, "slow")
     page.fill("#count", "64")
     page.click("#draw")
     page.click("#draw")
-    page.wait_for_timeout(100)
-    if page.evaluate("state.running !== null"):
-        assert page.is_visible("#generate .stop")
+    page.wait_for_timeout(50)
+    assert of(page, "'generate' in state.working !== document.querySelector('[data-stops=generate]').disabled")
     finish(page, "generate")
     assert page.locator("#samples button").count() == 64
 
 
 def test_the_brush_has_the_levels_of_the_model(page):
-    page.evaluate("state.model.levels = 2; choose(state.model)")
-    page.select_option("#model", "colour")
-    page.select_option("#model", "slow")
+    use(page, "colour")
+    assert page.is_visible("#colour") and not page.is_visible("#level")
+    use(page, "slow")
     assert page.input_value("#level") == "7"
 
 
-def test_compress(page):
-    page.click("#compress button")
-    page.wait_for_selector("#sizes", state="visible")
+def test_compress_save_and_restore(page, models):
+    use(page, "colour")
+    page.click("#compress [type=submit]")
+    page.wait_for_selector("#save-npx:enabled")
     rows = page.locator("#sizes tbody tr").all_inner_texts()
     assert rows[0].startswith("nextpixel") and any(row.startswith("PNG") for row in rows)
-    page.select_option("#model", "codes")
-    assert not page.is_visible("#compress-section")
+    name, data = download(page, "#save-npx")
+    image = torch.tensor(of(page, "[...state.image.pixels]"), dtype=torch.uint8).view(3, 4, 4)
+    assert name == "colour.npx" and torch.equal(nx.decompress(models["colour"], data), image)
+    # Whatever model is chosen, the file finds its own.
+    use(page, "plain")
+    drop(page, "album.npx", data)
+    page.wait_for_selector("#restored img")
+    name, data = download(page, "#restored .keep")
+    assert name == "0.png" and np.array_equal(np.asarray(Image.open(io.BytesIO(data))), spread(image))
+    use(page, "colour")
+    page.click("#restored [data-use]")
+    until(page, "state.image.origin.includes('quantised')")
+    assert torch.equal(torch.tensor(of(page, "[...state.image.pixels]"), dtype=torch.uint8), image.flatten())
 
 
-def test_a_bad_upload_is_an_error_one_can_read(page, tmp_path):
-    (tmp_path / "no.png").write_bytes(b"no picture")
-    page.set_input_files("#file", tmp_path / "no.png")
+def spread(image):
+    return np.round(image.numpy().transpose(1, 2, 0) * 255.0 / 7).astype(np.uint8)
+
+
+def test_samples_completions_and_the_image_are_saved(page):
+    draw(page, 4)
+    name, data = download(page, "#save-samples")
+    assert name == "plain-samples.png" and Image.open(io.BytesIO(data)).width > 2 * 5
+    page.click("[data-unknown=bottom]")
+    page.click("#complete button[type=submit]")
+    finish(page, "complete")
+    assert download(page, "#save-completed")[0] == "plain-completions.png"
+    name, data = download(page, "#save-image")
+    pixels = np.array(of(page, "[...state.image.pixels]")).reshape(6, 5)
+    assert name == "plain-image.png"
+    assert np.array_equal(np.asarray(Image.open(io.BytesIO(data))), np.round(pixels * 255.0 / 7).astype(np.uint8))
+
+
+def test_a_bad_file_is_an_error_one_can_read(page):
+    drop(page, "no.png", b"no picture")
     page.wait_for_selector("#message", state="visible")
     assert "The picture is not an image file" in page.inner_text("#message")
-    Image.fromarray(np.full((6, 5), 255, np.uint8)).save(tmp_path / "yes.png")
-    page.set_input_files("#file", tmp_path / "yes.png")
-    until(page, "editor.pixels[0] === 7")
+    drop(page, "no.npx", b"no file")
+    until(page, "state.message.includes('not an .npx file')")
+    page.click("#dismiss")
     assert page.is_hidden("#message")
+    drop(page, "yes.png", png(np.full((6, 5), 255, np.uint8)))
+    until(page, "state.image.pixels[0] === 7")
+    assert page.is_hidden("#message") and not page.is_visible("#drop")
+
+
+def test_a_larger_picture_is_scored_by_a_local_model(page, models):
+    use(page, "local")
+    assert "any size" in page.inner_text("#about")
+    picture = np.random.default_rng(0).integers(0, 256, (30, 50, 3), np.uint8)
+    page.set_input_files("#file", {"name": "photo.png", "mimeType": "image/png", "buffer": png(picture)})
+    until(page, "state.image.shape[2] === 50")
+    show_bits(page)
+    table = nx.score(models["local"], torch.from_numpy(picture.transpose(2, 0, 1).copy())[None])[0]
+    assert page.inner_text("#nats") == f"{table['nats']:.2f}"
+    assert page.evaluate("[heat.width, heat.height]") == [50, 30]
+    box = page.locator("#heat").bounding_box()
+    page.hover("#heat", position={"x": box["width"] - 2, "y": box["height"] - 2})
+    until(page, "state.pixel?.text.startsWith('Row 29, column 49') && state.pixel.distributions !== null")
+    page.click("#compress [type=submit]")
+    page.wait_for_selector("#save-npx:enabled")
+    assert page.evaluate("[drawn.width, drawn.height]") == [50, 30]
 
 
 def test_cancel(page):
     """Stopping leaves the server free for the next one."""
-    page.select_option("#model", "slow")
+    use(page, "slow")
     page.fill("#candidates", "64")
     page.fill("#completions", "16")
     page.click("[data-unknown=bottom]")
     page.click("#complete button[type=submit]")
-    page.click("#complete .stop")
+    page.click("[data-stops=complete]")
     finish(page, "complete")
-    assert page.locator("#completed button").count() == 0 or page.get_attribute("#complete-progress", "value") != "1"
-    page.select_option("#model", "plain")
-    page.fill("#count", "1")
-    page.click("#draw")
-    page.wait_for_selector("#samples button")
-    finish(page, "generate")
+    assert "are drawn" not in of(page, "state.spoken")
+    use(page, "plain")
+    draw(page, 1)
     assert page.is_hidden("#message")
+
+
+def test_words_are_explained_where_they_stand(page):
+    page.focus("[popovertarget=word-nats]")
+    page.keyboard.press("Enter")
+    assert page.is_visible("#word-nats") and "logarithm" in page.inner_text("#word-nats")
+    page.keyboard.press("Escape")
+    assert page.is_hidden("#word-nats")
+    words = page.evaluate(
+        "[...document.querySelectorAll('[popovertarget]')].map(word => word.popoverTargetElement?.id)"
+    )
+    assert {"word-nats", "word-bits", "word-complexity", "word-typicality", "word-field"} <= set(words)
+
+
+def test_nothing_moves_when_results_come(page):
+    """No layout shift at all, not even those that follow what the user does."""
+
+    def places():
+        return page.evaluate(
+            "[...document.querySelectorAll('section, .box, .chart, figcaption, table')].map("
+            "(part) => [part, part.getBoundingClientRect()]).map(([part, {x, y, height}]) =>"
+            " [part.closest('section').ariaLabelledByElements[0].id, part.id, x, Math.round(y + scrollY), height])"
+        )
+
+    before = places()
+    draw(page, 20)
+    show_bits(page)
+    page.hover("#heat", position={"x": 30, "y": 30})
+    until(page, "state.pixel?.distributions")
+    page.click("#compress [type=submit]")
+    page.click("[data-unknown=bottom]")
+    page.click("#complete button[type=submit]")
+    finish(page, "complete")
+    drop(page, "bad.png", b"")
+    page.wait_for_selector("#message", state="visible")
+    tiles = "#samples canvas, #completed canvas"
+    assert page.locator(tiles).count() == 24
+    page.click("#blind")
+    until(page, "state.families.at(-1).sees && state.seen?.sentences.length")
+    after = places()
+    assert [pair for pair in zip(before, after, strict=True) if pair[0] != pair[1]] == []
+    assert sum(page.evaluate("shifts")) < 0.001
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_a_telephone_shows_all_of_it(page, scheme):
     page.emulate_media(color_scheme=scheme)
     page.set_viewport_size({"width": 360, "height": 740})
-    page.click("#bits button")
-    page.wait_for_selector("#bits-result", state="visible")
+    show_bits(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-def test_every_control_has_a_name(page):
-    nameless = page.evaluate(
-        "[...document.querySelectorAll('button, input, select, canvas[tabindex], progress')].filter(each =>"
-        " !each.labels?.length && !each.ariaLabel && !each.textContent.trim()).map(each => each.outerHTML)"
-    )
-    assert nameless == []
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(page, scheme):
+    """Rules of WCAG and good practice, with everything shown that there is."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    page.emulate_media(color_scheme=scheme)
+    draw(page, 2)
+    show_bits(page)
+    page.click("#blind")
+    until(page, "state.families.at(-1).sees && state.seen?.sentences.length")
+    drop(page, "bad.png", b"")
+    page.wait_for_selector("#message", state="visible")
+    violations = Axe().run(page).response["violations"]
+    assert [(rule["id"], rule["impact"], rule["nodes"][0]["html"]) for rule in violations] == []
+
+
+def test_a_pixel_and_what_it_sees(page, models):
+    page.locator("#teach").scroll_into_view_if_needed()
+    until(page, "state.seen?.sentences.length")
+    assert of(page, "[state.seen.row, state.seen.column]") == [3, 2]
+    page.focus("#seen")
+    page.keyboard.press("ArrowDown")
+    until(page, "state.seen.row === 1 && state.seen.sentences.length")
+    expected = dependence_of(models["plain"], Site(0, 1, 0))
+    assert of(page, "[...state.seen.kinds]") == expected.kinds.flatten().tolist()
+    assert page.inner_text("#seen-text") == f"{'; '.join(expected.sentences)}."
+    use(page, "colour")
+    assert "is drawn as number" not in page.inner_text("#seen-text")
+    until(page, "state.seen?.sentences.length")
+    page.select_option("#channel", label="red")
+    until(page, "state.seen.sentences[0]?.includes('channel 0')")
+
+
+def test_families_side_by_side_and_the_order_of_drawing(page):
+    page.locator("#teach").scroll_into_view_if_needed()
+    until(page, "state.families.at(-1).sees && state.order")
+    assert page.locator("#families h4").all_inner_texts() == [family.name for family in FAMILIES]
+    figures = page.locator("#families figure")
+    figures.nth(1).locator("canvas").focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowDown")
+    for number in range(2):
+        assert "of the 12 pixels before it" in figures.nth(number).inner_text()
+    assert "Sees 12 of the 12" in figures.nth(1).inner_text()
+    page.fill("#step", "0.5")
+    assert "15 of 30 pixels; the last at row 2, column 4" in page.inner_text("#drawn-text")
+    assert of(page, "state.chosen.rank") == 0.5
+    page.click("#play")
+    until(page, "state.drawn > 0.51")
+    page.click("#play")
+    assert not of(page, "state.playing") and page.get_attribute("#play", "aria-pressed") == "false"

@@ -19,10 +19,16 @@ import nextpixel as nx
 from data.test_open_fuzz import damage
 from helpers.fuzzing import fuzzed
 from helpers.tiny_models import noise
+from nextpixel.dependence import dependence_of
+from nextpixel.verify import Site
 from nextpixel.web import app as app_module
+from nextpixel.web import jobs as jobs_module
+from nextpixel.web import served as served_module
 from nextpixel.web.app import make_app
 from nextpixel.web.jobs import Jobs
 from nextpixel.web.served import Served
+
+OCTETS = {"content-type": "application/octet-stream"}
 
 
 def text(values):
@@ -44,7 +50,7 @@ def png(array):
     return buffer.getvalue()
 
 
-@pytest.mark.parametrize("path", ["/", "/style.css", "/page.js", "/editor.js"])
+@pytest.mark.parametrize("path", app_module.FILES)
 def test_the_page_and_its_files_ask_nothing_of_others(client, path):
     answer = client.get(path)
     assert answer.status_code == 200
@@ -59,8 +65,9 @@ def test_models_are_described_without_their_paths(client, models):
     first, kinds = found["models"][0], found["models"][2]
     assert first["shape"] == [1, 6, 5] and first["levels"] == 8 and len(first["shown"]) == 8
     assert kinds["labels"] == ["cat", "dog", "owl"] and first["labels"] is None
-    assert [each["draws"] for each in found["models"]] == [True, True, True, False, True, True, False]
-    assert [each["compresses"] for each in found["models"]] == [True, True, True, False, True, True, False]
+    assert [each["draws"] for each in found["models"]] == [True, True, True, False, True, True, True, False]
+    assert [each["compresses"] for each in found["models"]] == [True, True, True, False, True, True, True, False]
+    assert [each["name"] for each in found["models"] if each["any_size"]] == ["local"]
     assert [each["name"] for each in found["models"] if each["reconstructs"]] == ["codes"]
 
 
@@ -102,6 +109,96 @@ def test_unknown_pixels_are_completed(client, models):
     assert [event["kind"] for event in several] == ["images"] * len(several)
 
 
+def test_an_example_is_a_draw_of_the_model(client, models):
+    for name, model in models.items():
+        found = client.post("/api/example", json={"model": name}).json()
+        image = values(found["pixels"], model.image_shape)
+        assert found["shape"] == list(model.image_shape) and (found["label"] == 0) == (name == "kinds")
+        if model.condition is None:
+            assert torch.equal(image, model.sample(1, generator=torch.Generator().manual_seed(0))[0])
+
+
+def test_images_are_saved_as_png(client, models):
+    image = noise(models["plain"], 1)
+    found = client.post("/api/picture", json={"model": "plain", "count": 1, "pixels": text(image)}).json()
+    picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(found["data"]))))
+    assert np.array_equal(picture, np.round(image[0, 0].numpy() * 255.0 / 7))
+    body = {"model": "plain", "count": 4, "pixels": text(image.expand(4, -1, -1, -1))}
+    several = client.post("/api/picture", json=body).json()
+    assert Image.open(io.BytesIO(base64.b64decode(several["data"]))).width > 2 * 5
+
+
+def test_what_a_pixel_depends_on(client, models):
+    events = lines(client.post("/api/explain", json={"model": "colour", "row": 1, "column": 2, "channel": 0}))
+    expected = dependence_of(models["colour"], Site(0, 1, 2))
+    assert events[-1]["sentences"] == expected.sentences and events[-1]["done"] == 1
+    assert torch.equal(values(events[-1]["kinds"], (4, 4)), expected.kinds.byte())
+    assert all(event["done"] < 1 and "sentences" not in event for event in events[:-1])
+    order = client.post("/api/order", json={"model": "plain"}).json()["order"]
+    assert order == list(range(30))
+
+
+def test_images_with_too_many_pairs_of_pixels_are_not_explained(client, monkeypatch):
+    monkeypatch.setattr(served_module, "MOST_EXPLAINED", 29)
+    (event,) = lines(client.post("/api/explain", json={"model": "plain", "row": 0, "column": 0}))
+    assert "use nextpixel explain" in event["error"]
+
+
+def test_a_local_model_takes_any_size(client, models):
+    model = models["local"]
+    image = torch.randint(0, 256, (1, 3, 11, 19), dtype=torch.uint8)
+    body = {"model": "local", "height": 11, "width": 19, "pixels": text(image)}
+    found = client.post("/api/bits", json=body).json()
+    assert found["nats"] == pytest.approx(-float(model.log_prob(image).detach()), rel=1e-5)
+    assert found["share_below"] is None and "typicality" not in found
+    for row, column in ((0, 0), (10, 18), (5, 9)):
+        pixel = client.post("/api/pixel", json=body | {"row": row, "column": column}).json()
+        with torch.no_grad():
+            logits = model.logits(image)[0, :, :, row, column]
+        np.testing.assert_allclose(pixel["distributions"], logits.softmax(dim=0).T, rtol=1e-3, atol=1e-6)
+    known = torch.ones(11, 19)
+    known[9:] = 0
+    events = lines(client.post("/api/complete", json=body | {"known": text(known), "count": 2}))
+    drawn = values(events[-1]["pixels"], (2, 3, 11, 19))
+    assert torch.equal(drawn[:, :, :9], image[:, :, :9].expand(2, -1, -1, -1))
+    sizes = client.post("/api/compress", json=body).json()
+    assert torch.equal(nx.decompress(model, base64.b64decode(sizes["data"])), image[0])
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "said"),
+    [
+        ("bits", {"height": 513, "width": 512}, "262,144 pixels at most"),
+        ("bits", {"height": 4097, "width": 1}, "height must be a whole number from 1 to 4096"),
+        ("complete", {"height": 512, "width": 512, "count": 16, "candidates": 64}, "more than the page draws"),
+        ("picture", {"height": 512, "width": 512, "count": 64}, "more than one file holds"),
+    ],
+)
+def test_pictures_and_what_is_asked_of_them_have_limits(client, path, body, said):
+    pixels = base64.b64encode(bytes(3 * body["height"] * body["width"])).decode()
+    known = base64.b64encode(bytes(body["height"] * body["width"])).decode()
+    answer = client.post(f"/api/{path}", json={"model": "local", "pixels": pixels, "known": known, **body})
+    event = lines(answer)[0] if answer.status_code == 200 else answer.json()
+    assert said in event["error"]
+
+
+def test_larger_pictures_are_reduced_for_a_local_model(client, monkeypatch):
+    monkeypatch.setattr(served_module, "MOST_PIXELS", 400)
+    large = np.random.default_rng(0).integers(0, 256, (40, 90, 3), np.uint8)
+    query = {"model": "local", "fit": 1}
+    found = client.post("/api/upload", params=query, content=png(large), headers=OCTETS).json()
+    _, height, width = found["shape"]
+    assert (
+        height * width <= 400
+        and abs(width / height - 90 / 40) < 0.3
+        and any("resized" in note for note in found["notes"])
+    )
+    small = np.random.default_rng(0).integers(0, 256, (9, 30, 3), np.uint8)
+    found = client.post("/api/upload", params=query | {"fit": 0}, content=png(small), headers=OCTETS).json()
+    assert torch.equal(values(found["pixels"], (3, 9, 30)), torch.from_numpy(small.transpose(2, 0, 1).copy()))
+    assert found["notes"] == []
+
+
 def test_the_bits_of_an_image(client, models):
     for name in ("plain", "colour"):
         image = noise(models[name], 1)
@@ -135,7 +232,8 @@ def test_what_is_expected_at_a_pixel(client, models):
 def test_sizes_beside_other_formats(client, models):
     image = noise(models["plain"], 1)
     found = client.post("/api/compress", json={"model": "plain", "pixels": text(image)}).json()
-    assert found["sizes"]["nextpixel"] == len(nx.compress(models["plain"], image[0]))
+    assert base64.b64decode(found["data"]) == nx.compress(models["plain"], image[0])
+    assert found["sizes"]["nextpixel"] == len(base64.b64decode(found["data"]))
     assert {"PNG", "WebP"} <= set(found["sizes"])
     answer = client.post("/api/compress", json={"model": "codes", "pixels": text(noise(models["codes"], 1))})
     assert answer.status_code == 422 and "cannot compress" in answer.json()["error"]
@@ -205,7 +303,7 @@ def test_other_requests_are_refused(client):
         answer = client.post("/api/sample", content=body, headers={"content-type": "application/json"})
         assert answer.status_code == 422 and answer.json()["error"]
     large = client.post("/api/bits", content=b"x" * (9 * 2**20), headers={"content-type": "application/json"})
-    assert large.status_code == 413 and "choose a smaller picture" in large.json()["error"]
+    assert large.status_code == 413 and "choose a smaller file" in large.json()["error"]
 
 
 def test_the_token_is_needed_for_models_and_not_for_the_page(served):
@@ -290,6 +388,12 @@ def test_work_is_given_up_when_nobody_waits():
     assert 0 < len(steps) < 1000
 
 
+def test_work_ends_after_a_while(client, monkeypatch):
+    monkeypatch.setattr(jobs_module, "MOST_SECONDS", -1)
+    (event,) = lines(client.post("/api/sample", json={"model": "plain", "count": 1}))
+    assert event["status"] == 422 and "ask for less, or use the commands" in event["error"]
+
+
 def test_faults_of_ours_tell_nothing_of_the_inside(models, monkeypatch, caplog):
     def broken(*_):
         raise RuntimeError("secret /home/somebody")
@@ -306,12 +410,40 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=5,
 )
-names = ["model", "count", "label", "temperature", "top_p", "seed", "pixels", "known", "candidates", "row", "column"]
+PATHS = [
+    "sample",
+    "complete",
+    "bits",
+    "pixel",
+    "compress",
+    "picture",
+    "example",
+    "order",
+    "explain",
+    "upload",
+    "restore",
+]
+names = [
+    "height",
+    "width",
+    "channel",
+    "model",
+    "count",
+    "label",
+    "temperature",
+    "top_p",
+    "seed",
+    "pixels",
+    "known",
+    "candidates",
+    "row",
+    "column",
+]
 
 
 @fuzzed(100)
 @given(
-    path=st.sampled_from(["sample", "complete", "bits", "pixel", "compress", "upload"]),
+    path=st.sampled_from(PATHS),
     model=st.sampled_from(["plain", "kinds", "vectors", "row"]),
     body=st.dictionaries(st.sampled_from(names), json_values, max_size=5),
     good=st.booleans(),

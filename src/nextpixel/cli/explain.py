@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from nextpixel.families.base import ImageModel
-    from nextpixel.runtime.progress import Advance
 
 FRAMES = 60
 
@@ -40,9 +39,11 @@ def explain(
     """
     from nextpixel.cli.options import load_model
     from nextpixel.cli.output import progress, say
+    from nextpixel.dependence import dependence_of
     from nextpixel.rendering.animation import FORMATS, check_animation, save_animation
+    from nextpixel.rendering.explained import dependence
     from nextpixel.rendering.grid import picture_format, save_picture
-    from nextpixel.verify import SECOND_LOOKS
+    from nextpixel.verify import SECOND_LOOKS, Site
 
     moves = out.suffix.lower() in FORMATS
     if moves and pixel is not None:
@@ -56,45 +57,16 @@ def explain(
     channels, height, width = model.image_shape
     channel = channels - 1 if channel is None else channel
     row, column = (height // 2, width // 2) if pixel is None else pixel
-    if not (0 <= channel < channels and 0 <= row < height and 0 <= column < width):
-        raise InputError(
-            f"there is no sub-pixel of channel {channel} at row {row}, column {column}: the images of {run} have "
-            f"{channels} channels, {height} rows and {width} columns, counted from 0"
-        )
     if moves:
+        if not 0 <= channel < channels:
+            raise InputError(f"--channel must be from 0 to {channels - 1}, not {channel}")
         save_animation(_frames(model, channel), out)
         say(f"the order of drawing, and what the architecture lets each pixel see: {out}")
         return
     with progress.task("gradients", SECOND_LOOKS) as advance:
-        picture, sentences = _one(model, channel, row, column, advance)
-    save_picture(picture, out)
-    say("\n".join([*sentences, f"picture: {out}"]))
-
-
-def _one(model: ImageModel, channel: int, row: int, column: int, advance: Advance) -> tuple[Image.Image, list[str]]:
-    """The picture of one sub-pixel, and what there is to say."""
-    from nextpixel.rendering.explained import dependence, kinds
-    from nextpixel.verify import Site, observed_receptive_field
-
-    _, height, width = model.image_shape
-    seen = observed_receptive_field(model, Site(channel, row, column), advance=advance)
-    order = model.order
-    before = order < order[channel, row, column]
-    place = (channel * height + row) * width + column
-    promised = model.receptive_field()[place].view(model.image_shape)
-    count, unseen = int(before.sum()), before & ~seen
-    sentences = [
-        f"{model.family}: sub-pixel (channel {channel}, row {row}, column {column}) is drawn as number "
-        f"{count + 1:,} of {order.numel():,}",
-        f"its distribution depends on {int(seen.sum()):,} of the {count:,} before it, by gradients",
-    ]
-    if bool(unseen.any()):
-        beyond = int((unseen & ~promised).sum())
-        sentences.append(f"{beyond:,} of the other {int(unseen.sum()):,} are out of the architecture's reach")
-    if bool((seen & ~before).any()) or bool((promised & ~seen).any()):
-        sentences.append("that is not what the architecture promises: run nextpixel check")
-    title = f"{model.family}: {int(seen.sum()):,} of {count:,} earlier sub-pixels are seen"
-    return dependence(kinds(seen, before, row, column), title), sentences
+        result = dependence_of(model, Site(channel, row, column), advance=advance)
+    save_picture(dependence(result.kinds, result.title), out)
+    say("\n".join([*result.sentences, f"picture: {out}"]))
 
 
 def _frames(model: ImageModel, channel: int) -> list[Image.Image]:

@@ -20,14 +20,17 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nextpixel.errors import InputError, NextpixelError
+from nextpixel.rendering.explained import COLOURS
 from nextpixel.rendering.heat import colour_table
 from nextpixel.runtime.strict_json import as_json
+from nextpixel.web import teaching
 from nextpixel.web.fields import Fields
 from nextpixel.web.jobs import BusyError, Job, Jobs
-from nextpixel.web.served import Served
+from nextpixel.web.restoring import restore
+from nextpixel.web.served import Served, formats
 
 STATIC = Path(__file__).parent / "static"
-FILES = {"/": "index.html", "/style.css": "style.css", "/page.js": "page.js", "/editor.js": "editor.js"}
+FILES = {"/": "index.html"} | {f"/{path.name}": path.name for path in sorted(STATIC.iterdir())}
 MOST_BODY, SECONDS_FOR_BODY = 8 * 2**20, 30
 MOST_JOBS = 12
 HEADERS = {
@@ -70,13 +73,7 @@ def make_app(models: Sequence[Served], *, token: str | None = None, hosts: Seque
         async def endpoint(request: Request) -> Response:
             fields = Fields(await _body(request, "application/json"))
             served = chosen(fields)
-            job = jobs.start(lambda job: method(served, fields, job))
-
-            async def lines() -> AsyncIterator[str]:
-                async for event in job.events():
-                    yield as_json(event) + "\n"
-
-            return StreamingResponse(lines(), media_type="application/x-ndjson")
+            return _stream(jobs, lambda job: method(served, fields, job))
 
         return endpoint
 
@@ -88,8 +85,24 @@ def make_app(models: Sequence[Served], *, token: str | None = None, hosts: Seque
         fit = request.query_params.get("fit") == "1"
         return await _one(jobs, lambda job: served.upload(data, fit, job))
 
+    async def restored(request: Request) -> Response:
+        data = await _body(request, "application/octet-stream")
+        return _stream(jobs, lambda job: restore(models, data, job))
+
+    async def compared(request: Request) -> Response:
+        await _body(request, "application/json")
+        return _stream(jobs, teaching.compare)
+
     async def described(_: Request) -> Response:
-        return JSONResponse({"models": [served.description for served in models], "colours": colour_table().tolist()})
+        return JSONResponse(
+            {
+                "models": [served.description for served in models],
+                "colours": colour_table().tolist(),
+                "formats": ["nextpixel", *formats()],
+                "families": teaching.described(),
+                "kinds": [{"colour": colour, "name": name} for colour, name in COLOURS.values()],
+            }
+        )
 
     def file(name: str) -> Callable[[Request], object]:
         async def endpoint(_: Request) -> Response:
@@ -103,7 +116,13 @@ def make_app(models: Sequence[Served], *, token: str | None = None, hosts: Seque
         "bits": answered(Served.bits),
         "pixel": answered(Served.pixel),
         "compress": answered(Served.compress),
+        "picture": answered(Served.picture),
+        "example": answered(Served.example),
+        "order": answered(Served.order),
+        "explain": streamed(Served.explain),
+        "families": compared,
         "upload": upload,
+        "restore": restored,
     }
     return Starlette(
         routes=[
@@ -164,6 +183,17 @@ async def _one(jobs: Jobs, work: Work) -> Response:
     return answer
 
 
+def _stream(jobs: Jobs, work: Work) -> Response:
+    """What work tells, a line for each event, as it comes."""
+    job = jobs.start(work)
+
+    async def lines() -> AsyncIterator[str]:
+        async for event in job.events():
+            yield as_json(event) + "\n"
+
+    return StreamingResponse(lines(), media_type="application/x-ndjson")
+
+
 async def _body(request: Request, kind: str) -> bytes:
     """The body of a request, of a kind that no other site's page can send unasked, and not too large."""
     if request.headers.get("content-type", "").split(";")[0].strip() != kind:
@@ -174,7 +204,7 @@ async def _body(request: Request, kind: str) -> bytes:
             async for part in request.stream():
                 size += len(part)
                 if size > MOST_BODY:
-                    raise HTTPException(413, f"this is more than {MOST_BODY // 2**20} MB; choose a smaller picture")
+                    raise HTTPException(413, f"this is more than {MOST_BODY // 2**20} MB; choose a smaller file")
                 parts.append(part)
     except TimeoutError:
         raise HTTPException(408, "the request took too long to arrive") from None

@@ -12,12 +12,17 @@ from concurrent.futures import ThreadPoolExecutor
 from nextpixel.errors import NextpixelError
 
 SECONDS_BETWEEN_FRAMES, MOST_UNREAD = 0.08, 8
+MOST_SECONDS = 600
 
 Event = dict[str, object]
 
 
 class BusyError(NextpixelError):
     """The queue is full."""
+
+
+class LateError(NextpixelError):
+    """The work takes longer than the page allows."""
 
 
 class GoneError(Exception):
@@ -36,6 +41,12 @@ class Job:
         self._queue: asyncio.Queue[Event | None] = asyncio.Queue()
         self._gone = threading.Event()
         self._last_frame = 0.0
+        self._start = time.monotonic()
+
+    def begin(self) -> None:
+        """The work's turn has come."""
+        self._start = time.monotonic()
+        self.check()
 
     def tell(self, event: Event) -> None:
         """Send an event to whoever waits."""
@@ -50,13 +61,16 @@ class Job:
             self._post(event())
 
     def check(self, _: int = 0) -> None:
-        """End the work here if nobody waits for it.
+        """End the work here if nobody waits for it, or if it has been done for too long.
 
         Raises:
-            GoneError: nobody does.
+            GoneError: nobody waits.
+            LateError: it takes longer than `MOST_SECONDS`.
         """
         if self._gone.is_set():
             raise GoneError
+        if time.monotonic() - self._start > MOST_SECONDS:
+            raise LateError(f"this takes more than {MOST_SECONDS // 60} minutes; ask for less, or use the commands")
 
     def give_up(self) -> None:
         """Say that nobody waits any more."""
@@ -113,7 +127,7 @@ class Jobs:
 
     def _do(self, job: Job, work: Callable[[Job], None]) -> None:
         try:
-            job.check()
+            job.begin()
             work(job)
         except GoneError:
             pass

@@ -2,33 +2,50 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import math
 from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
-from nextpixel.codec.codec import compress
-from nextpixel.codec.fixed_point import check_lowers
+from nextpixel.codec.codec import check_compresses, compress
 from nextpixel.data.decode import decode, to_image
 from nextpixel.data.entries import Unusable
 from nextpixel.data.geometry import Geometry
 from nextpixel.data.level_table import level_table
+from nextpixel.dependence import dependence_of
 from nextpixel.errors import DataError, InputError, ModelError
 from nextpixel.families.base import ImageModel
+from nextpixel.families.local_pixelcnn import LocalPixelCNN
 from nextpixel.generation.known import known_too_late
+from nextpixel.model_files.stored import stored_model
 from nextpixel.nn.conditions import Labels
-from nextpixel.rendering.grid import to_pil
+from nextpixel.rendering.grid import grid, to_pil
 from nextpixel.scoring.anomaly import Scorer, calibrated, score
 from nextpixel.scoring.maps import bit_maps
-from nextpixel.scoring.references import Format, has_jpeg_xl, lossless_size
+from nextpixel.scoring.references import Format, has_jpeg_xl, lossless_size, quick_size
+from nextpixel.verify import SECOND_LOOKS, Site
 from nextpixel.web.fields import Fields, packed
 from nextpixel.web.jobs import Job
 
 MOST_IMAGES, MOST_COMPLETIONS, MOST_CANDIDATES = 64, 16, 64
 MOST_UPLOADED_PIXELS = 2**24
+MOST_PIXELS, MOST_PICTURE_SIDE = 2**18, 2**12
+"""Of a picture, for a model that takes any size."""
+
+MOST_DRAWN = 2**22
+"""Pixels of all completions of such a picture, with their candidates."""
+
+BEST_EFFORT_PIXELS = 2**14
+"""Larger pictures are written in other formats at an effort that takes less long."""
+
+MOST_EXPLAINED = 2**14
+"""Sub-pixels of images of which it is shown what one depends on; a table of all pairs of them is made."""
 
 
 class Served:
@@ -42,12 +59,18 @@ class Served:
     def __init__(self, name: str, model: ImageModel) -> None:
         self.name, self.model = name, model
         self.labels = model.condition if isinstance(model.condition, Labels) else None
+        self.any_size = isinstance(model, LocalPixelCNN) and not model.needs_condition
+
+    @cached_property
+    def fingerprint(self) -> bytes:
+        """What tells the model from others, as .npx files do."""
+        return stored_model(self.model).fingerprint
 
     @cached_property
     def description(self) -> dict[str, Any]:
         """What the page has to know of it."""
         try:
-            check_lowers(self.model)
+            check_compresses(self.model)
             compresses = True
         except ModelError:
             compresses = False
@@ -59,6 +82,8 @@ class Served:
             "name": self.name,
             "family": self.model.family,
             "shape": list(self.model.image_shape),
+            "any_size": self.any_size,
+            "explains": math.prod(self.model.image_shape) <= MOST_EXPLAINED,
             "levels": self.model.levels,
             "shown": level_table(self.model.levels).tolist(),
             "labels": names,
@@ -71,6 +96,10 @@ class Served:
         }
 
     # Requests ---------------------------------------------------------------------------------------------------
+
+    def example(self, _: Fields, job: Job) -> None:
+        """An image to begin with, drawn by the model."""
+        job.tell(dict(self._example))
 
     def sample(self, fields: Fields, job: Job) -> None:
         """Draw images, and show them while they are drawn."""
@@ -87,9 +116,19 @@ class Served:
         """Draw the unknown pixels of an image several times."""
         count = fields.integer("count", 1, MOST_COMPLETIONS, 4)
         image = self._image(fields)
-        known = fields.bytes_of("known", self.model.image_shape[1:], 1).bool()
-        late = 0 if self.model.completes_from_anything else known_too_late(known, self.model.order)
+        channels, height, width = image.shape[1:]
+        known = fields.bytes_of("known", (height, width), 1).bool()
         candidates = fields.integer("candidates", 1, MOST_CANDIDATES, 1)
+        if (channels, height, width) == self.model.image_shape:
+            order = self.model.order
+        else:
+            if height * width * count * candidates > MOST_DRAWN:
+                raise InputError(
+                    f"{count} completions of {candidates} candidates of {height} x {width} pixels are more than the "
+                    "page draws; ask for fewer, or choose a smaller picture"
+                )
+            order = torch.arange(height * width * channels).view(height, width, channels).permute(2, 0, 1)
+        late = 0 if self.model.completes_from_anything else known_too_late(known, order)
         if late and candidates == 1:
             note = f"{late} known pixels come after unknown ones in the order of drawing, and cannot guide them"
             job.tell({"kind": "note", "note": note})
@@ -101,15 +140,17 @@ class Served:
         image = self._image(fields)
         condition = self._condition(fields, 1, needed=False)
         ((_, maps),) = list(bit_maps(self.model, image, condition))
+        job.check()
         scorer = calibrated(Scorer(self.model), None)
         row = score(self.model, image, condition)[0]
         classes = None
         if self.labels is not None and condition is None:
             names = self.description["labels"]
             classes = sorted(((name, row[f"p({name})"]) for name in names), key=lambda entry: -entry[1])
-        figures: dict[str, object] = {
-            name: row[name] for name in ("nats", "bits_per_dim", "complexity", "typicality") if name in row
-        }
+        # Nats are typical of one size.
+        comparable = tuple(image.shape[1:]) == self.model.image_shape
+        columns = ("nats", "bits_per_dim", "complexity", *(("typicality",) if comparable else ()))
+        figures: dict[str, object] = {name: row[name] for name in columns if name in row}
         job.tell(
             {
                 "kind": "bits",
@@ -117,22 +158,27 @@ class Served:
                 "classes": classes,
                 "complexity_format": scorer.complexity_format,
                 # What was held out in training was scored with its class, which is another likelihood.
-                "share_below": None if classes else self._share_below(row["nats"]),
+                "share_below": self._share_below(row["nats"]) if comparable and not classes else None,
                 **figures,
             }
         )
 
     def pixel(self, fields: Fields, job: Job) -> None:
         """What the model expects at a pixel, given what comes before it."""
-        channels, height, width = self.model.image_shape
         image = self._image(fields)
+        channels, height, width = image.shape[1:]
         row, column = fields.integer("row", 0, height - 1), fields.integer("column", 0, width - 1)
+        values = image[0, :, row, column]
+        if isinstance(self.model, LocalPixelCNN):
+            # Nothing beyond its window matters.
+            reach = self.model.window.reach
+            top, left = max(0, row - reach), max(0, column - reach)
+            image, row, column = image[:, :, top : row + 1, left : column + reach + 1], row - top, column - left
         with torch.no_grad():
             condition = self._condition(fields, 1, needed=False)
             if condition is None and self.labels is not None:
                 raise InputError("choose a class to see what the model expects of it")
             logs = self.model.eval().logits(image, condition)[0, :, :, row, column].double().log_softmax(dim=0)
-        values = image[0, :, row, column]
         bits = -logs[values.long(), torch.arange(channels)] / math.log(2)
         job.tell(
             {
@@ -144,34 +190,75 @@ class Served:
         )
 
     def compress(self, fields: Fields, job: Job) -> None:
-        """The size of an image under the model, beside other formats."""
+        """An image as an .npx file, and its size beside other formats."""
         image = self._image(fields)
         condition = self._condition(fields, 1)
-        sizes = {"nextpixel": len(compress(self.model, image[0], condition, advance=job.check))}
+        effort = 1 if isinstance(self.model, LocalPixelCNN) else None
+        data = compress(self.model, image[0], condition, effort=effort, advance=job.check)
         picture = to_image(image[0].numpy()) if self.model.levels == 256 else to_pil(image[0], self.model.levels)
-        forms: list[Format] = ["PNG", "WebP"]
-        if has_jpeg_xl():
-            forms.append("JPEG XL")
-        sizes |= {form: lossless_size(picture, form) for form in forms}
-        job.tell({"kind": "sizes", "sizes": sizes, "raw": image.numel()})
+        size_of = lossless_size if picture.width * picture.height <= BEST_EFFORT_PIXELS else quick_size
+        sizes = {"nextpixel": len(data)}
+        for form in formats():
+            job.check()
+            sizes[form] = size_of(picture, form)
+        job.tell({"kind": "sizes", "sizes": sizes, "raw": image.numel(), "data": base64.b64encode(data).decode()})
+
+    def picture(self, fields: Fields, job: Job) -> None:
+        """Images as a PNG file: one as it is, several in a grid."""
+        count = fields.integer("count", 1, MOST_IMAGES)
+        channels, height, width = self._shape(fields)
+        if count * height * width > MOST_DRAWN:
+            raise InputError("these pictures are more than one file holds; take one of them")
+        images = fields.bytes_of("pixels", (count, channels, height, width), self.model.levels - 1)
+        picture = to_pil(images[0], self.model.levels) if count == 1 else grid(images, self.model.levels)
+        job.tell({"kind": "picture", "data": png(picture)})
+
+    def explain(self, fields: Fields, job: Job) -> None:
+        """What the distribution of a pixel depends on, by gradients; told while it is found out."""
+        channels, height, width = self.model.image_shape
+        if math.prod(self.model.image_shape) > MOST_EXPLAINED:
+            raise InputError(f"images of {channels} x {height} x {width} are too large for this; use nextpixel explain")
+        row, column = fields.integer("row", 0, height - 1), fields.integer("column", 0, width - 1)
+        site = Site(fields.integer("channel", 0, channels - 1, channels - 1), row, column)
+        looks = 0
+
+        def watch(kinds: Tensor) -> None:
+            nonlocal looks
+            looks += 1
+            job.frame(lambda: {"kind": "kinds", "kinds": packed(kinds), "done": looks / SECOND_LOOKS})
+
+        result = dependence_of(self.model, site, watch=watch)
+        job.tell(
+            {
+                "kind": "kinds",
+                "kinds": packed(result.kinds),
+                "done": 1,
+                "sentences": result.sentences,
+            }
+        )
+
+    def order(self, _: Fields, job: Job) -> None:
+        """The pixels of an image in the order in which they are drawn, by their numbers in rows."""
+        job.tell({"kind": "order", "order": self.model.order.amin(dim=0).flatten().argsort().tolist()})
 
     def upload(self, data: bytes, fit: bool, job: Job) -> None:
         """A picture file as an image of the model; what is lost by it is asked for first, and told."""
-        channels, height, width = self.model.image_shape
+        channels = self.model.image_shape[0]
         try:
             picture = decode("the picture", data, most_pixels=MOST_UPLOADED_PIXELS)
         except Unusable as error:
             raise InputError(f"the picture {error}; choose another one") from error
         pixels = picture.pixels
         notes = [remark.format(their="its") for remark in picture.remarks]
-        if pixels.shape != self.model.image_shape:
+        wanted = (channels, *_within(pixels.shape[1], pixels.shape[2])) if self.any_size else self.model.image_shape
+        if pixels.shape != wanted:
             if not fit:
                 raise InputError(
                     f"the picture is {' x '.join(map(str, pixels.shape))} (channels, height, width), the model takes "
-                    f"{channels} x {height} x {width}; let it be fitted, or choose another one"
+                    f"{' x '.join(map(str, wanted))}; let it be fitted, or choose another one"
                 )
             modes: dict[int, Literal["grey", "rgb"]] = {1: "grey", 3: "rgb"}
-            geometry = Geometry(channels in modes, modes.get(channels), (height, width))
+            geometry = Geometry(channels in modes, modes.get(channels), wanted[1:])
             try:
                 pixels, remarks = geometry.apply(pixels, "the picture")
             except DataError as error:
@@ -182,7 +269,8 @@ class Served:
         if self.model.levels < 256:
             pixels = (pixels.astype(np.int64) * self.model.levels // 256).astype(np.uint8)
             notes.append(f"quantised to {self.model.levels} levels")
-        job.tell({"kind": "image", "pixels": packed(torch.from_numpy(pixels.copy())), "notes": notes})
+        image = torch.from_numpy(pixels.copy())
+        job.tell({"kind": "image", "shape": list(image.shape), "pixels": packed(image), "notes": notes})
 
     # Parts ------------------------------------------------------------------------------------------------------
 
@@ -225,8 +313,31 @@ class Served:
             ).cpu()
         job.tell({"kind": "images", "pixels": packed(drawn), "done": 1})
 
+    @cached_property
+    def _example(self) -> dict[str, object]:
+        """An image that the model draws, with a class where it knows classes, or given any other condition."""
+        generator = torch.Generator().manual_seed(0)
+        condition: dict[str, Tensor] | Tensor | None = self.model.random_condition(1, generator) or None
+        label = None
+        if self.labels is not None:
+            label = 0
+            condition = torch.tensor([label])
+        image = self.model.sample(1, condition, generator=generator)[0]
+        return {"kind": "image", "shape": list(image.shape), "pixels": packed(image), "label": label}
+
+    def _shape(self, fields: Fields) -> tuple[int, int, int]:
+        """The shape of the images asked about: the model's, or any that is not too large where it takes them."""
+        channels, height, width = self.model.image_shape
+        least, most = (1, MOST_PICTURE_SIDE) if self.any_size else (height, height)
+        height = fields.integer("height", least, most, height)
+        least, most = (1, MOST_PICTURE_SIDE) if self.any_size else (width, width)
+        width = fields.integer("width", least, most, width)
+        if self.any_size and height * width > MOST_PIXELS:
+            raise InputError(f"a picture must have {MOST_PIXELS:,} pixels at most, not {height} x {width}")
+        return channels, height, width
+
     def _image(self, fields: Fields) -> Tensor:
-        return fields.bytes_of("pixels", self.model.image_shape, self.model.levels - 1)[None]
+        return fields.bytes_of("pixels", self._shape(fields), self.model.levels - 1)[None]
 
     def _condition(self, fields: Fields, count: int, *, needed: bool = True) -> Tensor | None:
         """The label asked for, for each image."""
@@ -249,3 +360,21 @@ class Served:
         if quantiles is None:
             return None
         return float(np.interp(nats, quantiles, np.linspace(0, 1, len(quantiles))))
+
+
+def formats() -> list[Format]:
+    """The picture formats that sizes are compared with."""
+    return ["PNG", "WebP", *(("JPEG XL",) if has_jpeg_xl() else ())]
+
+
+def png(picture: Image.Image) -> str:
+    """A picture as a PNG file, in base64."""
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def _within(height: int, width: int) -> tuple[int, int]:
+    """The size nearest to a picture's that is not too large, in its proportions."""
+    scale = min(1, math.sqrt(MOST_PIXELS / (height * width)), MOST_PICTURE_SIDE / max(height, width))
+    return max(1, math.floor(height * scale)), max(1, math.floor(width * scale))

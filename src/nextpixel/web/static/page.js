@@ -1,401 +1,220 @@
-"use strict";
+/* The page: one state, one function that shows it, and what changes it.
+
+Images and results are never changed, only replaced. A result keeps what it is of, and is shown while the state still has
+that: so nothing stale can be seen, whatever comes when. */
+
+import { blank, knownBut, paintable, Pointed, stroked } from "./editor.js";
+import { bytesOf, clear, fit, paint, paintBars, paintHeat, paintHistogram, textOf } from "./pictures.js";
+import { ask, described, events } from "./server.js";
+import { changed, complain, giveUp, set, showBy, state, work } from "./state.js";
+import { showTeaching, teach } from "./teaching.js";
 
 const $ = (id) => document.getElementById(id);
-const token = new URLSearchParams(location.hash.slice(1)).get("token");
-const state = { colours: [], model: null, bits: null, running: null, asking: null, timer: 0, version: 0 };
+const IMAGE_SIDE = 280;
+const TILE_SIDE = 84;
 
-// Talking to the server --------------------------------------------------------------------------------------------
+/** Whether an image is the one that something is of. */
+const current = (result, of) => (result !== null && result.of === of ? result : null);
+const completions = () => {
+  const { completed, image } = state;
+  return completed && (completed.of === image || image.from === completed) ? completed : null;
+};
 
-class Refused extends Error {}
+// The image --------------------------------------------------------------------------------------------------------
 
-function complain(error) {
-  if (error.name === "AbortError") return;
-  if (!(error instanceof Refused)) console.error(error);
-  const sentence = error.message.charAt(0).toUpperCase() + error.message.slice(1);
-  $("message").textContent = error instanceof Refused ? sentence : "Something went wrong on this page; load it anew.";
-  $("message").hidden = false;
+const OF_THE_IMAGE = ["example", "open", "bits", "pixel", "compress", "complete"];
+
+function setImage(image, more = {}) {
+  giveUp(...OF_THE_IMAGE);
+  set({ image, ...more });
 }
 
-/** The answer of the server, or an error that tells that there is none. */
-async function answered(path, options) {
-  try {
-    return await fetch(path, options);
-  } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Refused("The server does not answer; is it still running?");
-  }
-}
+/** An image with all its pixels known. */
+const made = (model, shape, pixels, label, origin) => ({
+  model,
+  shape,
+  pixels,
+  known: new Uint8Array(shape[1] * shape[2]).fill(1),
+  label,
+  origin,
+  from: null,
+});
 
-const headers = (kind) => ({ "content-type": kind, ...(token ? { authorization: `Bearer ${token}` } : {}) });
+/** Forget where an image was taken from, as it was changed. */
+const changedImage = (image, changes) => ({ ...image, ...changes, from: null });
 
-async function refusedBy(answer) {
-  let sentence = `The server answers ${answer.status}.`;
-  try {
-    sentence = (await answer.json()).error ?? sentence;
-  } catch {
-    // An answer that is no JSON has nothing more to tell.
-  }
-  return new Refused(sentence);
-}
+const labelOf = (image) => image.model.labels?.[image.label];
+const question = (image) => ({
+  model: image.model.name,
+  height: image.shape[1],
+  width: image.shape[2],
+  pixels: textOf(image.pixels),
+  label: labelOf(image),
+});
+const number = (id) => Number($(id).value);
 
-async function ask(path, body, signal) {
-  const answer = await answered(`api/${path}`, {
-    method: body === undefined ? "GET" : "POST",
-    headers: headers("application/json"),
-    body: body === undefined ? undefined : JSON.stringify({ model: state.model?.name, ...body }),
-    signal,
+function example() {
+  const { model } = state;
+  return work("example", async (signal) => {
+    const { shape, pixels, label } = await ask("example", { model: model.name }, signal);
+    const origin = model.draws ? "An example, drawn by the model." : "An example, drawn by the model at random.";
+    setImage(made(model, shape, bytesOf(pixels), label === null ? "" : String(label), origin));
   });
-  if (!answer.ok) throw await refusedBy(answer);
-  return answer;
 }
 
-/** The events of an answer, a line each, as they come. */
-async function* events(path, body, signal) {
-  const reader = (await ask(path, body, signal)).body.pipeThrough(new TextDecoderStream()).getReader();
-  let text = "";
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    text += value;
-    const lines = text.split("\n");
-    text = lines.pop();
-    for (const line of lines) {
-      const event = JSON.parse(line);
-      if (event.kind === "error") throw new Refused(event.error);
-      yield event;
+/** Take a picture as the image, or restore an .npx file. */
+async function open(file) {
+  const magic = [0x89, 0x4e, 0x50, 0x58];
+  const start = new Uint8Array(await file.slice(0, 4).arrayBuffer());
+  if (file.name?.toLowerCase().endsWith(".npx") || magic.every((byte, at) => start[at] === byte)) return restore(file);
+  const { model } = state;
+  return work("open", async (signal) => {
+    const query = new URLSearchParams({ model: model.name, fit: $("fit").checked ? "1" : "0" });
+    const { shape, pixels, notes } = await ask(`upload?${query}`, new Blob([file]), signal);
+    const origin = notes.length ? `The picture was ${notes.join(", ")}.` : "The picture is taken as it is.";
+    setImage(made(model, shape, bytesOf(pixels), "", origin), { spoken: origin });
+  });
+}
+
+function restore(file) {
+  set({ restored: [] });
+  return work("restore", async (signal, tell) => {
+    const pictures = [];
+    for await (const event of events("restore", new Blob([file]), signal)) {
+      if (event.kind === "progress") tell(event.done);
+      if (event.kind !== "picture") continue;
+      pictures.push(event);
+      set({ restored: [...pictures] });
     }
-  }
+    set({ spoken: `${pictures.length} pictures are restored.` });
+  });
+}
+
+function choose(model) {
+  giveUp(...Object.keys(state.working));
+  const image = made(model, model.shape, blank(model), model.labels ? "0" : "", "");
+  set({ model, image, samples: null, completed: null, where: "", message: "", seen: null, order: null, drawn: 1 });
+  example();
+  teach();
 }
 
 // Drawing images ---------------------------------------------------------------------------------------------------
 
-/** Draw images into tiles, and show them while they come; the class of each, by number, goes with it. */
-async function draw(form, path, body, tiles, progress, labels, note) {
-  state.running?.abort();
-  const running = (state.running = new AbortController());
-  state.form = form;
-  const stop = form.querySelector(".stop");
-  const count = body.count;
-  $("message").hidden = true;
-  tiles.replaceChildren();
-  if (note) note.hidden = true;
-  progress.value = 0;
-  progress.hidden = stop.hidden = false;
-  tiles.setAttribute("aria-busy", "true");
-  try {
-    for await (const event of events(path, body, running.signal)) {
-      if (event.kind === "note") {
-        note.textContent = event.note;
-        note.hidden = false;
-      } else if (event.kind === "images") {
-        progress.value = event.done;
-        place(tiles, bytesOf(event.pixels), count, labels);
-      }
+/** Draw images into a part of the state, and show them while they come. */
+function draw(name, part, path, body, result) {
+  set({ [part]: result, note: null });
+  return work(name, async (signal, tell) => {
+    const { count } = body;
+    for await (const event of events(path, body, signal)) {
+      if (event.kind === "note") set({ note: { of: result.of, text: event.note } });
+      if (event.kind !== "images") continue;
+      const pixels = bytesOf(event.pixels);
+      const size = pixels.length / count;
+      result = {
+        ...result,
+        images: Array.from({ length: count }, (_, at) => pixels.subarray(at * size, (at + 1) * size)),
+      };
+      tell(event.done);
+      set({ [part]: result });
     }
-    $("spoken").textContent = `${count} images are drawn.`;
-  } catch (error) {
-    complain(error);
-  } finally {
-    // Another drawing may have begun meanwhile, and needs them.
-    if (state.running === running || state.form !== form) {
-      progress.hidden = stop.hidden = true;
-      tiles.setAttribute("aria-busy", "false");
-    }
-    if (state.running === running) state.running = null;
-  }
-}
-
-function place(tiles, pixels, count, labels) {
-  const size = pixels.length / count;
-  for (let number = 0; number < count; number++) {
-    const own = pixels.subarray(number * size, (number + 1) * size);
-    let button = tiles.children[number];
-    if (!button) {
-      button = document.createElement("button");
-      button.type = "button";
-      button.ariaLabel = `Image ${number + 1}: go on with it`;
-      const canvas = document.createElement("canvas");
-      enlarge(canvas, state.model, 84);
-      button.append(canvas);
-      button.addEventListener("click", () => {
-        editor.take(button.pixels);
-        if (labels) $("image-label").value = labels[number];
-        $("spoken").textContent = `Image ${number + 1} is now your image.`;
-      });
-      tiles.append(button);
-    }
-    button.pixels = own;
-    show(button.firstChild, state.model, own);
-  }
-  $("samples-hint").hidden = !$("samples").children.length;
-}
-
-const number = (id) => Number($(id).value);
-/** The class chosen; undefined for none, and for every one. */
-const label = (id) => state.model.labels?.[$(id).value];
-
-$("generate").addEventListener("submit", (event) => {
-  event.preventDefault();
-  const every = $("label").value === "every";
-  const body = { count: number("count"), label: label("label"), every_class: every, temperature: number("temperature"), seed: number("seed") };
-  const { labels } = state.model;
-  const drawn = labels && Array.from({ length: body.count }, (_, at) => (every ? at % labels.length : number("label")));
-  draw(event.target, "sample", body, $("samples"), $("generate-progress"), drawn);
-});
-
-$("complete").addEventListener("submit", (event) => {
-  event.preventDefault();
-  const body = {
-    count: number("completions"),
-    candidates: number("candidates"),
-    label: label("image-label"),
-    temperature: number("temperature"),
-    seed: number("seed"),
-    pixels: textOf(editor.pixels),
-    known: textOf(editor.known),
-  };
-  draw(event.target, "complete", body, $("completed"), $("complete-progress"), null, $("complete-note"));
-});
-
-for (const button of document.querySelectorAll(".stop")) button.addEventListener("click", () => state.running?.abort());
-
-// The editor -------------------------------------------------------------------------------------------------------
-
-const editor = new Editor(
-  $("editor"),
-  () => {
-    const { shape, levels } = state.model;
-    const kind = document.querySelector("[name=tool]:checked").value;
-    const most = levels - 1;
-    const colours = [1, 3, 5].map((at) => Math.round((parseInt($("colour").value.slice(at, at + 2), 16) / 255) * most));
-    const values = shape[0] < 3 ? [number("level"), most] : [...colours, most];
-    return { kind, size: Math.max(1, number("brush") || 1), levels: values };
-  },
-  (text, aloud) => {
-    $("where").textContent = text;
-    if (aloud) $("spoken").textContent = text;
-  },
-  () => forgetResults(),
-);
-$("tools").addEventListener("submit", (event) => event.preventDefault());
-$("image-label").addEventListener("change", () => forgetResults());
-
-for (const button of document.querySelectorAll("[data-unknown]")) {
-  button.addEventListener("click", () => editor.forget(button.dataset.unknown));
-}
-$("blank").addEventListener("click", () => editor.begin(state.model));
-$("file").addEventListener("change", async () => {
-  const [file] = $("file").files;
-  if (!file) return;
-  $("message").hidden = true;
-  const { model } = state;
-  try {
-    const query = new URLSearchParams({ model: state.model.name, fit: $("fit").checked ? "1" : "0" });
-    const answer = await answered(`api/upload?${query}`, { method: "POST", headers: headers("application/octet-stream"), body: file });
-    if (!answer.ok) throw await refusedBy(answer);
-    const { pixels, notes } = await answer.json();
-    if (state.model !== model) return;
-    editor.take(bytesOf(pixels));
-    $("where").textContent = notes.length ? `The picture was ${notes.join(", ")}.` : "The picture is taken as it is.";
-  } catch (error) {
-    complain(error);
-  } finally {
-    $("file").value = "";
-  }
-});
-
-// Likelihood -------------------------------------------------------------------------------------------------------
-
-/** What was found out about an image that is no more. */
-function forgetResults() {
-  $("bits-result").hidden = $("sizes").hidden = true;
-  state.bits = null;
-  state.version++;
-  clearTimeout(state.timer);
-  state.asking?.abort();
-  state.asking = null;
-}
-
-$("bits").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  $("message").hidden = true;
-  try {
-    const image = textOf(editor.pixels);
-    const { version } = state;
-    const found = await (await ask("bits", { pixels: image, label: label("image-label") })).json();
-    if (state.version !== version) return;
-    state.bits = { ...found, image, map: new Float32Array(bytesOf(found.map).buffer) };
-    state.asking = null;
-    $("bits-result").hidden = false;
-    tellFigures();
-    showHeat();
-    showHistogram();
-  } catch (error) {
-    complain(error);
-  }
-});
-
-function tellFigures() {
-  const { nats, bits_per_dim: bits, complexity, complexity_format: form, typicality, classes } = state.bits;
-  const unknown = editor.known.filter((each) => !each).length;
-  const lines = [
-    ...(unknown ? [["Note", `the ${unknown} unknown pixels count with the values under them`]] : []),
-    [state.model.reconstructs ? "Likelihood, given its code" : "Likelihood", `${nats.toFixed(2)} nats, ${bits.toFixed(4)} bits/dim`],
-    ["Complexity", `${complexity.toFixed(3)} bits/dim beyond ${form} (more is stranger)`],
-    ...(typicality === undefined ? [] : [["Typicality", `${typicality.toFixed(2)} nats from the mean of held-out images`]]),
-    ...(classes ? [["Class", classes.slice(0, 3).map(([name, share]) => `${name} ${(100 * share).toFixed(1)} %`).join(", ")]] : []),
-  ];
-  $("figures").replaceChildren(
-    ...lines.flatMap(([name, value]) => {
-      const term = document.createElement("dt");
-      const text = document.createElement("dd");
-      term.textContent = name;
-      text.textContent = value;
-      return [term, text];
-    }),
-  );
-  $("spoken").textContent = lines.map(([name, value]) => `${name}: ${value}.`).join(" ");
-}
-
-function showHeat() {
-  const [, height, width] = state.model.shape;
-  const { map } = state.bits;
-  const top = Math.max(...map, 1e-9);
-  const picture = new ImageData(width, height);
-  map.forEach((bits, at) => picture.data.set([...state.colours[Math.round((255 * bits) / top)], 255], 4 * at));
-  const canvas = $("heat");
-  canvas.width = width;
-  canvas.height = height;
-  canvas.getContext("2d").putImageData(picture, 0, 0);
-  enlarge(canvas, state.model, 280);
-  $("heat-scale").textContent = `black: 0 bits, brightest: ${top.toFixed(2)} bits a pixel`;
-  $("pixel-text").textContent = "Point at a pixel to see what the model expects there.";
-  $("bars").getContext("2d").clearRect(0, 0, 512, 160);
-}
-
-const heat = new Pointed($("heat"), () => state.model.shape.slice(1), (row, column) => expect(row, column, true));
-$("heat").addEventListener("pointermove", (event) => expect(...heat.at(event)));
-$("heat").addEventListener("pointerdown", (event) => expect(...heat.at(event)));
-
-/** Ask what the model expects at a pixel, when the pointer rests there. */
-function expect(row, column, aloud = false) {
-  if (!state.bits) return;
-  if (!aloud && heat.row === row && heat.column === column && state.asking) return;
-  heat.row = row;
-  heat.column = column;
-  clearTimeout(state.timer);
-  state.asking?.abort();
-  const asking = (state.asking = new AbortController());
-  const bits = state.bits.map[row * state.model.shape[2] + column];
-  $("pixel-text").textContent = `Row ${row}, column ${column}: ${bits.toFixed(2)} bits.`;
-  state.timer = setTimeout(async () => {
-    try {
-      const body = { pixels: state.bits.image, row, column, label: label("image-label") };
-      if (state.model.labels && body.label === undefined) body.label = state.bits.classes[0][0];
-      const found = await (await ask("pixel", body, asking.signal)).json();
-      showBars(found.distributions);
-      const share = (channel) => found.distributions[channel][found.values[channel]];
-      const parts = found.values.map((value, channel) => `level ${value} was given ${(100 * share(channel)).toPrecision(3)} %`);
-      const ofClass = state.model.labels ? `, as a ${body.label}` : "";
-      $("pixel-text").textContent = `Row ${row}, column ${column}: ${bits.toFixed(2)} bits; ${parts.join(", ")}${ofClass}.`;
-      if (aloud) $("spoken").textContent = $("pixel-text").textContent;
-    } catch (error) {
-      complain(error);
-    }
-  }, 120);
-}
-
-const ink = (name) => getComputedStyle(document.body).getPropertyValue(name) || "gray";
-
-function resolved(name) {
-  const probe = document.createElement("span");
-  probe.style.color = `var(${name})`;
-  document.body.append(probe);
-  const colour = getComputedStyle(probe).color;
-  probe.remove();
-  return colour || ink(name);
-}
-
-function showBars(distributions) {
-  const canvas = $("bars");
-  const pen = canvas.getContext("2d");
-  const { width, height } = canvas;
-  const colours = distributions.length < 3 ? [resolved("--accent"), resolved("--quiet")] : ["#d62728", "#2ca02c", "#1f77b4", resolved("--quiet")];
-  const top = Math.max(...distributions.flat());
-  pen.clearRect(0, 0, width, height);
-  distributions.forEach((shares, channel) => {
-    pen.fillStyle = colours[channel];
-    pen.globalAlpha = distributions.length > 1 ? 0.6 : 1;
-    const step = width / shares.length;
-    shares.forEach((share, level) => {
-      const size = (share / top) * (height - 8);
-      pen.fillRect(level * step, height - size, Math.max(1, step - (step > 6 ? 2 : 0)), size);
-    });
+    set({ spoken: `${count} images are drawn.` });
   });
 }
 
-/** Where the image lies among the images that were held out in training. */
-function showHistogram() {
-  const { quantiles } = state.model;
-  $("histogram-figure").hidden = state.bits.share_below === null;
-  if (state.bits.share_below === null) return;
-  const canvas = $("histogram");
-  const pen = canvas.getContext("2d");
-  const { width, height } = canvas;
-  const low = Math.min(quantiles[0], state.bits.nats);
-  const high = Math.max(quantiles.at(-1), state.bits.nats);
-  const place = (nats) => 8 + ((nats - low) / (high - low || 1)) * (width - 16);
-  const bins = new Float64Array(32);
-  const at = (nats) => Math.min(31, Math.floor(((nats - low) / (high - low || 1)) * 32));
-  // Between two quantiles lie equally many images, evenly for all that is known.
-  for (let index = 1; index < quantiles.length; index++) {
-    for (let part = 0; part < 16; part++) {
-      bins[at(quantiles[index - 1] + ((quantiles[index] - quantiles[index - 1]) * (part + 0.5)) / 16)] += 1;
-    }
-  }
-  const top = Math.max(...bins);
-  pen.clearRect(0, 0, width, height);
-  pen.fillStyle = resolved("--quiet");
-  bins.forEach((count, bin) => pen.fillRect(8 + (bin * (width - 16)) / 32, height - (count / top) * (height - 14), (width - 16) / 32 - 1, (count / top) * (height - 14)));
-  pen.fillStyle = resolved("--alarm");
-  pen.fillRect(place(state.bits.nats) - 1.5, 0, 3, height);
-  const share = state.bits.share_below;
-  $("histogram-text").textContent =
-    `Red: this image, ${state.bits.nats.toFixed(1)} nats; grey: held-out images, ${quantiles[0].toFixed(0)} to ${quantiles.at(-1).toFixed(0)} nats. ` +
-    `${(100 * share).toFixed(0)} % of them are more likely.`;
+function generate() {
+  const { model } = state;
+  const every = $("label").value === "every";
+  const count = number("count");
+  const label = every ? undefined : model.labels?.[$("label").value];
+  const body = { model: model.name, count, label, every_class: every, temperature: number("temperature"), seed: number("seed") };
+  const labels = model.labels && Array.from({ length: count }, (_, at) => (every ? at % model.labels.length : number("label")));
+  return draw("generate", "samples", "sample", body, { of: model, shape: model.shape, images: [], labels });
 }
 
-// Compressing ------------------------------------------------------------------------------------------------------
+function complete() {
+  const { image } = state;
+  const body = {
+    ...question(image),
+    count: number("completions"),
+    candidates: number("candidates"),
+    temperature: number("temperature"),
+    seed: number("seed"),
+    known: textOf(image.known),
+  };
+  return draw("complete", "completed", "complete", body, { of: image, shape: image.shape, images: [], labels: null });
+}
 
-$("compress").addEventListener("submit", async (event) => {
-  event.preventDefault();
-  $("message").hidden = true;
-  try {
-    const { version } = state;
-    const { sizes } = await (await ask("compress", { pixels: textOf(editor.pixels), label: label("image-label") })).json();
-    if (state.version !== version) return;
-    const rows = Object.entries(sizes).map(([name, bytes]) => {
-      const row = document.createElement("tr");
-      const head = document.createElement("th");
-      head.scope = "row";
-      head.textContent = name;
-      row.append(head);
-      for (const text of [bytes, ((8 * bytes) / editor.pixels.length).toFixed(3)]) {
-        const cell = document.createElement("td");
-        cell.textContent = text;
-        row.append(cell);
-      }
-      return row;
-    });
-    $("sizes").tBodies[0].replaceChildren(...rows);
-    $("sizes").hidden = false;
-    $("spoken").textContent = Object.entries(sizes).map(([name, bytes]) => `${name}: ${bytes} bytes.`).join(" ");
-  } catch (error) {
-    complain(error);
-  }
-});
+// Finding out ------------------------------------------------------------------------------------------------------
 
-// Beginning --------------------------------------------------------------------------------------------------------
+function findBits() {
+  const { image } = state;
+  return work("bits", async (signal) => {
+    const answer = await ask("bits", question(image), signal);
+    const map = new Float32Array(bytesOf(answer.map).buffer);
+    const top = map.reduce((most, bits) => Math.max(most, bits), 1e-9);
+    set({ bits: { ...answer, of: image, map, top }, spoken: `${answer.nats.toFixed(2)} nats.` });
+  });
+}
+
+/** Ask what the model expects at a pixel, when the pointer rests there. */
+function findPixel(row, column, aloud) {
+  const { image } = state;
+  const bits = current(state.bits, image);
+  if (!bits) return;
+  if (!aloud && state.pixel?.of === bits && state.pixel.row === row && state.pixel.column === column) return;
+  const pixel = { of: bits, row, column, bits: bits.map[row * image.shape[2] + column], distributions: null, text: "" };
+  pixel.text = `Row ${row}, column ${column}: ${pixel.bits.toFixed(2)} bits.`;
+  set({ pixel });
+  work("pixel", async (signal) => {
+    await new Promise((resolve) => setTimeout(resolve, 120));
+    signal.throwIfAborted();
+    const body = { ...question(image), row, column };
+    if (image.model.labels && body.label === undefined) body.label = bits.classes[0][0];
+    const { distributions, values } = await ask("pixel", body, signal);
+    const shares = values.map((value, channel) => [value, (100 * distributions[channel][value]).toPrecision(3)]);
+    const told = shares.map(([value, share]) => `level ${value} was given ${share} %`).join(", ");
+    const ofClass = image.model.labels ? `, as a ${body.label}` : "";
+    const text = `Row ${row}, column ${column}: ${pixel.bits.toFixed(2)} bits; ${told}${ofClass}.`;
+    set({ pixel: { ...pixel, distributions, text }, ...(aloud ? { spoken: text } : {}) });
+  });
+}
+
+function compress() {
+  const { image } = state;
+  return work("compress", async (signal) => {
+    const { sizes, data } = await ask("compress", question(image), signal);
+    const spoken = Object.entries(sizes).map(([name, bytes]) => `${name}: ${bytes} bytes.`);
+    set({ sizes: { of: image, sizes, data: bytesOf(data) }, spoken: spoken.join(" ") });
+  });
+}
+
+// Files ------------------------------------------------------------------------------------------------------------
+
+function save(name, bytes, type) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([bytes], { type }));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+}
+
+/** Save images of a model as a PNG file, which the server makes, so that every value is kept. */
+function savePng(name, model, shape, images) {
+  return work("save", async (signal) => {
+    const pixels = new Uint8Array(images.length * images[0].length);
+    images.forEach((image, at) => pixels.set(image, at * image.length));
+    const [, height, width] = shape;
+    const body = { model: model.name, count: images.length, height, width, pixels: textOf(pixels) };
+    const { data } = await ask("picture", body, signal);
+    save(`${model.name}-${name}.png`, bytesOf(data), "image/png");
+  });
+}
+
+// Showing ----------------------------------------------------------------------------------------------------------
+
+function tell(id, text) {
+  if ($(id).textContent !== text) $(id).textContent = text;
+}
 
 function options(select, entries) {
   select.replaceChildren(
@@ -408,43 +227,342 @@ function options(select, entries) {
   );
 }
 
-function choose(model) {
-  state.running?.abort();
-  state.model = model;
+/** Show the state. */
+function render() {
+  tell("message-text", state.message);
+  $("message").hidden = !state.message;
+  tell("spoken", state.spoken);
+  const { model, image, working } = state;
+  if (!model) return;
+  if (changed("model", model)) renderModel(model);
+  for (const name of ["generate", "complete", "restore", "explain", "bits", "compress"]) {
+    const progress = $(`${name}-progress`);
+    progress.classList.toggle("idle", !working[name]);
+    // The last two do not tell how far they are.
+    if (progress.hasAttribute("value")) progress.value = working[name]?.done ?? 0;
+    const stop = document.querySelector(`[data-stops=${name}]`);
+    if (stop) stop.disabled = !working[name];
+  }
+  if (changed("image", image)) {
+    paint($("editor"), model, image.shape, image.pixels, image.known);
+    $("image-label").value = image.label;
+  }
+  if (changed("size", image.shape)) {
+    for (const id of ["editor", "heat", "drawn"]) fit($(id), image.shape, IMAGE_SIDE);
+  }
+  tell("where", state.where || "Paint with the pointer, or with arrow keys and space.");
+  tell("origin", image.origin);
+  renderTiles("samples", model, current(state.samples, model));
+  renderTiles("completed", model, completions());
+  tell("complete-note", state.note && completions()?.of === state.note.of ? state.note.text : "");
+  renderBits(image, current(state.bits, image));
+  renderSizes(image, current(state.sizes, image));
+  if (changed("restored", state.restored)) renderRestored(state.restored);
+  showTeaching();
+}
+
+function renderModel(model) {
   const [channels, height, width] = model.shape;
-  $("about").textContent =
-    `${model.family}, ${model.parameters.toLocaleString("en")} parameters; images of ${channels} × ${height} × ${width}, ${model.levels} levels` +
-    (model.nats == null ? "" : `; ${model.nats.toFixed(2)} nats on held-out images`) +
-    (model.reconstructs ? ", each given a code made of the image itself: no density, and not comparable with other models" : "");
-  for (const each of document.querySelectorAll(".for-labels")) each.hidden = !model.labels;
-  for (const each of document.querySelectorAll(".for-grey")) each.hidden = channels > 2;
-  for (const each of document.querySelectorAll(".for-colour")) each.hidden = channels < 3;
+  const size = model.any_size ? `${channels} channels and any size` : `${channels} × ${height} × ${width}`;
+  tell(
+    "about",
+    `${model.family}, ${model.parameters.toLocaleString("en")} parameters; images of ${size}, ${model.levels} levels` +
+      (model.nats == null ? "" : `; ${model.nats.toFixed(2)} nats on held-out images`) +
+      (model.reconstructs
+        ? ", each given a code made of the image itself: no density, and not comparable with other models"
+        : ""),
+  );
+  const visible = {
+    labels: model.labels,
+    grey: channels < 3,
+    colour: channels > 2,
+    drawing: model.draws,
+    typicality: model.nats != null && !model.labels,
+  };
+  for (const [name, is] of Object.entries(visible)) {
+    for (const element of document.querySelectorAll(`.for-${name}`)) element.hidden = !is;
+  }
   $("compress-section").hidden = !model.compresses;
-  for (const id of ["generate", "complete"]) $(id).closest("section").hidden = !model.draws;
+  $("histogram-figure").hidden = !model.quantiles || Boolean(model.labels);
   if (model.labels) {
     const names = model.labels.map((name, index) => [index, name]);
     options($("label"), [["every", "every class"], ...names]);
     options($("image-label"), [["", "unknown"], ...names]);
   }
+  tell("fit-text", model.any_size ? "convert it, and reduce it if it is very large" : "crop and convert it to the model's size");
+  tell("given", model.reconstructs ? " of the image given its code" : "");
   $("level").max = model.levels - 1;
   $("level").value = model.levels - 1;
-  $("samples").replaceChildren();
-  $("completed").replaceChildren();
-  $("samples-hint").hidden = true;
-  editor.begin(model);
+}
+
+function renderTiles(part, model, result) {
+  $(`save-${part}`).disabled = !result?.images.length;
+  $(part).setAttribute("aria-busy", String(Boolean(state.working[part === "samples" ? "generate" : "complete"])));
+  if (!changed(part, result)) return;
+  const images = result?.images ?? [];
+  const tiles = $(part);
+  while (tiles.children.length > images.length) tiles.lastChild.remove();
+  images.forEach((pixels, at) => {
+    let button = tiles.children[at];
+    if (!button) {
+      button = document.createElement("button");
+      button.type = "button";
+      button.ariaLabel = `Image ${at + 1}: go on with it`;
+      button.append(document.createElement("canvas"));
+      tiles.append(button);
+    }
+    fit(button.firstChild, result.shape, TILE_SIDE);
+    paint(button.firstChild, model, result.shape, pixels);
+  });
+}
+
+function renderBits(image, bits) {
+  const unknown = changed("unknown", image.known) ? image.known.reduce((sum, known) => sum + 1 - known, 0) : null;
+  if (unknown !== null) {
+    tell("bits-note", unknown ? `the ${unknown} unknown pixels count with the values under them` : "–");
+  }
+  if (changed("bits", bits)) {
+    const { model } = image;
+    tell("nats", bits ? bits.nats.toFixed(2) : "–");
+    tell("bits-per-dim", bits ? bits.bits_per_dim.toFixed(4) : "–");
+    tell("complexity", bits ? `${bits.complexity.toFixed(3)} beyond ${bits.complexity_format}` : "–");
+    const typical = bits?.typicality === undefined ? "–" : `${bits.typicality.toFixed(2)} nats from the mean`;
+    tell("typicality", typical);
+    const shares = bits?.classes?.slice(0, 3).map(([name, share]) => `${name} ${(100 * share).toFixed(1)} %`);
+    tell("classes", shares ? shares.join(", ") : bits && model.labels ? labelOf(image) : "–");
+    tell("heat-scale", bits ? `Black: 0 bits, brightest: ${bits.top.toFixed(2)} bits a pixel.` : "Where the bits are.");
+    if (bits) {
+      paintHeat($("heat"), image.shape, bits.map, bits.top, state.colours);
+    } else {
+      clear($("heat"));
+    }
+    const comparable = bits && bits.share_below !== null;
+    if (comparable) {
+      paintHistogram($("histogram"), model.quantiles, bits.nats);
+    } else {
+      clear($("histogram"));
+    }
+    tell(
+      "histogram-text",
+      comparable
+        ? `Red: this image, ${bits.nats.toFixed(1)} nats; grey: held-out images, ${model.quantiles[0].toFixed(0)} to ` +
+            `${model.quantiles.at(-1).toFixed(0)} nats. ${(100 * bits.share_below).toFixed(0)} % of them are more likely.`
+        : "Where it lies among images that were held out in training.",
+    );
+  }
+  const pixel = bits && current(state.pixel, bits);
+  tell("pixel-text", pixel?.text ?? (bits ? "Point at a pixel to see what the model expects there." : "What the model expects at a pixel."));
+  const distributions = pixel?.distributions ?? null;
+  if (changed("bars", distributions)) {
+    if (distributions) {
+      paintBars($("bars"), distributions);
+    } else {
+      clear($("bars"));
+    }
+  }
+}
+
+function renderSizes(image, sizes) {
+  $("save-npx").disabled = !sizes;
+  if (!changed("sizes", sizes, state.formats)) return;
+  const rows = state.formats.map((name) => {
+    const row = document.createElement("tr");
+    const head = document.createElement("th");
+    head.scope = "row";
+    head.textContent = name;
+    row.append(head);
+    const bytes = sizes?.sizes[name];
+    for (const text of bytes === undefined ? ["–", "–"] : [bytes, ((8 * bytes) / image.pixels.length).toFixed(3)]) {
+      const cell = document.createElement("td");
+      cell.textContent = text;
+      row.append(cell);
+    }
+    return row;
+  });
+  $("sizes").tBodies[0].replaceChildren(...rows);
+}
+
+function renderRestored(pictures) {
+  const tiles = $("restored");
+  while (tiles.children.length > pictures.length) tiles.lastChild.remove();
+  pictures.slice(tiles.children.length).forEach((picture) => {
+    const figure = document.createElement("div");
+    const use = document.createElement("button");
+    use.type = "button";
+    use.ariaLabel = `${picture.name}: go on with it`;
+    use.dataset.use = "";
+    const image = document.createElement("img");
+    image.alt = "";
+    image.src = `data:image/png;base64,${picture.data}`;
+    use.append(image);
+    const keep = document.createElement("button");
+    keep.type = "button";
+    keep.className = "keep";
+    keep.textContent = "Save";
+    keep.ariaLabel = `Save ${picture.name}`;
+    figure.title = `${picture.name}, ${picture.shape.join(" × ")}`;
+    figure.append(use, keep);
+    tiles.append(figure);
+  });
+}
+
+// What the user does -----------------------------------------------------------------------------------------------
+
+function wire() {
+  const brush = () => {
+    const { shape, levels } = state.model;
+    const most = levels - 1;
+    const colours = [1, 3, 5].map((at) => Math.round((parseInt($("colour").value.slice(at, at + 2), 16) / 255) * most));
+    return {
+      kind: document.querySelector("[name=tool]:checked").value,
+      size: Math.max(1, number("brush") || 1),
+      levels: shape[0] < 3 ? [number("level"), most] : [...colours, most],
+    };
+  };
+  const size = () => state.image.shape.slice(1);
+  paintable(
+    $("editor"),
+    size,
+    (from, to) => setImage(changedImage(stroked(state.image, from, to, brush()), {})),
+    (row, column, aloud) => {
+      const { shape, pixels, known } = state.image;
+      const [channels, height, width] = shape;
+      const place = row * width + column;
+      const values = Array.from({ length: channels }, (_, channel) => pixels[channel * height * width + place]);
+      const where = `row ${row}, column ${column}: ${known[place] ? `level ${values.join(", ")}` : "unknown"}`;
+      set({ where, ...(aloud ? { spoken: where } : {}) });
+    },
+  );
+  const onSubmit = (id, doing) =>
+    $(id).addEventListener("submit", (event) => {
+      event.preventDefault();
+      doing();
+    });
+  onSubmit("tools", () => {});
+  onSubmit("restore", () => {});
+  onSubmit("generate", generate);
+  onSubmit("complete", complete);
+  onSubmit("bits", findBits);
+  onSubmit("compress", compress);
+  $("model").addEventListener("change", () => choose(state.models.find((model) => model.name === $("model").value)));
+  $("image-label").addEventListener("change", () => setImage(changedImage(state.image, { label: $("image-label").value })));
+  for (const button of document.querySelectorAll("[data-unknown]")) {
+    button.addEventListener("click", () => {
+      const { image } = state;
+      setImage(changedImage(image, { known: knownBut(button.dataset.unknown, image.shape) }));
+    });
+  }
+  for (const button of document.querySelectorAll("[data-stops]")) {
+    button.addEventListener("click", () => giveUp(button.dataset.stops));
+  }
+  $("blank").addEventListener("click", () => {
+    const { model, image } = state;
+    setImage(made(model, model.shape, blank(model), image.label, ""));
+  });
+  $("example").addEventListener("click", example);
+  $("dismiss").addEventListener("click", () => set({ message: "" }));
+  for (const id of ["file", "npx"]) {
+    $(id).addEventListener("change", async () => {
+      const [file] = $(id).files;
+      if (file) await open(file);
+      $(id).value = "";
+    });
+  }
+  wireTiles();
+  const heat = new Pointed($("heat"), size, (row, column) => findPixel(row, column, true));
+  for (const name of ["pointermove", "pointerdown"]) {
+    $("heat").addEventListener(name, (event) => {
+      const [row, column] = heat.at(event);
+      heat.row = row;
+      heat.column = column;
+      findPixel(row, column, false);
+    });
+  }
+  wireDrops();
+}
+
+function wireTiles() {
+  const place = (event, tiles) => {
+    const tile = [...tiles.children].findIndex((child) => child.contains(event.target));
+    return event.target === tiles ? -1 : tile;
+  };
+  $("samples").addEventListener("click", (event) => {
+    const at = place(event, $("samples"));
+    if (at < 0) return;
+    const { model, samples } = state;
+    const label = samples.labels ? String(samples.labels[at]) : "";
+    const origin = `Image ${at + 1} of those that were generated.`;
+    setImage(made(model, samples.shape, samples.images[at], label, origin), { spoken: `Image ${at + 1} is now your image.` });
+  });
+  $("completed").addEventListener("click", (event) => {
+    const at = place(event, $("completed"));
+    if (at < 0) return;
+    const { image, completed } = state;
+    const origin = `Completion ${at + 1}.`;
+    const taken = made(image.model, completed.shape, completed.images[at], image.label, origin);
+    giveUp(...OF_THE_IMAGE);
+    set({ image: { ...taken, from: completed }, spoken: `Completion ${at + 1} is now your image.` });
+  });
+  $("restored").addEventListener("click", (event) => {
+    const at = place(event, $("restored"));
+    const button = event.target.closest("button");
+    if (at < 0 || !button) return;
+    const { name, data, file } = state.restored[at];
+    if (button.dataset.use === undefined) {
+      // Names of folders are left out, as a download has none.
+      save(name.split("/").at(-1), bytesOf(file ?? data), file ? "application/octet-stream" : "image/png");
+    } else {
+      open(new Blob([bytesOf(data)]));
+    }
+  });
+  $("save-samples").addEventListener("click", () => {
+    const { model, samples } = state;
+    savePng("samples", model, samples.shape, samples.images);
+  });
+  $("save-completed").addEventListener("click", () => {
+    const { model } = state;
+    const { shape, images } = completions();
+    savePng("completions", model, shape, images);
+  });
+  $("save-image").addEventListener("click", () => {
+    const { model, image } = state;
+    savePng("image", model, image.shape, [image.pixels]);
+  });
+  $("save-npx").addEventListener("click", () => save(`${state.model.name}.npx`, state.sizes.data, "application/octet-stream"));
+}
+
+function wireDrops() {
+  const holdsFile = (event) => event.dataTransfer?.types.includes("Files");
+  const mark = (is) => document.body.classList.toggle("dropping", is);
+  addEventListener("dragover", (event) => {
+    if (!holdsFile(event)) return;
+    event.preventDefault();
+    mark(true);
+  });
+  addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) mark(false);
+  });
+  addEventListener("drop", (event) => {
+    mark(false);
+    if (!holdsFile(event)) return;
+    event.preventDefault();
+    const [file] = event.dataTransfer.files;
+    if (file && state.model) open(file);
+  });
 }
 
 async function begin() {
   try {
-    const { models, colours } = await (await ask("models")).json();
-    state.colours = colours;
+    const { models, colours, formats, kinds, families } = await described();
+    set({ models, colours, formats, kinds, families });
     options($("model"), models.map((model) => [model.name, model.name]));
-    $("model").addEventListener("change", () => choose(models.find((model) => model.name === $("model").value)));
     document.querySelector("main").hidden = false;
+    wire();
     choose(models[0]);
   } catch (error) {
     complain(error);
   }
 }
 
+showBy(render);
 begin();
