@@ -14,6 +14,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
@@ -21,6 +22,8 @@ import nextpixel as nx
 from timing import processor
 
 GATED = ("gated-pixelcnn", (1, 28, 28), 2, {"features": 64, "layers": 8})
+SNAIL = ("pixelsnail", (1, 28, 28), 2, {"features": 64, "layers": 2, "block_layers": 4})
+PLUS_PLUS = ("pixelcnn++", (1, 28, 28), 2, {"features": 26, "layers": 2, "sizes": 3, "head": "softmax"})
 CASES = [
     ("gated 8 x 64, 28 x 28", GATED, 1, 12.0),
     ("gated 8 x 64, 28 x 28", GATED, 16, 3.5),
@@ -29,12 +32,15 @@ CASES = [
     ("pixelcnn 7 x 32, 28 x 28", ("pixelcnn", (1, 28, 28), 2, {"features": 32, "layers": 7}), 64, 2.5),
     ("row-lstm 7 x 16, 28 x 28", ("row-lstm", (1, 28, 28), 2, {"features": 16, "layers": 7}), 64, 3.0),
     ("diagonal-bilstm 7 x 16, 28 x 28", ("diagonal-bilstm", (1, 28, 28), 2, {"features": 16, "layers": 7}), 64, 3.0),
+    ("pixelsnail 2 x 4 x 64, 28 x 28", SNAIL, 64, 3.0),
+    ("pixelcnn++ 3 x 2 x 26, 28 x 28", PLUS_PLUS, 64, 3.0),
+    ("locally-masked 6 x 64, 28 x 28", ("locally-masked", (1, 28, 28), 2, {"features": 64, "layers": 6}), 64, 3.0),
     ("gated 8 x 64, RGB 32 x 32", ("gated-pixelcnn", (3, 32, 32), 256, {"features": 64, "layers": 8}), 64, 3.0),
 ]
 SIDES = (16, 32, 64, 128)
 
 
-def build(family: str, shape: tuple[int, int, int], levels: int, options: dict[str, int]) -> nx.ImageModel:
+def build(family: str, shape: tuple[int, int, int], levels: int, options: dict[str, Any]) -> nx.ImageModel:
     model = nx.build(family, image_shape=shape, levels=levels, **options).eval()
     return model.to(memory_format=torch.channels_last)
 
