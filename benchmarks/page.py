@@ -1,10 +1,11 @@
-"""The page under load: many clients at once, hostile uploads among them, then very many odd requests.
+"""The page in a browser, then under load: many clients at once, hostile uploads among them, and very many odd requests.
 
 Only against a server of its own.
 
     python benchmarks/page.py RUN [--clients 50] [--seconds 30] [--requests 10000]
 
-Prints how the answers are spread, how long the page itself takes meanwhile, and the memory of the server.
+Prints how soon Chromium paints the page and how much of it moves afterwards, how the answers are spread, how long the
+page itself takes meanwhile, and the memory of the server.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import io
 import json
 import random
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -27,6 +29,7 @@ import urllib.request
 from pathlib import Path
 
 from PIL import Image
+from playwright.sync_api import sync_playwright
 
 WARM_UP = 15.0
 """Seconds in which what is imported and compiled when it is needed is needed once."""
@@ -45,6 +48,35 @@ def post(address: str, path: str, body: bytes, kind: str = "application/json") -
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
+
+
+def paint(address: str, openings: int = 5) -> None:
+    """How soon a browser that knows nothing of the page paints it, and how much moves until its example is there."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        print("no Chromium here, so the first paint is not measured")
+        return
+    observer = """
+        window.shift = 0;
+        new PerformanceObserver((list) => list.getEntries().forEach((entry) => shift += entry.value))
+            .observe({type: "layout-shift", buffered: true});
+    """
+    paints, shifts = [], []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        for _ in range(openings):
+            page = browser.new_page()
+            page.add_init_script(observer)
+            page.goto(address)
+            page.wait_for_selector("#origin:has-text('example')", timeout=120_000)
+            paints.append(page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
+            shifts.append(page.evaluate("shift"))
+            page.close()
+        browser.close()
+    print(
+        f"first contentful paint, {openings} times: {statistics.median(paints):.0f} ms in the middle, "
+        f"{max(paints):.0f} ms at most; cumulative layout shift: {max(shifts):.4f} at most"
+    )
 
 
 def hostile_uploads() -> list[bytes]:
@@ -74,13 +106,13 @@ def load(address: str, model: dict, clients: int, seconds: float, pid: int) -> N
     def client(number: int) -> None:
         source = random.Random(number)
         while time.monotonic() < end:
-            path = source.choice(["sample", "bits", "pixel", "compress", "upload"])
+            path = source.choice(["example", "sample", "bits", "pixel", "explain", "compress", "upload", "restore"])
             body = {"model": model["name"], "count": 4, "pixels": pixels, "row": 0, "column": 0}
             if model["labels"] is not None:
                 body["label"] = model["labels"][0]
             try:
-                if path == "upload":
-                    where = f"upload?fit=1&model={urllib.parse.quote(model['name'])}"
+                if path in ("upload", "restore"):
+                    where = f"{path}?fit=1&model={urllib.parse.quote(model['name'])}"
                     status, text = post(address, where, source.choice(uploads), "application/octet-stream")
                 else:
                     status, text = post(address, path, json.dumps(body).encode())
@@ -134,8 +166,10 @@ def odd(address: str, model: dict, count: int) -> None:
         if source.random() < 0.4:
             for _ in range(source.randrange(1, 6)):
                 data[source.randrange(len(data))] = source.randrange(256)
-        path = source.choice(["bits", "pixel", "complete", "sample", "compress", "upload", "nothing"])
-        kind = "application/octet-stream" if path == "upload" else "application/json"
+        path = source.choice(
+            ["bits", "pixel", "complete", "sample", "compress", "picture", "upload", "restore", "nothing"]
+        )
+        kind = "application/octet-stream" if path in ("upload", "restore") else "application/json"
         status, text = post(address, path, bytes(data), kind)
         answers[500 if b'"status": 500' in text else status] += 1
     print(f"{count} odd requests: {dict(sorted(answers.items()))}")
@@ -155,6 +189,7 @@ def main() -> None:
             address = re.search(r"http://\S+/", server.stdout.readline())[0]
             with urllib.request.urlopen(f"{address}api/models", timeout=60) as answer:
                 model = json.load(answer)["models"][0]
+            paint(address)
             print(f"memory: {resident(server.pid):.0f} MB")
             load(address, model, 1, WARM_UP, server.pid)
             idle = resident(server.pid)

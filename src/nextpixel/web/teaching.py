@@ -33,7 +33,7 @@ class Family(NamedTuple):
 FAMILIES = (
     Family("pixelcnn", {"layers": 6}, "One stack of masked convolutions: a wedge at the upper right is never seen."),
     Family("gated-pixelcnn", {"layers": 6}, "Two stacks, one for the rows above and one for this row: no blind spot."),
-    Family("row-lstm", {"layers": 1}, "A recurrence from row to row: a triangle above the pixel."),
+    Family("row-lstm", {"layers": 1}, "A recurrence from row to row: a triangle that widens upwards."),
     Family("diagonal-bilstm", {"layers": 1}, "Recurrences along the diagonals: all that was drawn before."),
     Family("multiscale", {"layers": 1}, "A coarse image first, then the pixels between: another order."),
     Family("local-pixelcnn", {"layers": 1}, "One window: the neighbourhood alone, for images of any size."),

@@ -319,7 +319,7 @@ function renderTiles(part, model, result) {
 function renderBits(image, bits) {
   const unknown = changed("unknown", image.known) ? image.known.reduce((sum, known) => sum + 1 - known, 0) : null;
   if (unknown !== null) {
-    tell("bits-note", unknown ? `the ${unknown} unknown pixels count with the values under them` : "–");
+    tell("bits-note", unknown ? `The ${unknown} unknown pixels count with the values under them.` : "");
   }
   if (changed("bits", bits)) {
     const { model } = image;
