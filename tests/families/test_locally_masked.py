@@ -207,6 +207,27 @@ def test_steps_of_training_take_all_orders_and_leave_the_first():
     assert len(seen) == 4
 
 
+@pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
+def test_in_a_part_of_the_steps_a_random_part_of_the_image_comes_first(share):
+    model = made((1, 4, 5), orders=2, known_first=share)
+    first, usual = model.ranks.clone(), {str(model.in_order(number).ranks.tolist()) for number in range(2)}
+    others = set()
+    for seed in range(200):
+        with model.step_of_training(seed):
+            assert sorted(model.ranks.tolist()) == list(range(20))
+            others |= {str(model.ranks.tolist())} - usual
+            again = model.ranks.clone()
+        with model.step_of_training(seed):
+            assert torch.equal(model.ranks, again)
+        assert torch.equal(model.ranks, first)
+    # Some random parts are empty or whole, or leave the order as it is.
+    assert 0.5 * share * 200 <= len(others) <= 1.2 * share * 200
+
+
+def test_a_model_without_known_first_is_described_as_before_there_was_one():
+    assert "known_first" not in made().options and made(known_first=0.5).options["known_first"] == 0.5
+
+
 def test_several_orders_are_learned_at_once():
     torch.manual_seed(0)
     model = nx.build(FAMILY, image_shape=(1, 3, 3), levels=2, features=8, layers=1, first_kernel_size=3, orders=4)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from nextpixel.nn.order_names import CURVES, MOST_ORDERS
-from nextpixel.nn.orders import beginning_with, curve, orders_of
+from nextpixel.nn.orders import beginning_with, curve, orders_of, random_part
 
 SIZES = [(1, 1), (1, 7), (7, 1), (3, 5), (4, 4), (8, 8), (9, 6)]
 
@@ -48,3 +48,17 @@ def test_what_is_known_comes_first_and_otherwise_nothing_changes():
     assert beginning_with(known, order).tolist() == [[2, 0, 3], [4, 5, 1]]
     for nothing in (torch.zeros(2, 3, dtype=torch.bool), torch.ones(2, 3, dtype=torch.bool)):
         assert torch.equal(beginning_with(nothing, order), order)
+
+
+def test_random_parts_are_scattered_or_rectangles_of_all_sizes():
+    parts = [random_part(6, 5, np.random.default_rng(seed)) for seed in range(300)]
+    assert all(part.shape == (6, 5) and part.dtype == torch.bool for part in parts)
+    shares = torch.stack(parts).double().mean(dim=(1, 2))
+    assert shares.min() == 0 and shares.max() == 1 and 0.4 < shares.mean() < 0.6
+
+    def changes(part):
+        return int((part[:, 1:] != part[:, :-1]).any(dim=0).sum() + (part[1:] != part[:-1]).any(dim=1).sum())
+
+    rectangles = [part for part in parts if changes(part) <= 4]
+    assert 100 < len(rectangles) < 200
+    assert {bool(part[0, 0]) for part in rectangles} == {True, False}

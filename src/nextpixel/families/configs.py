@@ -463,6 +463,14 @@ class LocallyMaskedConfig(PixelwiseConfig):
         least=1,
         most=MOST_ORDERS,
     )
+    known_first: float = option(
+        0.0,
+        "The part of the steps in which a locally-masked is trained to complete: a random part of the image is first "
+        "in the order.",
+        least=0,
+        most=1,
+        left_out=0.0,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

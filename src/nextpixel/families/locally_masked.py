@@ -6,7 +6,8 @@ The order of the pixels is data. One set of weights is trained in several orders
 - `log_prob` is the likelihood in the first of them; the mean of the probabilities of several is a distribution over
   images as well, at least as good as the mean of their log-probabilities (`log_probs(..., orders=8)`);
 - images are completed in an order that begins with the known pixels, whichever these are: what is drawn is a draw given
-  all of them, within the reach of the network;
+  all of them, within the reach of the network. Such an order is none of the curve's, so `known_first` trains in orders
+  like it for a part of the steps;
 - `in_order` gives the same weights in any other order.
 
 A pixel sees another one only by a chain of pixels, each within the window of the next and before it in the order.
@@ -24,6 +25,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -36,7 +38,7 @@ from nextpixel.generation.walk import FLOATS_AT_ONCE
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.layers import Layers, check_exact
 from nextpixel.nn.locally_masked import LocallyMaskedConv2d, LocallyMaskedResidual, Window
-from nextpixel.nn.orders import beginning_with, orders_of
+from nextpixel.nn.orders import beginning_with, orders_of, random_part
 from nextpixel.nn.recompute import call
 from nextpixel.nn.steps.locally_masked import LocallyMaskedStepper
 from nextpixel.nn.steps.pixel_head import PixelHeadStep
@@ -121,8 +123,12 @@ class LocallyMasked(PixelwiseModel):
 
     @contextmanager
     def step_of_training(self, seed: int) -> Iterator[None]:
-        """Inside, one of the orders holds, chosen by the seed of a step."""
-        self.ranks.copy_(self._trained_order(seed % self.order_count).flatten())
+        """Inside, one of the orders holds, chosen by the seed of a step; in some a random part comes first in it."""
+        order = self._trained_order(seed % self.order_count)
+        random = np.random.default_rng(seed)
+        if random.random() < self.config.known_first:
+            order = beginning_with(random_part(*self.image_shape[1:], random), order)
+        self.ranks.copy_(order.flatten())
         try:
             yield
         finally:

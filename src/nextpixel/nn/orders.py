@@ -54,6 +54,25 @@ def beginning_with(known: Tensor, order: Tensor) -> Tensor:
     return order.add((~known) * order.numel()).flatten().argsort().argsort().view(order.shape)
 
 
+def random_part(height: int, width: int, random: np.random.Generator) -> Tensor:
+    """Some pixels, as people know them who want the others: scattered ones, a rectangle, or all around one.
+
+    Args:
+        height: H.
+        width: W.
+        random: draws which.
+
+    Returns:
+        bool `[H, W]`.
+    """
+    if random.random() < 0.5:
+        return torch.from_numpy(random.random((height, width)) < random.random())
+    (top, bottom), (left, right) = (sorted(random.integers(0, side + 1, 2)) for side in (height, width))
+    part = np.full((height, width), random.random() < 0.5)
+    part[top:bottom, left:right] ^= True
+    return torch.from_numpy(part)
+
+
 def _along_hilbert(row: Ranks, column: Ranks) -> Ranks:
     """How far along Hilbert's curve pixels lie."""
     side = 1
