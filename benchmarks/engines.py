@@ -6,8 +6,8 @@ Everything takes turns, so that it meets the same moods of the machine, and the 
         [--run nextpixel/fashion-mnist-gated] [--images IMAGES] [--encoded 1000] [--picture PICTURE]
         [--random 10000]
 
-`bits` compares the compiled engine with NumPy alone on random images of every family, and the compiled engine of this
-processor with those that use less of it, each in a process of its own.
+`bits` compares the compiled engine with NumPy alone on random images of every family, and both with those that use
+other instructions of the processor, each in a process of its own.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,6 +27,7 @@ from unittest import mock
 
 import numpy as np
 import torch
+from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
 from PIL import Image
 
 import nextpixel as nx
@@ -50,8 +52,19 @@ CASES = [
     ("diagonal-bilstm", {"features": 16, "layers": 7}, 64, "1.2"),
 ]
 SHAPE = (1, 28, 28)
-PROCESSORS = ("x86-64", "haswell", "skylake-avx512", "")
-"""Names of processors, as LLVM knows them: SSE2, AVX2, AVX-512, and this one. Those that it is not cannot run."""
+FAMILIES = (*LOWERINGS, "turned", "multiscale")
+NUMPY_BEYOND_SSE = " ".join(name for name in __cpu_dispatch__ if __cpu_features__[name])
+"""Instructions of this processor that NumPy chooses when it is started."""
+PROCESSORS = {
+    "SSE2": {
+        "NUMBA_CPU_NAME": "x86-64",
+        "OPENBLAS_CORETYPE": "Prescott",
+        "NPY_DISABLE_CPU_FEATURES": NUMPY_BEYOND_SSE,
+    },
+    "AVX2": {"NUMBA_CPU_NAME": "haswell", "OPENBLAS_CORETYPE": "Haswell"},
+    "AVX-512": {"NUMBA_CPU_NAME": "skylake-avx512", "OPENBLAS_CORETYPE": "SkylakeX"},
+}
+"""Processors as LLVM and OpenBLAS know them. One that this one has not the instructions of cannot run."""
 
 
 def sampled(model: nx.ImageModel, count: int, engine: Engine | None = None) -> Callable[[], object]:
@@ -174,7 +187,7 @@ def compiling() -> None:
 def digest(random: int) -> str:
     """Of the shares of random images of every family; decodes them, too."""
     whole = hashlib.sha256()
-    for family in LOWERINGS:
+    for family in FAMILIES:
         torch.manual_seed(0)
         model = nx.build(family, image_shape=(3, 5, 4), levels=7, features=6, layers=2).eval()
         images = torch.randint(7, (random, 3, 5, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
@@ -192,19 +205,19 @@ def bits(random: int) -> None:
     own = digest(random)
     with by_numpy():
         assert digest(random) == own, "NumPy gives other integers than the compiled engine"
-    print(f"NumPy gives the same integers for {random} random images of each of {', '.join(LOWERINGS)}", flush=True)
-    for name in PROCESSORS:
+    print(f"NumPy gives the same integers for {random} random images of each of {', '.join(FAMILIES)}", flush=True)
+    for name, processor_environment in PROCESSORS.items():
         with tempfile.TemporaryDirectory() as folder:
-            environment = os.environ | {"NUMBA_CACHE_DIR": folder} | ({"NUMBA_CPU_NAME": name} if name else {})
-            if name == "x86-64":
-                environment |= {"NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3", "NUMBA_CPU_FEATURES": ""}
+            # Without a list of features LLVM takes those of this processor, whatever the name.
+            environment = os.environ | processor_environment | {"NUMBA_CACHE_DIR": folder, "NUMBA_CPU_FEATURES": ""}
             command = [sys.executable, __file__, "--digest", "--random", str(random)]
             run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if run.returncode:
-            print(f"{name or 'this processor':16} does not run here")
+        if run.returncode < 0:
+            print(f"{name:8} does not run here: {signal.strsignal(-run.returncode)}", flush=True)
             continue
-        assert run.stdout.split()[-1] == own, f"{name} gives other integers"
-        print(f"{name or 'this processor':16} gives the same integers", flush=True)
+        assert run.returncode == 0, run.stderr
+        assert run.stdout.split() == [own, own], f"{name} gives other integers"
+        print(f"{name:8} gives the same integers, compiled and by NumPy", flush=True)
 
 
 def main() -> None:
@@ -222,6 +235,8 @@ def main() -> None:
     torch.set_num_threads(1)
     if arguments.digest:
         print(digest(arguments.random))
+        with by_numpy():
+            print(digest(arguments.random))
         return
     print(f"{processor()}; one thread, CPU seconds; torch {torch.__version__}; medians of {arguments.turns} turns")
     sections: dict[str, Callable[[], None]] = {
