@@ -1,7 +1,8 @@
 """Training and sampling on a GPU, beside the formula of `benchmarks/scaling.py`.
 
 The arithmetic and the calls of a step are counted on the models (`benchmarks/arithmetic.py`); the peak is the best rate
-of a product of large square matrices in bfloat16, taken in turn with the steps.
+of a product of large square matrices in bfloat16, taken in turn with the steps. Sampling is measured with and without
+CUDA graphs.
 
     python benchmarks/gpu.py
 """
@@ -10,12 +11,15 @@ from __future__ import annotations
 
 import argparse
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import torch
+from torch import Tensor
 
 import nextpixel as nx
 from arithmetic import count
+from nextpixel.generation.engine_choice import Engine, only
 from peak import Case
 from scaling import PAPER, SMALL
 from timing import alternately, training_step
@@ -73,21 +77,36 @@ def training(case: Case, turns: int, *, compiled: bool, call: float) -> None:
         )
 
 
+def sampled(
+    model: nx.ImageModel, number: int, condition: dict[str, Tensor] | None, engine: Engine
+) -> Callable[[], None]:
+    """Drawing images by one engine."""
+
+    def sample() -> object:
+        with only(engine):
+            return model.sample(number, condition)
+
+    return finished(sample)
+
+
 @torch.no_grad()
-def sampling(turns: int) -> None:
-    """Print what drawing images takes, and one parallel pass of as many."""
-    print(f"\n{'sampling, 28 x 28':30}{'images':>8}{'pass, ms':>10}{'sample, ms':>12}{'images/s':>10}")
-    for family in SAMPLED:
-        model = build(Case(family, GREY, 2, 0, SMALL[family])).eval()
+def sampling(models: Mapping[str, nx.ImageModel], turns: int) -> None:
+    """Print what drawing images takes, with and without CUDA graphs, and one parallel pass of as many."""
+    columns = f"{'images':>8}{'pass, ms':>10}{'captured, ms':>14}{'not, ms':>10}{'images/s':>10}"
+    print(f"\n{'sampling':30}{columns}")
+    for name, model in models.items():
+        condition = model.random_condition(1, torch.Generator().manual_seed(0)) or None
         for number in (64, 1024):
-            images = torch.randint(2, (number, *GREY), dtype=torch.uint8, device="cuda")
+            images = torch.randint(model.levels, (number, *model.image_shape), dtype=torch.uint8, device="cuda")
             runs = {
-                "pass": finished(lambda model=model, images=images: model.log_prob(images)),
-                "sample": finished(lambda model=model, number=number: model.sample(number)),
+                "pass": finished(partial(model.log_prob, images, condition)),
+                "captured": sampled(model, number, condition, "captured"),
+                "single": sampled(model, number, condition, "pytorch"),
             }
             times = alternately(runs, turns)
-            one, drawn = (statistics.median(times[each]) for each in runs)
-            print(f"{family:30}{number:8}{1000 * one:10.1f}{1000 * drawn:12.0f}{number / drawn:10,.0f}", flush=True)
+            one, captured, single = (1000 * statistics.median(times[way]) for way in runs)
+            rate = 1000 * number / captured
+            print(f"{name:30}{number:8}{one:10.1f}{captured:14.0f}{single:10.0f}{rate:10,.0f}", flush=True)
 
 
 def main() -> None:
@@ -100,8 +119,13 @@ def main() -> None:
     parser.add_argument("--families", nargs="+", default=list(SMALL), help="train only these")
     parser.add_argument("--small-only", action="store_true", help="leave out the models of the papers' sizes")
     parser.add_argument("--no-samples", action="store_true", help="leave sampling out")
+    parser.add_argument("--run", help="only sample from a trained model, such as nextpixel/mnist-gated")
     arguments = parser.parse_args()
     print(f"{torch.cuda.get_device_name()}; torch {torch.__version__}")
+    turns = max(1, arguments.turns // 3)
+    if arguments.run:
+        sampling({arguments.run: nx.load(arguments.run).to("cuda").eval()}, turns)
+        return
     columns = {"batch": 6, "": 11, "ms a step": 9, "images/s": 10, "of peak": 9, "us a call": 10, "L, ms": 9, "GiB": 8}
     print(" " * 52 + "".join(f"{name:>{width}}" for name, width in columns.items()))
     cases = [Case(family, GREY, 2, batch, options) for family, options in SMALL.items() for batch in arguments.batches]
@@ -113,7 +137,7 @@ def main() -> None:
         training(case, arguments.turns, compiled=arguments.compile, call=arguments.call)
         torch.cuda.empty_cache()
     if not arguments.no_samples:
-        sampling(max(1, arguments.turns // 3))
+        sampling({family: build(Case(family, GREY, 2, 0, SMALL[family])).eval() for family in SAMPLED}, turns)
 
 
 if __name__ == "__main__":

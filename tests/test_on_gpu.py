@@ -1,11 +1,17 @@
 """What holds on a CPU holds on a GPU: likelihoods, causality, draws, files."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 
 import nextpixel as nx
 from helpers.tiny_models import noise, seeded, sharper, tiny
+from nextpixel.generation import rows
+from nextpixel.generation.engine_choice import only
+from nextpixel.generation.walk import walk
 from nextpixel.model_files.shipped import shipped
+from nextpixel.nn.distributions import SamplingParams
 from nextpixel.scoring.maps import bit_maps
 from nextpixel.verify import stepwise_difference
 
@@ -101,6 +107,33 @@ def test_what_is_known_stays_and_the_rest_is_as_on_the_cpu(variant):
     expected = model.complete(images, known, generator=seeded(2))
     found = model.to(GPU).complete(images.to(GPU), known.to(GPU), generator=seeded(2)).cpu()
     assert torch.equal(found, expected)
+
+
+@pytest.mark.parametrize(
+    "family", ["gated-pixelcnn", "pixelcnn", "row-lstm", "diagonal-bilstm", "multiscale", "turned"]
+)
+@pytest.mark.parametrize("sampling", [SamplingParams(), SamplingParams(0.5, top_k=2), SamplingParams(0.0)], ids=str)
+def test_captured_steps_draw_what_single_operations_draw(family, sampling, monkeypatch):
+    model = sharper(tiny(family, (3, 6, 5), 5), 1.0).to(GPU)
+    images, condition = noise(model, 4).to(GPU), model.random_condition(4, seeded())
+    known = (torch.rand(4, 1, 6, 5, generator=seeded()) < 0.3).expand_as(images.cpu()).to(GPU)
+    graphs, inside = [], rows.captured
+    monkeypatch.setattr(rows, "captured", lambda *arguments: graphs.append(1) or inside(*arguments))
+    drawn = []
+    for engine in ("pytorch", "captured"):
+        with only(engine):
+            drawn.append(walk(model, images, known, condition, sampling=sampling, generator=seeded(3)))
+        assert bool(graphs) == (engine == "captured")
+    assert torch.equal(drawn[0].images, drawn[1].images)
+    torch.testing.assert_close(drawn[0].log_prob_map, drawn[1].log_prob_map, atol=1e-5, rtol=1e-5)
+
+
+def test_threads_may_capture_at_the_same_time():
+    models = [sharper(tiny("gated-pixelcnn", (1, 6, 5), levels), 1.0).to(GPU) for levels in (3, 5, 7)]
+    expected = [model.sample(4, generator=seeded()) for model in models]
+    with ThreadPoolExecutor(len(models)) as pool:
+        made = list(pool.map(lambda model: model.sample(4, generator=seeded()), models))
+    assert all(map(torch.equal, made, expected))
 
 
 def test_files_are_the_same_bytes():

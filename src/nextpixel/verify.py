@@ -295,6 +295,8 @@ def stepwise_difference(model: ImageModel, *, count: int = 2, seed: int = 0, adv
 
 def _engines(model: ImageModel) -> list[Engine]:
     """The engines that take steps of a model."""
+    if model.device.type == "cuda":
+        return ["pytorch", "captured"]
     lowers = any(isinstance(part, RasterModel) and part.lowers for part in model.modules())
     return ["pytorch", "compiled"] if lowers and kernel() is not None else ["pytorch"]
 

@@ -28,6 +28,8 @@ class ResidualStepper(Stepper):
         beyond: columns beyond the image on its right, of which the features are computed as well.
     """
 
+    repeats = True
+
     def __init__(
         self,
         model: ResidualNetwork[Core],

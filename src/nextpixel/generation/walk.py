@@ -19,6 +19,7 @@ from torch import Tensor
 from nextpixel.errors import ModelError
 from nextpixel.generation.canvas import Canvas
 from nextpixel.generation.model import GenerativeModel
+from nextpixel.generation.rows import RowGraph, captures_rows, draw_row, nats_of
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.distributions import AS_IT_IS, Distribution, SamplingParams, draw
 from nextpixel.nn.steps.stepper import Stepper
@@ -120,6 +121,7 @@ def walk_by_steps(stepper: Stepper, distribution: Distribution, canvas: Canvas) 
     by_all, by_some = (known.cpu().tolist() for known in (canvas.known.all(dim=0), canvas.known.any(dim=0)))
     rows = [all(all(by_all[colour][row]) for colour in range(colours)) for row in range(height)]
     needed = max((row + 1 for row in range(height) if not rows[row]), default=0)
+    graph = RowGraph(stepper, distribution, canvas) if captures_rows(stepper, canvas) else None
     for row in range(needed):
         stepper.start_row(row)
         if rows[row]:
@@ -127,61 +129,18 @@ def walk_by_steps(stepper: Stepper, distribution: Distribution, canvas: Canvas) 
             canvas.done(colours * width)
             canvas.row_done()
             continue
-        _walk_row(stepper, distribution, canvas, row, by_all, by_some)
+        if graph is not None:
+            graph.draw_row(row)
+        else:
+            all_know, some_know = (
+                [places[colour][row][column] for column in range(width) for colour in range(colours)]
+                for places in (by_all, by_some)
+            )
+            draw_row(stepper, distribution, canvas, row, all_know, some_know)
         if row + 1 < needed:
             stepper.end_row()
         canvas.row_done()
     canvas.done((height - needed) * width * colours)
-
-
-def _walk_row(
-    stepper: Stepper,
-    distribution: Distribution,
-    canvas: Canvas,
-    row: int,
-    by_all: list[list[list[bool]]],
-    by_some: list[list[list[bool]]],
-) -> None:
-    """Fill a row of which some sub-pixels are unknown."""
-    colours, _, width = canvas.images.shape[1:]
-    # Everything that a step needs of the canvas is taken out, and put back, for the whole row at once.
-    levels, known, uniforms = (
-        values[:, :, row].permute(2, 1, 0).flatten(0, 1).contiguous().unbind()
-        for values in (canvas.images.long(), canvas.known, canvas.uniforms)
-    )
-    places, drawn, logits = [], [], []
-    inputs: list[Tensor] = []
-    for column in range(width):
-        for colour in range(colours):
-            place = column * colours + colour
-            is_known = by_all[colour][row][column]
-            parameters = stepper.predict(column, colour, read=not is_known)
-            if parameters is None:
-                values = levels[place]
-            else:
-                if distribution.couples:
-                    parameters = distribution.coupled(parameters, inputs[column * colours :], colour)
-                logits.append(distribution.logits(parameters))
-                values = draw(logits[-1], uniforms[place], canvas.sampling)
-                if by_some[colour][row][column]:
-                    values = torch.where(known[place], levels[place], values)
-                places.append(place)
-                drawn.append(values)
-            inputs.append(canvas.normalised(values))
-            stepper.tell(column, colour, inputs[-1])
-        canvas.done(colours)
-    at = torch.tensor(places, device=canvas.images.device)
-    here = (slice(None), at % colours, row, at // colours)
-    values = torch.stack(drawn, dim=1)
-    canvas.images[here] = values.to(torch.uint8)
-    canvas.nats[here] = _nats(torch.stack(logits, dim=2), values, canvas.known[here]).to(canvas.nats.dtype)
-
-
-def _nats(logits: Tensor, values: Tensor, known: Tensor) -> Tensor:
-    """Log-probabilities of what was drawn, `[B, places]`, from logits `[B, levels, places]`; 0 where it was known."""
-    # What was drawn from logits that are not numbers is no level; the result is then no number either.
-    chosen = values.clamp(max=logits.shape[1] - 1)[:, None]
-    return logits.log_softmax(dim=1).gather(1, chosen)[:, 0].masked_fill(known, 0)
 
 
 def walk_by_passes(model: GenerativeModel, canvas: Canvas, context: Context | None) -> None:
@@ -195,7 +154,7 @@ def walk_by_passes(model: GenerativeModel, canvas: Canvas, context: Context | No
             drawn = draw(logits, canvas.uniforms[:, colour, row, column], canvas.sampling)
             values = torch.where(known, canvas.images[:, colour, row, column].long(), drawn)
             canvas.images[:, colour, row, column] = values.to(torch.uint8)
-            nats = _nats(logits[:, :, None], values[:, None], known[:, None])[:, 0]
+            nats = nats_of(logits[:, :, None], values[:, None])[:, 0].masked_fill(known, 0)
             canvas.nats[:, colour, row, column] = nats.to(canvas.nats.dtype)
         canvas.done(1)
         if step % (width * len(model.order)) == 0:

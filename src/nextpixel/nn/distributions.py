@@ -128,7 +128,7 @@ class SamplingParams:
             # A level stays while those before it have not reached the share; the first one always does.
             ordered = ordered.where(ordered.cumsum(dim=1) - ordered < self.top_p, 0)
         if self.top_k is not None:
-            ordered[:, self.top_k :] = 0
+            ordered[:, self.top_k :].zero_()
         return torch.zeros_like(probabilities).scatter_(1, levels, ordered)
 
 

@@ -33,6 +33,8 @@ class GatedStepper(Stepper):
         ModelError: a layer is not what the steps compute.
     """
 
+    repeats = True
+
     def __init__(
         self,
         layers: Layers[GatedLayer],

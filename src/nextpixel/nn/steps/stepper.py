@@ -9,7 +9,7 @@ allocated once, for a row.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from torch import Tensor
 
@@ -34,7 +34,12 @@ class Stepper(ABC):
         image: the current row of the images' maps.
         maps: which maps these are.
         readout: the head.
+
+    Attributes:
+        repeats: whether the steps of every row are the same operations on the same memory.
     """
+
+    repeats: ClassVar[bool] = False
 
     def __init__(self, image: FeatureRow, maps: LevelEmbedding, readout: ReadoutStep) -> None:
         self.image, self.maps, self.readout = image, maps, readout
