@@ -34,11 +34,16 @@ def tried(mutations, names, count, *, fitting):
 
 
 def test_random_mutants(mutations):
-    tried(mutations, ["gated-grey", "local-grey", "pixelcnn-labels-3"], 150, fitting=False)
+    tried(mutations, ["gated-grey", "local-grey", "multiscale-labels-3", "pixelcnn-labels-3"], 200, fitting=False)
 
 
 def test_mutants_whose_checksum_fits(mutations):
-    tried(mutations, ["gated-labels", "local-grey", "gated-labels-3"], 9, fitting=True)
+    tried(
+        mutations,
+        ["gated-labels", "local-grey", "gated-labels-3", "multiscale-rgb-3", "turned-labels-3"],
+        15,
+        fitting=True,
+    )
 
 
 def test_a_mutant_is_made_again_by_its_number(mutations):

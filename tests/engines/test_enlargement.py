@@ -71,6 +71,13 @@ def test_descriptions_of_no_model_are_refused(changes, message):
         lower(model, ranges, wide_head=True)
 
 
+def test_maps_that_take_too_much_memory_are_refused():
+    model, ranges = stored()
+    huge = StoredModel(model.description | {"image_shape": [1, 4096, 4096]}, model.weights)
+    with pytest.raises(ModelError, match="4096 x 4096 places take too much memory"):
+        lower(huge, ranges, wide_head=True)
+
+
 def test_a_kernel_of_no_enlargement_is_refused():
     model, ranges = stored()
     name = "models.1.conditioning.upsampling.smaller.fine.0.weight"

@@ -63,7 +63,9 @@ def check_lowers(model: ImageModel) -> ImageModel:
             )
         _check_head(network)
     if model.condition is not None and not isinstance(model.condition, Labels):
-        raise ModelError("only models without a condition or with labels can compress: vectors and maps are not exact")
+        raise ModelError(
+            "only models without a condition or with labels can compress: a file holds no vectors and no maps"
+        )
     for network in networks:
         _check_layers(network)
     return model

@@ -132,7 +132,7 @@ class StoredModel:
             return 0
         if not isinstance(condition, dict) or condition.get("kind") != "Labels":
             raise ModelError(
-                "only models without a condition or with labels can compress: vectors and maps are not exact"
+                "only models without a condition or with labels can compress: a file holds no vectors and no maps"
             )
         return int(condition["count"])
 

@@ -20,6 +20,9 @@ Doubles = NDArray[np.float64]
 
 OTHER_RANGES = "the ranges of the activations do not fit the model"
 
+MOST_NUMBERS_OF_PLACES = 2**26
+"""Of one image, which are all kept while it is coded."""
+
 LEAST_STEPS = 256
 """Of what makes 1 in the maps of an image with learned features."""
 
@@ -59,6 +62,9 @@ class IntegerBuilder(Builder):
 
         Args:
             module: the network (`nextpixel.nn.conditioning.Upsampling`).
+
+        Raises:
+            ModelError: it is no such network, or its maps are too large.
         """
         layers: list[Enlarging] = []
         largest, steps = self.model.levels - 1, self.model.levels - 1
@@ -83,6 +89,12 @@ class IntegerBuilder(Builder):
                 )
             )
             largest, steps = max(bound, ONE), ONE
+        _, height, width = self.model.image_shape
+        if max(len(layer.bias) for layer in layers) * height * width > MOST_NUMBERS_OF_PLACES:
+            raise ModelError(
+                f"maps of {height} x {width} places take too much memory to compress: train a model of smaller images, "
+                "or of fewer features; larger pictures are cut into tiles"
+            )
         self.give_places(len(layers[-1].bias), largest)
         return tuple(layers)
 
