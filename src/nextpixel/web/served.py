@@ -225,7 +225,7 @@ class Served:
         def watch(kinds: Tensor) -> None:
             nonlocal looks
             looks += 1
-            job.frame(lambda: {"kind": "kinds", "kinds": packed(kinds), "done": looks / SECOND_LOOKS})
+            job.frame(lambda: {"kind": "kinds", "kinds": packed(kinds), "done": looks / (1 + SECOND_LOOKS)})
 
         result = dependence_of(self.model, site, watch=watch)
         job.tell(
