@@ -83,7 +83,7 @@ def dependence_of(
     if not (0 <= channel < channels and 0 <= row < height and 0 <= column < width):
         raise InputError(
             f"there is no sub-pixel of channel {channel} at row {row}, column {column}: the images of this model have "
-            f"{channels} channels, {height} rows and {width} columns, counted from 0"
+            f"{channels} channel{'s' if channels > 1 else ''}, {height} rows and {width} columns, counted from 0"
         )
     order = model.order
     before = order < order[channel, row, column]

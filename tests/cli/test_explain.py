@@ -41,7 +41,7 @@ def test_the_order_of_drawing_moves(folder, tmp_path):
         (["--out", "a.jpg"], "must end with .png, .gif or .webp"),
         (["--out", "a.gif", "--pixel", "1", "1"], "leave out --pixel"),
         (["--out", "a.png", "--pixel", "9", "0"], "9 rows and 9 columns"),
-        (["--out", "a.png", "--channel", "1"], "1 channels"),
+        (["--out", "a.png", "--channel", "1"], "1 channel,"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(folder, tmp_path, monkeypatch, capsys, arguments, sentence):

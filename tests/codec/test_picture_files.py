@@ -31,7 +31,10 @@ OTHERS = {
     "b.jp2": (b"x", r"1 \.jp2"),
     ".hidden.png": (encode(noise(4, 5)), "1 hidden"),
     "broken.png": (b"x", "broken.png is not an image"),
-    "deep.png": (encode(np.full((4, 5), 999, np.uint16)), "deep.png has 16 bits"),
+    "deep.png": (
+        encode(np.full((4, 5), 999, np.uint16)),
+        "deep.png has 16 bits a channel, of which .npx files hold 8;",
+    ),
     "12:30:00.png": (encode(noise(4, 5)), "no plain relative name"),
 }
 

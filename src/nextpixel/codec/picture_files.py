@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from nextpixel.codec.container import check_names, folders_of
-from nextpixel.data.decode import decode
+from nextpixel.data.decode import TooDeep, decode
 from nextpixel.data.entries import Unusable, is_image, told
 from nextpixel.data.level_table import level_table
 from nextpixel.data.pillow_errors import PILLOW_ERRORS
@@ -75,6 +75,9 @@ def read_pictures(paths: Sequence[Path], levels: int, *, skip: bool = False, kee
             data = read_file(path)
             picture = decode(path.name, data)
             image = levels_of(picture.pixels, levels)
+        except TooDeep as error:
+            left_out.append(f"{_shown(path)} has {error.bits} bits a channel, of which .npx files hold 8")
+            continue
         except Unusable as error:
             left_out.append(f"{_shown(path)} {error}")
             continue

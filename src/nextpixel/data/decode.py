@@ -150,11 +150,23 @@ def _check_header(header: PictureHeader, deep: bool) -> None:
     if header.samples > 4:
         raise Unusable(f"has {header.samples} bands, and images have 4 at most: choose some of them")
     if header.deep and not deep:
-        raise Unusable(too_deep(header.bits))
+        raise TooDeep(header.bits)
     if header.format in PLUGINS and header.extra:
         raise Unusable(f"has {header.extra} channels beyond its colours: decode it with djxl")
     if header.format in ("AVIF", "HEIF") and header.alpha == "premultiplied":
         raise Unusable("has colours premultiplied by alpha, which are not read exactly: save it as PNG")
+
+
+class TooDeep(Unusable):
+    """A file of more than eight bits a channel where that was not allowed.
+
+    Args:
+        bits: of a channel.
+    """
+
+    def __init__(self, bits: int) -> None:
+        super().__init__(too_deep(bits))
+        self.bits = bits
 
 
 def too_deep(bits: int) -> str:

@@ -88,6 +88,7 @@ def nothing_learned(likelihood: Likelihood, levels: int, *, steps: int, batch_si
         why = f"because the run had few steps ({steps:,}): train longer, with --steps, --epochs or --minutes"
         if images < batch_size:
             why += f", or with a --batch-size below the {images:,} images that there are"
+        why += ", or make a step cheaper, with fewer --features and --layers"
     else:
         why = "though it took many steps: lower --learning-rate, and check that both sets are of the same kind"
     return (
