@@ -96,6 +96,25 @@ def test_numpy_and_the_compiled_kernel_decode_the_same_from_the_same_bytes(monke
     assert same(nx.decompress(model, data), pictures)
 
 
+def test_where_nothing_can_be_kept_the_kernel_is_compiled_each_time(monkeypatch):
+    numba = pytest.importorskip("numba")
+    real, asked = numba.njit, []
+
+    def njit(**options):
+        asked.append(options)
+        if options.get("cache"):
+            raise RuntimeError("cannot cache function: no locator available")  # as numba says it
+        return real(**options)
+
+    monkeypatch.setattr(numba, "njit", njit)
+    native.kernel.cache_clear()
+    try:
+        assert native.kernel() is not None
+    finally:
+        native.kernel.cache_clear()
+    assert asked == [{"cache": True, "nogil": True}, {"nogil": True}]
+
+
 def test_a_picture_has_the_same_bits_alone_and_among_others():
     model = model_of()
     pictures = [smooth(3, 12, 11), smooth(3, 8, 9, seed=1), smooth(1, 5, 5)]

@@ -1,7 +1,7 @@
 """The decoder's inner loop, compiled: the same integers as those of `logistic_shares.search` and `rans.LaneDecoder`.
 
-numba compiles it when it is first used, which takes some seconds, and keeps the result. Where numba is missing (extra
-`fast`), NumPy does the same work, some ten times slower.
+numba compiles it when it is first used, which takes some seconds, and keeps the result where a folder for it can be
+written. Where numba is missing (extra `fast`), NumPy does the same work, some ten times slower.
 """
 
 from __future__ import annotations
@@ -111,5 +111,9 @@ def kernel() -> Kernel | None:
         from numba import njit
     except ImportError:
         return None
-    compiled: Kernel = njit(cache=True, nogil=True)(decode_pixels)
+    compiled: Kernel
+    try:
+        compiled = njit(cache=True, nogil=True)(decode_pixels)
+    except RuntimeError:  # neither the package nor the user's cache can be written, as in many containers
+        compiled = njit(nogil=True)(decode_pixels)
     return compiled

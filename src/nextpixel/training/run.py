@@ -191,7 +191,7 @@ class Run:
         with self.progress_shown.task("evaluating", count) as advance:
             likelihood = self.validation.conclude(best, advance)
         best.record.trained = (
-            f"{self.step:,} steps of {self.batch_size} images, "
+            f"{self.step:,} step{'' if self.step == 1 else 's'} of {self.batch_size} images, "
             f"{self.step * self.batch_size / len(self.images):.1f} epochs, {self.seconds / 60:.1f} minutes"
             + (f", {self.processes.count} processes" if self.processes.count > 1 else "")
         )
