@@ -18,6 +18,7 @@ from torch import Tensor
 from nextpixel.codec.codec import check_compresses
 from nextpixel.codec.outlook import MOST_TWIN_COST, PICTURES_LOOKED_AT, outlook
 from nextpixel.data.memory import as_image_set
+from nextpixel.data.pictures import Pictures
 from nextpixel.errors import ModelError
 from nextpixel.families.set_condition import conditioned
 from nextpixel.model_files.card import CURVE, SAMPLES
@@ -36,7 +37,7 @@ from nextpixel.rendering.grid import grid, save_picture
 from nextpixel.runtime.atomic_files import check_new_folder, whole_folder
 from nextpixel.runtime.progress import SILENT, Progress
 from nextpixel.scoring.images import Images
-from nextpixel.scoring.likelihood import evaluate, log_probs
+from nextpixel.scoring.likelihood import check_pictures, dimensions_of, evaluate, log_probs
 from nextpixel.training.run_folder import RunFolder, read_metrics, read_settings
 from nextpixel.verify import CausalityReport, check_causality, stepwise_difference
 
@@ -101,7 +102,8 @@ def export(
     Args:
         run: a run or model folder.
         out: a new or an empty folder; it appears whole or not at all.
-        valid: images that the model was not trained on, with its conditions: a set, or integers `[N, C, H, W]`.
+        valid: images that the model was not trained on, with its conditions: a set, integers `[N, C, H, W]`, or, for a
+            model of any size, pictures.
         name: what the card calls the model; None for the name of the folder.
         evaluated_by: what the card says of the command that gives the likelihood again.
         hardware: on which the run was made, if its record does not say so.
@@ -127,8 +129,11 @@ def export(
         check_push(push)
     original = load(run)
     specification = original.condition if original.needs_condition else None
-    valid = conditioned(as_image_set(valid, original.levels), specification)
-    sub_pixels = math.prod(original.image_shape)
+    if isinstance(valid, Pictures):
+        check_pictures(original, valid)
+    else:
+        valid = conditioned(as_image_set(valid, original.levels), specification)
+    dimensions, sub_pixels = dimensions_of(original, valid), math.prod(original.image_shape)
     with progress.task("evaluating", len(valid)) as advance:
         before = evaluate(original, valid, advance=advance)
     with whole_folder(out) as folder:
@@ -138,7 +143,7 @@ def export(
             raise ModelError(f"{storage} cannot hold the weights of {run}; export it with --dtype float32")
         with progress.task(f"evaluating {storage}", len(valid)) as advance:
             nats = -log_probs(model, valid, advance=advance)
-        after = Likelihood.of(nats, sub_pixels)
+        after = Likelihood.of(nats, dimensions)
         change = (after.nats - before.nats) / max(abs(before.nats), 1e-12)
         if not abs(change) <= MOST_CHANGE:
             raise ModelError(
@@ -171,7 +176,7 @@ def export(
             Validation(line["step"], line["seconds"], line["valid_nats"]) for line in metrics if "valid_nats" in line
         ] or record.validations
         if record.validations:
-            per_dim = 1 / (sub_pixels * math.log(2))
+            per_dim = 1 / (float(torch.as_tensor(dimensions).double().mean()) * math.log(2))
             learning_curve(
                 [
                     {"step": validation.step, "valid_bits_per_dim": per_dim * validation.nats}
@@ -225,8 +230,10 @@ def _without_folders(word: str) -> str:
     return Path(word).name or "/" if Path(word).is_absolute() else word
 
 
-def protocol(images: ImageSet) -> str:
+def protocol(images: ImageSet | Pictures) -> str:
     """What the integers of a set are, which likelihoods depend on."""
+    if isinstance(images, Pictures):
+        return f"{images.levels} levels"
     if images.dynamic:
         return "2 levels, dynamic binarisation: drawn anew at every use; not comparable with fixed binarisation"
     if images.binarize is not None:
@@ -236,9 +243,9 @@ def protocol(images: ImageSet) -> str:
     return f"{images.levels} levels"
 
 
-def _conditions(model: ImageModel, valid: ImageSet) -> tuple[dict[str, Tensor] | None, str]:
+def _conditions(model: ImageModel, valid: ImageSet | Pictures) -> tuple[dict[str, Tensor] | None, str]:
     """The conditions of the samples that the card shows, a row of the picture for each, and what they are."""
-    if model.condition is None:
+    if model.condition is None or isinstance(valid, Pictures):
         return None, f"{ROWS * COLUMNS} samples"
     if isinstance(model.condition, Labels):
         rows = min(model.condition.count, COLUMNS)
@@ -252,13 +259,15 @@ def _conditions(model: ImageModel, valid: ImageSet) -> tuple[dict[str, Tensor] |
     return values, f"{COLUMNS} samples for each condition of the first {ROWS} validation images, a row each"
 
 
-def _twin_cost(model: ImageModel, valid: ImageSet) -> float | None:
+def _twin_cost(model: ImageModel, valid: ImageSet | Pictures) -> float | None:
     """What `Exported` says, by a few of the images."""
     try:
         check_compresses(model)
     except ModelError:
         return None
     some = torch.arange(0, len(valid), -(-len(valid) // PICTURES_LOOKED_AT))
+    if isinstance(valid, Pictures):
+        return outlook(model, [valid[int(index)] for index in some]).twin_cost
     values = checked_values(model.condition, valid.condition_of(some), len(some))
     return outlook(model, list(valid.batch(some)), next(iter(values.values()), None)).twin_cost
 

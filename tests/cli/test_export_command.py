@@ -2,6 +2,7 @@ import shlex
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import nextpixel as nx
 from nextpixel.cli.app import run
@@ -41,6 +42,24 @@ def test_options_of_the_images_are_in_that_command(trained, tmp_path, monkeypatc
     command = shlex.split(record.evaluated_by.replace("me/it", "small"))[1:]
     assert run(command) == 0
     assert record.validation.removeprefix("brighter.npz: ") in capsys.readouterr().out
+
+
+def test_a_model_of_any_size_is_exported_with_pictures_of_mixed_sizes(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures").mkdir()
+    generator = np.random.default_rng(0)
+    for number, (height, width) in enumerate([(20, 31), (17, 12), (40, 9), (12, 12)]):
+        pixels = generator.integers(0, 60, (height, width, 3)).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "pictures" / f"{number}.png")
+    words = ["train", "pictures", "--model", "local-pixelcnn", "--crop", "8x8", "--valid-fraction", "0.5", "--features"]
+    assert run([*words, "6", "--layers", "1", "--batch-size", "4", "--grids", "0", "--steps", "4", "--out", "run"]) == 0
+    assert run(["export", "run", "--valid", "pictures", "--out", "small", "--outputs", "3", "--dtype", "float32"]) == 0
+    record = nx.load("small").record
+    assert record.evaluated_by == "nextpixel evaluate small pictures --split valid"
+    capsys.readouterr()
+    assert run(shlex.split(record.evaluated_by)[1:]) == 0
+    assert record.validation.removeprefix("pictures: ") in capsys.readouterr().out
+    assert record.likelihood.by_sub_pixel and record.likelihood.images == 2
 
 
 def test_what_the_user_can_mend_is_said(trained, tmp_path, monkeypatch, capsys):

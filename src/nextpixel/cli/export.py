@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from nextpixel.cli.options import DataOptions
+
+if TYPE_CHECKING:
+    from nextpixel.data import ImageSet
+    from nextpixel.data.pictures import Pictures
 
 
 def export(
@@ -57,7 +61,14 @@ def export(
     import shlex
 
     from nextpixel.cli.destinations import check_outside
-    from nextpixel.cli.options import load_model, open_for, stored_options, valid_part
+    from nextpixel.cli.options import (
+        load_model,
+        open_for,
+        open_pictures_for,
+        stored_options,
+        takes_pictures,
+        valid_part,
+    )
     from nextpixel.cli.output import progress, say, warn
     from nextpixel.codec.outlook import MOST_TWIN_COST
     from nextpixel.exporting import export as write
@@ -66,8 +77,12 @@ def export(
     check_new_folder(out)
     check_outside(out, (valid,))
     model = load_model(run)
-    opened = open_for(model, valid, images, None if split == "all" else split, vectors=vectors)
-    opened, split = valid_part(model, opened, split)
+    part = None if split == "all" else split
+    opened: ImageSet | Pictures
+    if takes_pictures(model, images):
+        opened, split = valid_part(model, open_pictures_for(model, valid, images, part), split)
+    else:
+        opened, split = valid_part(model, open_for(model, valid, images, part, vectors=vectors), split)
     name = name or out.resolve().name
     words = ["nextpixel", "evaluate", name, Path(valid).name if Path(valid).is_absolute() else valid]
     words += ["--split", split]

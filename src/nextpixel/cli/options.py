@@ -185,7 +185,7 @@ def test_part(images: Set, split: str | None, *models: ImageModel) -> tuple[Set,
     return images, "all"
 
 
-def valid_part(model: ImageModel, images: ImageSet, split: str | None) -> tuple[ImageSet, str]:
+def valid_part(model: ImageModel, images: Set, split: str | None) -> tuple[Set, str]:
     """The validation images where no part was asked for and there are some; and the name of the part they are.
 
     Those are the split `valid`, or what the run of a model held back of the same images.
