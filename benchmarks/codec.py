@@ -21,9 +21,11 @@ from nextpixel.cli.options import valid_part
 from nextpixel.codec.container import read
 from nextpixel.codec.fixed_point import fixed_point
 from nextpixel.codec.images import shares_of
+from nextpixel.codec.local_codec import crop_bits
 from nextpixel.data.decode import to_image
 from nextpixel.data.preview import sheet
 from nextpixel.engines.layout import lay_out
+from nextpixel.families.local_pixelcnn import LocalPixelCNN
 from nextpixel.model_files.shipped import find_model
 from nextpixel.scoring.references import Format, has_jpeg_xl, lossless_size
 from timing import processor
@@ -75,10 +77,15 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     model = nx.load(arguments.run)
-    found, _ = valid_part(model, nx.open_images(arguments.images, levels=model.levels), None)
-    model.check_set(found, with_condition=False)
-    images = found[: arguments.count]
-    condition = None if model.condition is None else found.labels[: arguments.count]
+    if isinstance(model, LocalPixelCNN):
+        pictures, _ = valid_part(model, nx.open_pictures(arguments.images), None)
+        images = torch.stack([pictures[index] for index in range(min(arguments.count, len(pictures)))])
+        condition = None
+    else:
+        held_out, _ = valid_part(model, nx.open_images(arguments.images, levels=model.levels), None)
+        model.check_set(held_out, with_condition=False)
+        images = held_out[: arguments.count]
+        condition = None if model.condition is None else held_out.labels[: arguments.count]
     print(f"{processor()}; {arguments.threads} thread(s); torch {torch.__version__}")
 
     if arguments.timed:
@@ -101,16 +108,20 @@ def sizes(run: str, model: nx.ImageModel, images: torch.Tensor, labels: torch.Te
     """What images take by a model and in other formats, in bytes, after a look whether they come back."""
     data = nx.compress(model, images, labels)
     some, own = images[:VERIFIED], None if labels is None else labels[:VERIFIED]
-    restored = nx.decompress(model, nx.compress(model, some, own, lanes=len(some)))
+    restored = nx.decompress(model, nx.compress(model, some, own))
     assert torch.equal(restored, some), "the images did not come back"
-    layout = lay_out(fixed_point(model, read(data).ranges))
-    classes = None if labels is None else labels.numpy()
+    if isinstance(model, LocalPixelCNN):
+        twin_bits = sum(bits for _, bits in crop_bits(model, list(images)))
+    else:
+        layout = lay_out(fixed_point(model, read(data).ranges))
+        classes = None if labels is None else labels.numpy()
+        twin_bits = float(shares_of(layout, images.numpy(), classes).bits.sum())
     found: dict[str, object] = {
         "model": run,
         "images": len(images),
         "sub_pixels": images.numel(),
         "model_bytes": nx.evaluate(model, images, labels).nats * len(images) / math.log(2) / 8,
-        "twin_bytes": float(shares_of(layout, images.numpy(), classes).bits.sum()) / 8,
+        "twin_bytes": twin_bits / 8,
         "file_bytes": len(data),
         "weights_bytes": sum((find_model(run) / name).stat().st_size for name in ("config.json", "model.safetensors")),
     }

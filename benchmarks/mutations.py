@@ -65,8 +65,8 @@ def golden_files(names: list[str]) -> list[Golden]:
     files = []
     for path in sorted(GOLDEN.glob("*.npx")):
         if not names or path.stem in names:
-            # A file of version 3 stands beside one of version 1, of the same pictures and the same model.
-            name = path.stem.removesuffix("-3")
+            # Files of versions 3 and 4 stand beside those of versions 1 and 2, of the same pictures and the same model.
+            name = path.stem.rstrip("-34")
             pictures = json.loads((GOLDEN / f"{name}.json").read_text())
             tensors = [torch.tensor(picture, dtype=torch.uint8) for picture in pictures]
             files.append(Golden(path.stem, path.read_bytes(), nx.load(GOLDEN / name), tensors))

@@ -1,6 +1,7 @@
-"""A decoder of .npx files of version 2, written from docs/reference/format.md alone: nothing of nextpixel is imported.
+"""A decoder of .npx files of versions 2 and 4, written from docs/reference/format.md alone.
 
-Slow and plain, one line of the text after the other, so that a difference between the text and the package shows.
+Nothing of nextpixel is imported. Slow and plain, one line of the text after the other, so that a difference between the
+text and the package shows.
 """
 
 import hashlib
@@ -140,7 +141,7 @@ class Sum:
 class Twin:
     """The integer twin."""
 
-    def __init__(self, description, weights, ranges):
+    def __init__(self, description, weights, ranges, version):
         options = description["options"]
         assert description["family"] == "local-pixelcnn" and options["head"] == "logistic-mixture"
         self.colours, self.levels = description["image_shape"][0], description["levels"]
@@ -156,7 +157,7 @@ class Twin:
         layer = lambda name: (weights[f"{name}.weight"], weights[f"{name}.bias"])  # noqa: E731
         inputs = [2**12] * (len(self.window) * self.colours) + [3 * 2**8] * (2 * self.colours)
         self.first_bound, self.bounds = bounds[0], list(zip(bounds[1::2], bounds[2::2], strict=True))
-        self.first = Sum(*layer("first.linear"), inputs)
+        self.first = Sum(*layer("first.linear"), inputs, wide=version == 4)
         features, before = len(weights["first.linear.bias"]), bounds[0]
         self.blocks = []
         for block, (inner, outer) in enumerate(self.bounds):
@@ -293,7 +294,9 @@ def decode(folder, data, stripe_pixels=2**22):
     description, weights = read_model(folder)
     assert struct.unpack("<I", data[-4:])[0] == zlib.crc32(data[:-4])
     reader = Reader(data[:-4])
-    assert reader.take(8) == bytes.fromhex("894E50580D0A1A0A") and reader.take(1)[0] == 2
+    assert reader.take(8) == bytes.fromhex("894E50580D0A1A0A")
+    version = reader.take(1)[0]
+    assert version in (2, 4)
     flags = reader.take(1)[0]
     assert flags < 16 and reader.take(8) == fingerprint(description, weights)
     assert reader.take(1)[0] + 1 == description["levels"]
@@ -318,7 +321,7 @@ def decode(folder, data, stripe_pixels=2**22):
         for _ in range(2 * reader.varint()):
             reader.sized()
     assert reader.at == len(reader.data)
-    twin = Twin(description, weights, ranges)
+    twin = Twin(description, weights, ranges, version)
     pictures = []
     for number, (channels, height, width) in enumerate(shapes):
         if number in stored:

@@ -18,10 +18,10 @@ from nextpixel.model_files.stored import stored_model
 GOLDEN = Path(__file__).parent / "golden"
 
 
-@pytest.fixture(params=["gated-rgb-3", "row-lstm-rgb-3", "local-grey"])
+@pytest.fixture(params=["gated-rgb-3", "row-lstm-rgb-3", "local-grey-4"])
 def golden(request):
     """A model and a file that it made."""
-    folder = GOLDEN / request.param.removesuffix("-3")
+    folder = GOLDEN / request.param.rstrip("-34")
     return folder, nx.load(folder), (GOLDEN / f"{request.param}.npx").read_bytes()
 
 

@@ -1,4 +1,4 @@
-"""The text of docs/reference/format.md is enough to decode files of version 2: a decoder was written from it alone."""
+"""The text of docs/reference/format.md is enough to decode whole pictures: a decoder was written from it alone."""
 
 import ast
 import json
@@ -29,10 +29,11 @@ def test_the_independent_decoder_imports_nothing_of_the_package():
     assert "numpy" in imported and not any(name.startswith(("nextpixel", "torch")) for name in imported)
 
 
-@pytest.mark.parametrize("name", ["local-rgb", "local-grey"])
-def test_it_decodes_the_golden_files(name):
+@pytest.mark.parametrize("file", ["local-rgb", "local-grey", "local-rgb-4", "local-grey-4"])
+def test_it_decodes_the_golden_files(file):
+    name = file.removesuffix("-4")
     expected = json.loads((GOLDEN / f"{name}.json").read_text())
-    pictures, names = independent_local_decoder.decode(GOLDEN / name, (GOLDEN / f"{name}.npx").read_bytes())
+    pictures, names = independent_local_decoder.decode(GOLDEN / name, (GOLDEN / f"{file}.npx").read_bytes())
     assert [picture.tolist() for picture in pictures] == expected
     assert names == [f"{number}.png" for number in range(len(expected))]
 
@@ -73,7 +74,8 @@ def test_it_decodes_stripes_and_sheets_of_other_models(tmp_path, monkeypatch, ch
     contents = read(data)
     assert contents.adaptation and len(contents.blocks) > len(pictures)
     twin = local_codec.LocalTwin(stored_model(model), contents.ranges)
-    assert (twin.first.weights.dtype == np.float64) == (steepness > 1)
+    assert twin.first.weights.dtype == np.float64
+    assert (twin.blocks[0][0].weights.dtype == np.float64) == (steepness > 1)
     decoded, names = independent_local_decoder.decode(tmp_path / "model", data, stripe_pixels=20)
     assert names is None
     assert all(np.array_equal(*pair) for pair in zip(decoded, map(torch.Tensor.numpy, pictures), strict=True))

@@ -7,14 +7,15 @@ import pytest
 import torch
 
 import nextpixel as nx
-from nextpixel.codec.container import FIRST_TILES, PICTURES, read
+from nextpixel.codec import local_codec
+from nextpixel.codec.container import FIRST_PICTURES, FIRST_TILES, PICTURES, read
 
 GOLDEN = Path(__file__).parent / "golden"
 
 
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.npx")), ids=lambda path: path.stem)
-def test_a_golden_file_is_decoded_to_its_pixels_and_encoded_to_its_bytes(path):
-    name = path.stem.removesuffix("-3")
+def test_a_golden_file_is_decoded_to_its_pixels_and_encoded_to_its_bytes(path, monkeypatch):
+    name = path.stem.rstrip("-34")
     model = nx.load(GOLDEN / name)
     expected = [torch.tensor(image, dtype=torch.uint8) for image in json.loads((GOLDEN / f"{name}.json").read_text())]
     data = path.read_bytes()
@@ -22,9 +23,12 @@ def test_a_golden_file_is_decoded_to_its_pixels_and_encoded_to_its_bytes(path):
     assert len(found) == len(expected) >= 3
     assert all(torch.equal(*each) for each in zip(found, expected, strict=True))
     contents = read(data)
-    if contents.version == FIRST_TILES:
+    if contents.version in (FIRST_TILES, FIRST_PICTURES):
         # That the pixels come back shows that every share is what it was; such files are not written any more.
         return
+    # Such small pictures would be stored.
+    monkeypatch.setattr(local_codec, "shorter", lambda *_, **__: None)
+    monkeypatch.setattr(local_codec, "_suits", lambda *_: True)
     labels = None if contents.labels is None else torch.tensor(contents.labels)
     lanes = max(len(block) for block in contents.blocks)
     effort = 2 if contents.version == PICTURES else None

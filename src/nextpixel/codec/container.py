@@ -18,8 +18,11 @@ from nextpixel.errors import DataError
 from nextpixel.runtime.validation import MOST_SIDE
 
 MAGIC = b"\x89NPX\r\n\x1a\n"
-VERSIONS = FIRST_TILES, PICTURES, TILES = 1, 2, 3
-"""Files of tiles, of families whose images have one size, by the first arithmetic; of whole pictures; and of tiles."""
+VERSIONS = FIRST_TILES, FIRST_PICTURES, TILES, PICTURES = 1, 2, 3, 4
+"""Files of tiles, of families whose images have one size, and of whole pictures, in the arithmetic that each had first;
+and of both as they are written."""
+
+OF_PICTURES = (FIRST_PICTURES, PICTURES)
 
 DEFLATE, PNG, WEBP, FILE = range(4)
 """How a stored image is stored: deflated, as the bytes of such a file, or as those of the file that was given."""
@@ -36,8 +39,8 @@ FREE_SUB_PIXELS, MOST_RATIO = 2**16, 2**11
 certain in no bytes at all, and each of them takes its time."""
 
 COUNTED_A_SIDE = 256
-"""Likewise so many for each row and column of a picture of version 2: what is narrow has few pixels in a wavefront, and
-each wavefront takes its time."""
+"""Likewise so many for each row and column of a picture of versions 2 and 4: what is narrow has few pixels in a
+wavefront, and each wavefront takes its time."""
 
 STORED_PART = 64
 """A sub-pixel of a stored image counts as so small a part of one towards that, as it takes no more time."""
@@ -68,7 +71,7 @@ class Contents:
         model: files of the model, by name, where they come along.
         version: of the format, one of `VERSIONS`.
         kinds: how an image is stored, by number of the image, where it is not deflated. Not in version 1.
-        adaptation: what changes the model's weights; see `nextpixel.codec.adaptation`. Version 2.
+        adaptation: what changes the model's weights; see `nextpixel.codec.adaptation`. Versions 2 and 4.
     """
 
     fingerprint: bytes
@@ -99,7 +102,7 @@ def write(contents: Contents) -> bytes:
     pairs = [*contents.ranges, *[0] * (len(contents.ranges) % 2)]
     nibbles = bytes(low | high << 4 for low, high in zip(pairs[::2], pairs[1::2], strict=True))
     parts += [varint(len(contents.ranges)), nibbles, struct.pack("<I", contents.checksum)]
-    if contents.version == PICTURES:
+    if contents.version in OF_PICTURES:
         parts.append(_sized(contents.adaptation))
     runs: list[tuple[Shape, int]] = []
     for shape in contents.shapes:
@@ -142,7 +145,7 @@ def counted_sub_pixels(shapes: Sequence[Shape], stored: Collection[int], version
         sub_pixels = channels * height * width
         if number in stored:
             sub_pixels //= STORED_PART
-        elif version == PICTURES:
+        elif version in OF_PICTURES:
             sub_pixels = max(sub_pixels, COUNTED_A_SIDE * (height + width))
         total += max(sub_pixels, LEAST_COUNTED)
     return total
@@ -177,7 +180,7 @@ def read(data: bytes, most_sub_pixels: int | None = None) -> Contents:
     if any(halves[count:]):
         raise DataError("the half of a byte that the ranges of the file leave over is not 0: it is damaged")
     checksum = struct.unpack("<I", reader.take(4))[0]
-    adaptation = reader.sized() if version == PICTURES else b""
+    adaptation = reader.sized() if version in OF_PICTURES else b""
     declared = min(MOST_SUB_PIXELS, STORED_PART * allowed_sub_pixels(len(data)))
     shapes = _read_shapes(reader, declared if most_sub_pixels is None else most_sub_pixels)
     one_image = bool(flags & ONE_IMAGE)

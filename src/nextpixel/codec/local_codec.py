@@ -1,4 +1,4 @@
-"""Whole pictures of any size, by a local PixelCNN: files of version 2.
+"""Whole pictures of any size, by a local PixelCNN: files of version 4.
 
 A picture is divided into sheets, which the model takes as images (`nextpixel.codec.sheets`). Each picture that other
 formats hold in less is stored in the shortest of them.

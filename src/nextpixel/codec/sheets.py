@@ -1,4 +1,4 @@
-"""Pictures as sheets, which a local model takes as images, and back from the blocks of a file of version 2.
+"""Pictures as sheets, which a local model takes as images, and back from the blocks of a file of whole pictures.
 
 A picture is divided into sheets: of as many channels as the model has, one sheet; else, if it has more, the first ones
 as a sheet and each other channel, such as a transparency, as one of its own; else each channel.
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextpixel.codec.adaptation import adapted, from_bytes
-from nextpixel.codec.container import Contents, Shape
+from nextpixel.codec.container import FIRST_PICTURES, Contents, Shape
 from nextpixel.codec.local_twin import LocalTwin
 from nextpixel.codec.wavefront import GROUP_PIXELS, longest_front, sheets_from, stripe_rows
 from nextpixel.coding.rans import TOTAL
@@ -104,7 +104,8 @@ def twin_of(model: StoredModel, contents: Contents) -> LocalTwin:
     """
     weights = adapted(model.weights, from_bytes(model.weights, contents.adaptation))
     try:
-        return LocalTwin(StoredModel(model.description, weights), contents.ranges)
+        changed = StoredModel(model.description, weights)
+        return LocalTwin(changed, contents.ranges, wide_first=contents.version != FIRST_PICTURES)
     except ModelError as error:
         raise DataError(f"the file does not fit the model ({error}): it is damaged") from error
 

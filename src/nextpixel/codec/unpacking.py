@@ -16,7 +16,7 @@ from nextpixel.codec.container import (
     FIRST_TILES,
     LEAST_COUNTED,
     MOST_SUB_PIXELS,
-    PICTURES,
+    OF_PICTURES,
     Contents,
     Shape,
 )
@@ -31,7 +31,7 @@ from nextpixel.plan.stored_model import StoredModel
 from nextpixel.runtime.progress import Advance
 
 LOCAL = "local-pixelcnn"
-"""The family whose files are of version 2."""
+"""The family whose files are of whole pictures."""
 
 Pixels = NDArray[np.uint8]
 
@@ -93,7 +93,7 @@ def check_fits(model: StoredModel, contents: Contents) -> None:
         raise DataError("the file was compressed with another model: name the run or model folder it was made with")
     if contents.levels != model.levels:
         raise DataError(f"the file has {contents.levels} levels and its model {model.levels}: it is damaged")
-    if (contents.version == PICTURES) != (model.family == LOCAL):
+    if (contents.version in OF_PICTURES) != (model.family == LOCAL):
         raise DataError(f"a {model.family} does not make files of version {contents.version}: the file is damaged")
 
 
