@@ -134,6 +134,20 @@ def test_what_is_captured_draws_what_is_not(family, head, known_rows, monkeypatc
     assert bool(calls) == (family != "pixelsnail")
 
 
+def test_where_nothing_can_be_captured_the_same_is_drawn_with_a_warning(monkeypatch):
+    def captured(*_):
+        raise RuntimeError("operation not permitted")
+
+    model = sharper(tiny("gated-pixelcnn", (3, 5, 4), 5), 0.7).double().eval()
+    with only("pytorch"):
+        expected = model.sample(4, generator=seeded(3))
+        as_on_a_gpu(monkeypatch)
+        monkeypatch.setattr(rows, "captured", captured)
+        with pytest.warns(UserWarning, match="slower: operation not permitted") as warned:
+            assert torch.equal(model.sample(4, generator=seeded(3)), expected)
+    assert len(warned) == 1
+
+
 def test_rows_are_captured_on_a_gpu_alone_where_they_repeat_and_are_not_too_long():
     def chosen(device="cuda", repeats=True, width=28, colours=1):
         images = SimpleNamespace(shape=(2, colours, 28, width), device=torch.device(device))

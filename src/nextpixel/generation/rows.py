@@ -7,6 +7,7 @@ graph, and then started together for each row.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import NamedTuple
@@ -166,15 +167,16 @@ class RowGraph:
         self.places = range(len(self.inputs.levels))
         shape = (len(canvas.images), len(self.places))
         self.drawn = Drawn(self.inputs.levels.new_empty(shape), canvas.nats.new_empty(shape))
-        self.begun = False
+        self.begun = self.tried = False
         self.replay: Callable[[], None] | None = None
 
     def draw_row(self, row: int) -> None:
         """Draw what is unknown in a row."""
         for mine, part in zip(self.inputs, RowInputs.of(self.canvas, row), strict=True):
             mine.copy_(part)
-        if self.replay is None and self.begun:
-            self.replay = captured(self._steps, self.canvas.images.device)
+        if self.begun and not self.tried:
+            self.tried = True
+            self._capture()
         if self.replay is None:
             self._steps()
         else:
@@ -182,6 +184,13 @@ class RowGraph:
         self.begun = True
         self.canvas.done(len(self.places))
         _put(self.canvas, row, self.drawn, self.places)
+
+    def _capture(self) -> None:
+        """Capture the steps, if this GPU and its driver can; drawing does not depend on it."""
+        try:
+            self.replay = captured(self._steps, self.canvas.images.device)
+        except RuntimeError as error:
+            warnings.warn(f"steps are not captured in a CUDA graph, so drawing is slower: {error}", stacklevel=2)
 
     def _steps(self) -> None:
         """Go through the row in which every place may be known or not."""
