@@ -135,7 +135,7 @@ def test_a_config_file_stands_between_the_flags_and_the_recipe(tmp_path, monkeyp
     monkeypatch.setenv("NEXTPIXEL_TRAIN_STEPS", "1")
     assert run(["train", "--out", str(tmp_path / "b"), *SMALL]) == 0
     model = nx.load(tmp_path / "b")
-    assert model.options["dropout"] == 0.5 and model.record.trained.startswith("1 steps")
+    assert model.options["dropout"] == 0.5 and model.record.trained.startswith("1 step of")
 
 
 def test_a_recipe_that_is_followed_is_told_as_it_is():

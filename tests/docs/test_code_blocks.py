@@ -16,9 +16,9 @@ from sybil import Sybil
 from sybil.parsers.markdown import CodeBlockParser, PythonCodeBlockParser
 
 import nextpixel as nx
+from helpers.registry import kept_registry
 from nextpixel.cli.app import app, run
 from nextpixel.cli.config import config_sources
-from nextpixel.families.registry import FAMILIES
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -103,10 +103,8 @@ def relative(path):
 @pytest.fixture
 def same_families():
     """Families that the code of a document registers are gone after it."""
-    before = dict(FAMILIES)
-    yield
-    FAMILIES.clear()
-    FAMILIES.update(before)
+    with kept_registry():
+        yield
 
 
 @pytest.mark.usefixtures("same_families")

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 import nextpixel as nx
+from helpers.registry import kept_registry
 from helpers.tiny_models import noise, seeded
 from nextpixel.errors import ModelError
 from nextpixel.families import registry
@@ -23,10 +24,8 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "my_family.py"
 def own_registry(monkeypatch):
     """A registry that forgets afterwards what a test registers."""
     monkeypatch.setattr(registry, "_imported", set())
-    before = dict(registry.FAMILIES)
-    yield monkeypatch
-    registry.FAMILIES.clear()
-    registry.FAMILIES.update(before)
+    with kept_registry():
+        yield monkeypatch
     sys.modules.pop(EXAMPLE.stem, None)
 
 
