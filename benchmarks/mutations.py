@@ -26,6 +26,7 @@ import json
 import multiprocessing
 import os
 import random
+import re
 import resource
 import signal
 import time
@@ -66,7 +67,7 @@ def golden_files(names: list[str]) -> list[Golden]:
     for path in sorted(GOLDEN.glob("*.npx")):
         if not names or path.stem in names:
             # Files of versions 3 and 4 stand beside those of versions 1 and 2, of the same pictures and the same model.
-            name = path.stem.rstrip("-34")
+            name = re.sub(r"-[34]$", "", path.stem)
             pictures = json.loads((GOLDEN / f"{name}.json").read_text())
             tensors = [torch.tensor(picture, dtype=torch.uint8) for picture in pictures]
             files.append(Golden(path.stem, path.read_bytes(), nx.load(GOLDEN / name), tensors))

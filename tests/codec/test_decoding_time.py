@@ -1,12 +1,12 @@
 """How long decoding takes is told before it begins."""
 
 import time
-from pathlib import Path
 
 import pytest
 import torch
 
 import nextpixel as nx
+from helpers.golden import GOLDEN, model_of
 from helpers.tiny_models import tiny
 from nextpixel.cli import decompress as command
 from nextpixel.cli.app import run
@@ -15,13 +15,11 @@ from nextpixel.codec.decoding_time import decoding_seconds
 from nextpixel.engines import exact
 from nextpixel.model_files.stored import stored_model
 
-GOLDEN = Path(__file__).parent / "golden"
-
 
 @pytest.fixture(params=["gated-rgb-3", "row-lstm-rgb-3", "local-grey-4"])
 def golden(request):
     """A model and a file that it made."""
-    folder = GOLDEN / request.param.rstrip("-34")
+    folder = GOLDEN / model_of(request.param)
     return folder, nx.load(folder), (GOLDEN / f"{request.param}.npx").read_bytes()
 
 

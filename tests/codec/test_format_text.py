@@ -10,13 +10,12 @@ import torch
 
 import nextpixel as nx
 from codec import independent_local_decoder
+from helpers.golden import GOLDEN, model_of
 from helpers.tiny_models import sharper, tiny
 from nextpixel.codec import local_codec, wavefront
 from nextpixel.codec.adaptation import MOST, Change
 from nextpixel.codec.container import read
 from nextpixel.model_files.stored import stored_model
-
-GOLDEN = Path(__file__).parent / "golden"
 
 
 def test_the_independent_decoder_imports_nothing_of_the_package():
@@ -31,7 +30,7 @@ def test_the_independent_decoder_imports_nothing_of_the_package():
 
 @pytest.mark.parametrize("file", ["local-rgb", "local-grey", "local-rgb-4", "local-grey-4"])
 def test_it_decodes_the_golden_files(file):
-    name = file.removesuffix("-4")
+    name = model_of(file)
     expected = json.loads((GOLDEN / f"{name}.json").read_text())
     pictures, names = independent_local_decoder.decode(GOLDEN / name, (GOLDEN / f"{file}.npx").read_bytes())
     assert [picture.tolist() for picture in pictures] == expected

@@ -1,21 +1,19 @@
 """Files that must be decoded forever: if one of these fails, a released format has been broken."""
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
 
 import nextpixel as nx
+from helpers.golden import GOLDEN, model_of
 from nextpixel.codec import local_codec
 from nextpixel.codec.container import FIRST_PICTURES, FIRST_TILES, PICTURES, read
-
-GOLDEN = Path(__file__).parent / "golden"
 
 
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.npx")), ids=lambda path: path.stem)
 def test_a_golden_file_is_decoded_to_its_pixels_and_encoded_to_its_bytes(path, monkeypatch):
-    name = path.stem.rstrip("-34")
+    name = model_of(path.stem)
     model = nx.load(GOLDEN / name)
     expected = [torch.tensor(image, dtype=torch.uint8) for image in json.loads((GOLDEN / f"{name}.json").read_text())]
     data = path.read_bytes()

@@ -3,19 +3,17 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import nextpixel as nx
+from helpers.golden import GOLDEN, model_of
 from helpers.tiny_models import noise, sharper, tiny
 from nextpixel.data.level_table import level_table
 from nextpixel.model_files.saving import save
 from nextpixel.plan.lowering.families import LOWERINGS
-
-GOLDEN = Path(__file__).parents[1] / "codec" / "golden"
 
 BLOCKED = """
 import runpy, sys
@@ -58,7 +56,7 @@ def test_what_is_blocked_cannot_be_imported():
 
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.npx")), ids=lambda path: path.stem)
 def test_golden_files_are_decoded_to_their_pixels(tmp_path, path):
-    folder = GOLDEN / path.stem.rstrip("-34")
+    folder = GOLDEN / model_of(path.stem)
     run = decoded(path, "--model", folder, "--out", tmp_path / "out")
     assert (run.returncode, run.stderr) == (0, "")
     levels = json.loads((folder / "config.json").read_text())["model"]["levels"]

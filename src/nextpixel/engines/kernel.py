@@ -33,8 +33,8 @@ SIGMOID_SHIFT = 2.0**-SIGMOID_BITS
 REACH = GATE_REACH
 
 # A rational approximation of tanh with the coefficients that Eigen's `ptanh_float` and XLA have, to some units of the
-# last place, which LLVM turns into vectors; numbers beyond the
-# limit are 1 in float32 but for its last digits. Calls of the library's tanh would take most of the time.
+# last place, which LLVM turns into vectors; numbers beyond the limit are 1 in float32 but for its last digits. Calls of
+# the library's tanh would take most of the time.
 LIMIT = np.float32(7.90531110763549805)
 A1, A3, A5, A7 = map(
     np.float32, (4.89352455891786e-03, 6.37261928875436e-04, 1.48572235717979e-05, 5.12229709037114e-08)
