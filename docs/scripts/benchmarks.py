@@ -13,6 +13,8 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from tables import lines_of
+
 from completion import table as completion_table
 from nextpixel.model_files.shipped import read_config, shipped
 from photographs import JPEG_XL, mean
@@ -235,7 +237,7 @@ def versions(record: Record) -> str:
 def table(heads: list[str], rows: list[list[str]]) -> str:
     """A table in Markdown."""
     lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+    return lines_of(lines) + "\n"
 
 
 if __name__ == "__main__":

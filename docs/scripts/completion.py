@@ -8,17 +8,16 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
+
+from tables import fill, lines_of, marked
 
 DOCS = Path(__file__).parents[1]
 RECORD = DOCS / "results" / "completion.json"
 PAGE = DOCS / "results" / "completion.md"
 SETS = {"mnist-train": "MNIST", "fashion-mnist-train": "Fashion-MNIST"}
-MARKED = re.compile(
-    r"(<!-- nats: made by docs/scripts/completion.py. Do not edit. -->\n).*?(<!-- end of nats -->)", re.DOTALL
-)
+MARKED = marked("completion", "nats")
 
 Record = dict[str, Any]
 
@@ -32,7 +31,7 @@ def main() -> None:
 
 def filled(page: str, records: Record) -> str:
     """A page with the table of the records."""
-    return MARKED.sub(lambda match: f"{match[1]}\n{table(records)}\n\n{match[2]}", page)
+    return fill(MARKED, page, table(records))
 
 
 def table(records: Record) -> str:
@@ -55,7 +54,7 @@ def table(records: Record) -> str:
         for mask in next(iter(runs.values()))["masks"] if runs else ():
             for share, record in sorted(runs.items()):
                 lines.append(row(title, mask, share, record))
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return lines_of(lines)
 
 
 def row(title: str, mask: str, share: str, record: Record) -> list[str]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from pathlib import Path
 from typing import Any
+
+from tables import fill, lines_of, marked
 
 DOCS = Path(__file__).parents[1]
 RECORD = DOCS / "results" / "compression.json"
@@ -23,9 +24,7 @@ SETS = {
 }
 FORMATS = ["PNG", "WebP", "JPEG XL"]
 IN_README = ["fashion-mnist-train", "cifar10-first4000-train"]
-MARKED = re.compile(
-    r"(<!-- sizes: made by docs/scripts/compression.py. Do not edit. -->\n).*?(<!-- end of sizes -->)", re.DOTALL
-)
+MARKED = marked("compression", "sizes")
 
 Record = dict[str, Any]
 
@@ -39,7 +38,7 @@ def main() -> None:
 
 def filled(page: str, records: Record) -> str:
     """A page with the table of the records."""
-    return MARKED.sub(lambda match: f"{match[1]}\n{sizes(records)}\n\n{match[2]}", page)
+    return fill(MARKED, page, sizes(records))
 
 
 def sizes(records: Record) -> str:
@@ -62,7 +61,7 @@ def sizes(records: Record) -> str:
     ]
     lines.append(["smaller than the best sheet by", *(f"{_saved(record):.1%}" for record in chosen)])
     lines.append(["with the model it pays from", *(_pays_from(record) for record in chosen)])
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return lines_of(lines)
 
 
 def readme_rows(records: Record) -> list[str]:

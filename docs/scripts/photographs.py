@@ -9,9 +9,10 @@ and stay; what was not measured is left out.
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
+
+from tables import marked
 
 DOCS = Path(__file__).parents[1]
 RECORD = DOCS / "results" / "photographs.json"
@@ -29,9 +30,7 @@ WAYS = {
 YARDSTICK = "jxl9"
 JPEG_XL = [way for way in WAYS if way.startswith("jxl")]
 NOTHING = "Nothing is recorded yet: `benchmarks/photographs.py` writes the record that this table is made of."
-MARKED = re.compile(
-    r"(<!-- (\w+): made by docs/scripts/photographs.py. Do not edit. -->\n).*?(<!-- end of \2 -->)", re.DOTALL
-)
+MARKED = marked("photographs", r"\w+")
 
 Record = dict[str, Any]
 

@@ -8,18 +8,17 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import Any
+
+from tables import fill, lines_of, marked
 
 DOCS = Path(__file__).parents[1]
 RECORD = DOCS / "results" / "scoring.json"
 PAGE = DOCS / "results" / "scoring.md"
 SETS = {"fashion-mnist-train": "Fashion-MNIST", "mnist-train": "MNIST"}
 TASK = "fashion-mnist-train against mnist-train"
-MARKED = re.compile(
-    r"(<!-- areas: made by docs/scripts/scoring.py. Do not edit. -->\n).*?(<!-- end of areas -->)", re.DOTALL
-)
+MARKED = marked("scoring", "areas")
 
 Record = dict[str, Any]
 
@@ -34,7 +33,7 @@ def main() -> None:
 def filled(page: str, records: Record) -> str:
     """A page with the tables of the records."""
     tables = "\n\n".join(table(title, record) for title, record in records.items())
-    return MARKED.sub(lambda match: f"{match[1]}\n{tables}\n\n{match[2]}", page)
+    return fill(MARKED, page, tables)
 
 
 def table(title: str, record: Record) -> str:
@@ -51,7 +50,7 @@ def table(title: str, record: Record) -> str:
         figure = f"{one['area']:.4f} ± {one['standard error']:.4f}"
         medians = [f"{one[f'{kind} median']:.4g}" for kind in ("normal", "strange")]
         lines.append([named(name, one, record), f"**{figure}**" if one["area"] == best else figure, *medians])
-    return about + "\n\n" + "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return about + "\n\n" + lines_of(lines)
 
 
 def versions(record: Record) -> str:
