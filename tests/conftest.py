@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import nextpixel
-from helpers.tiny_models import VARIANTS
+from helpers.tiny_models import VARIANTS, seed
 
 # pytest explains failed asserts of test modules only, unless it is told.
 pytest.register_assert_rewrite("helpers.training_runs")
@@ -23,7 +23,7 @@ if hasattr(signal, "SIGHUP"):
 def same_numbers_every_time():
     """One thread and one seed, so that a test says the same on every machine."""
     torch.set_num_threads(1)
-    torch.manual_seed(0)
+    seed(0)
 
 
 @pytest.fixture(scope="session", params=nextpixel.models())

@@ -29,7 +29,7 @@ def test_it_serves_until_it_is_stopped(folder):
             address = re.search(r"(http://127\.0\.0\.1:\d+/)#token=abcd1234", said)[1]
             assert said.startswith("mine, mine (2): ")
             request = urllib.request.Request(f"{address}api/models", headers={"authorization": "Bearer abcd1234"})
-            with urllib.request.urlopen(request, timeout=20) as answer:
+            with urllib.request.urlopen(request, timeout=120) as answer:
                 found = json.load(answer)
             assert [each["name"] for each in found["models"]] == ["mine", "mine (2)"]
             assert str(folder) not in json.dumps(found)

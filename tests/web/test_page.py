@@ -4,6 +4,7 @@ import base64
 import io
 import shutil
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -26,12 +27,12 @@ SHIFTS = """
     new PerformanceObserver(note).observe({type: 'layout-shift', buffered: true});
 """
 """Notes every layout shift, also those that follow the user's input."""
+PATIENCE = 120
+"""Seconds: where nothing is compiled yet, the first answer takes as long as the compiler does."""
 
 
 @pytest.fixture(scope="module")
 def address(served):
-    import time
-
     import uvicorn
 
     server = uvicorn.Server(
@@ -57,6 +58,7 @@ def tab():
         arguments = ["--no-sandbox", "--headless", "--disable-background-networking"]
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
         page = browser.new_page()
+        page.set_default_timeout(1000 * PATIENCE)
         page.add_init_script(SHIFTS)
         yield page
         browser.close()
@@ -86,12 +88,11 @@ def of(page, expression):
 
 
 def until(page, expression):
-    """Playwright's own way needs eval, which the page forbids."""
-    for _ in range(500):
-        if of(page, expression):
-            return
+    """Wait for a state. Playwright's own way needs eval, which the page forbids."""
+    last = time.monotonic() + PATIENCE
+    while not of(page, expression):
+        assert time.monotonic() < last, f"never: {expression}"
         page.wait_for_timeout(20)
-    raise AssertionError(f"never: {expression}")
 
 
 def finish(page, form):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -79,16 +80,26 @@ def families() -> dict[str, Family]:
     Raises:
         ModelError: a module that should register families cannot be imported.
     """
-    # Late, since it takes longer than all else that a command needs before it knows what it is to do.
-    from importlib.metadata import entry_points
-
     named = [name.strip() for name in os.environ.get(VARIABLE, "").split(",") if name.strip()]
     for name in named:
         _import(name, f"{VARIABLE} names {name}, which cannot be imported", "mend it, or take it out")
-    for entry in entry_points(group=GROUP):
-        module = entry.value.partition(":")[0]
-        _import(module, f"the package of the families {entry.name} cannot be imported", "mend it, or uninstall it")
+    for family, module in _announced(tuple(sys.path)):
+        _import(module, f"the package of the families {family} cannot be imported", "mend it, or uninstall it")
     return FAMILIES
+
+
+@lru_cache(maxsize=1)
+def _announced(path: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Names and modules of the entry points of the packages installed on a path, `sys.path`.
+
+    Kept, since the metadata of every installed package are read for it: each model built would take 20 ms more.
+    """
+    # Late, since it takes longer than all else that a command needs before it knows what it is to do.
+    from importlib.metadata import distributions
+
+    packages = distributions(path=list(path))
+    entries = [entry for package in packages for entry in package.entry_points.select(group=GROUP)]
+    return tuple((entry.name, entry.value.partition(":")[0]) for entry in entries)
 
 
 def models() -> list[str]:
