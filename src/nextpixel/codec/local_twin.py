@@ -201,33 +201,33 @@ class LocalTwin:
     def __init__(self, model: StoredModel, ranges: Sequence[int], *, wide_first: bool = True) -> None:
         if not all(np.isfinite(weight).all() for weight in model.weights.values()):
             raise ModelError("the weights of the model are not finite numbers; train it anew")
-        layers = int(model.option("layers"))
+        layers = model.integer("layers")
         if len(ranges) != activations(layers) or not all(0 <= bits <= MOST_RANGE_BITS for bits in ranges):
             raise ModelError("the ranges of the activations do not fit the model")
         self.levels = model.levels
-        self.window = LocalWindow(
-            int(model.option("kernel_size")) // 2, int(model.option("distance")), int(model.option("lag"))
-        )
+        self.window = LocalWindow(model.integer("kernel_size") // 2, model.integer("distance"), model.integer("lag"))
         self.beyond = self.levels // 2
-        self.channels, self.components = model.image_shape[0], int(model.option("components"))
+        self.channels, self.components = model.image_shape[0], model.integer("components")
         self.largest = [ONE << bits for bits in ranges]
         self.units = units(self.levels)
         values = len(self.window.offsets) * self.channels
-        weights = model.doubles("first.linear.weight")
+        weights, bias = _linear(model, "first", values + 2 * self.channels)
         parts = [Part(weights[:, :values], LARGEST_INPUT), Part(weights[:, values:], LARGEST_UNIT)]
-        self.first = _layer(parts, model.doubles("first.linear.bias"), WIDE_LIMIT if wide_first else NARROW_LIMIT)
+        self.first = _layer(parts, bias, WIDE_LIMIT if wide_first else NARROW_LIMIT)
+        features = len(bias)
         self.blocks = []
         before = self.largest[0]
         for block, (inner, outer) in enumerate(zip(self.largest[1::2], self.largest[2::2], strict=True)):
             self.blocks.append(
                 (
-                    _layer_of(model, f"blocks.{block}.inner", before, NARROW_LIMIT),
-                    _layer_of(model, f"blocks.{block}.outer", inner, NARROW_LIMIT),
+                    _layer_of(model, f"blocks.{block}.inner", features, features, before, NARROW_LIMIT),
+                    _layer_of(model, f"blocks.{block}.outer", features, features, inner, NARROW_LIMIT),
                 )
             )
             before = outer
         # The mixture's means want more digits than float32 has room for.
-        self.output = _layer_of(model, "output", before, WIDE_LIMIT)
+        outputs = self.components * (3 * self.channels + self.channels * (self.channels - 1) // 2)
+        self.output = _layer_of(model, "output", features, outputs, before, WIDE_LIMIT)
 
     def predict(self, windows: NDArray[np.float32]) -> Prediction:
         """The mixtures of pixels.
@@ -282,9 +282,27 @@ class LocalTwin:
         )
 
 
-def _layer_of(model: StoredModel, name: str, largest: int, limit: float) -> Layer:
-    """A layer that reads integers up to `largest`."""
-    return _layer([Part(model.doubles(f"{name}.linear.weight"), largest)], model.doubles(f"{name}.linear.bias"), limit)
+def _layer_of(model: StoredModel, name: str, inputs: int, outputs: int, largest: int, limit: float) -> Layer:
+    """A layer that reads so many integers up to `largest`."""
+    weights, bias = _linear(model, name, inputs, outputs)
+    return _layer([Part(weights, largest)], bias, limit)
+
+
+def _linear(
+    model: StoredModel, name: str, inputs: int, outputs: int | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The weights `[outputs, inputs]` and the bias of a layer.
+
+    Raises:
+        ModelError: they are of other shapes, as they may be in a file: what is compiled would read beyond them.
+    """
+    weights, bias = model.doubles(f"{name}.linear.weight"), model.doubles(f"{name}.linear.bias")
+    outputs = bias.size if outputs is None else outputs
+    if weights.shape != (outputs, inputs) or bias.shape != (outputs,) or not outputs:
+        raise ModelError(
+            f"the weights of {name} in the model are not those that its description says; copy its folder again"
+        )
+    return weights, bias
 
 
 def _weights(logits: NDArray[np.int64], levels: int) -> NDArray[np.int64]:

@@ -15,6 +15,7 @@ from typing import ClassVar, NamedTuple, Self, TypeVar, get_args, get_type_hints
 
 from nextpixel.errors import ModelError
 from nextpixel.nn.head_names import COMPONENTS, HEADS, LOGISTIC_MIXTURE, MOST_COMPONENTS, SOFTMAX
+from nextpixel.nn.local_window import MOST_REACH
 from nextpixel.nn.order_names import CURVES, MOST_ORDERS
 from nextpixel.plan.stored_model import MOST_SCALES
 from nextpixel.runtime.validation import (
@@ -405,9 +406,14 @@ class LocalPixelCNNConfig(NetworkConfig):
         check=odd_size,
         allowed="odd, 5 to 255",
     )
-    distance: int = option(8, "How far a local-pixelcnn sees, in rows and columns together.", least=2, most=254)
+    distance: int = option(
+        8, "How far a local-pixelcnn sees, in rows and columns together.", least=2, most=2 * MOST_REACH
+    )
     lag: int = option(
-        1, "Columns to the right that the window of a local-pixelcnn has for each row upwards.", least=1, most=127
+        1,
+        "Columns to the right that the window of a local-pixelcnn has for each row upwards.",
+        least=1,
+        most=MOST_REACH,
     )
     head: str = _head_option(LOGISTIC_MIXTURE)
 

@@ -17,6 +17,7 @@ from nextpixel.model_files.format import FORMAT, STORAGES, describe, fingerprint
 from nextpixel.model_files.record import TrainingRecord
 from nextpixel.model_files.shipped import find_model, shipped
 from nextpixel.nn.conditions import from_json
+from nextpixel.plan.description import check_description
 
 MOST_CONFIG_BYTES = 2**26
 HALVES = {torch.float16, torch.bfloat16}
@@ -50,7 +51,7 @@ def load(folder: str | Path) -> ImageModel:
     except ValueError as error:
         raise ModelError(f"{config_path} {error}") from error
     description = config["model"]
-    _check_description(description, config_path)
+    check_description(description, config_path)
     try:
         data = weights_path.read_bytes()
         tensors = load_tensors(data)
@@ -101,31 +102,6 @@ def _build(description: dict[str, Any]) -> ImageModel:
         condition=from_json(description.get("condition")),
         **description["options"],
     )
-
-
-def _check_description(description: dict[str, Any], path: Path) -> None:
-    """Refuse, before anything is computed with it, a description whose parts are of other types than `describe` writes.
-
-    A text or a list in the place of a number would be multiplied.
-
-    Raises:
-        ModelError: naming the part.
-    """
-    shape, options = description.get("image_shape"), description.get("options")
-    if not isinstance(description.get("family"), str):
-        raise ModelError(f"{path} does not describe a model: its family is no text")
-    if not (isinstance(shape, list) and len(shape) == 3 and all(type(side) is int for side in shape)):
-        raise ModelError(f"{path} does not describe a model: its image_shape is no list of three integers")
-    if type(description.get("levels")) is not int:
-        raise ModelError(f"{path} does not describe a model: its levels are no integer")
-    if not isinstance(options, dict):
-        raise ModelError(f"{path} does not describe a model: its options are no object")
-    for name, value in options.items():
-        if not (value is None or isinstance(value, bool | float | str) or (type(value) is int and abs(value) < 2**63)):
-            raise ModelError(f"{path} does not describe a model: its option {name[:80]!r} is no single value")
-    for name in ("layers", "scales", "features"):
-        if not isinstance(options.get(name, 1), int):
-            raise ModelError(f"{path} does not describe a model: its {name} are no integer")
 
 
 def _read_config(path: Path) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from nextpixel.errors import ModelError
+
 NEAREST = ((0, -1), (0, -2), (-1, 0), (-1, -1), (-1, 1), (-2, 0))
 """The six known pixels nearest to a pixel, as (rows down, columns right)."""
 
@@ -27,6 +29,9 @@ STEPS_AN_OCTAVE = 8
 LARGEST = 16.0
 """Values further than so many deviations from the mean are taken to be there."""
 
+
+MOST_REACH = 127
+"""In rows, and in columns for each row."""
 
 MIDDLE_STEP, STEPS_A_UNIT = 16, 12
 """What brings the step near to 0 and 1, as an input of a network."""
@@ -47,6 +52,9 @@ class LocalWindow:
         lag: columns to the right for each row upwards, at least 1.
         offsets: the pixels of the window, as (rows down, columns right), none of them below or at the pixel itself.
         nearest: where in `offsets` the six nearest pixels stand.
+
+    Raises:
+        ModelError: a window has no such sizes.
     """
 
     reach: int
@@ -56,7 +64,14 @@ class LocalWindow:
     nearest: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Find the offsets here, as a compiled graph cannot wait for the lock of a property that is computed late."""
+        """Find the offsets here, as a compiled graph cannot wait for the lock of a property that is computed late.
+
+        Raises:
+            ModelError: see above.
+        """
+        sizes = self.reach, self.distance, self.lag
+        if not (2 <= sizes[0] <= MOST_REACH and 2 <= sizes[1] <= 2 * MOST_REACH and 1 <= sizes[2] <= MOST_REACH):
+            raise ModelError("no window has a reach of {}, a distance of {} and a lag of {}".format(*sizes))
         beside = [(0, -left) for left in range(1, min(self.reach, self.distance) + 1)]
         above = [
             (-up, right)

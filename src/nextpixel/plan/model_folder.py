@@ -8,12 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nextpixel.errors import ModelError
+from nextpixel.plan.description import check_description
 from nextpixel.plan.stored_model import Array, StoredModel
 
 MODEL_FILES = CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -48,14 +50,32 @@ def read_model(config: bytes, weights: bytes) -> StoredModel:
         header: dict[str, Any] = json.loads(weights[8 : 8 + size])
         expected = header.pop("__metadata__", {}).get("sha256")
         digest = hashlib.sha256(json.dumps(model, sort_keys=True).encode())
-        tensors: dict[str, Array] = {}
-        for name in sorted(header):
-            tensors[name] = _read_tensor(name, header[name], memoryview(weights)[8 + size :], digest)
+        check_description(model, CONFIG)
+        data = memoryview(weights)[8 + size :]
+        _check_places([(start, end) for start, end in (entry["data_offsets"] for entry in header.values())], len(data))
+        tensors = {name: _read_tensor(name, header[name], data, digest) for name in sorted(header)}
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError, OverflowError) as error:
         raise ModelError(f"{CONFIG} or {WEIGHTS} is damaged ({error}); copy the model's folder again") from error
     if expected != digest.hexdigest():
         raise ModelError(f"{WEIGHTS} does not match its checksum together with {CONFIG}; copy the model's folder again")
     return StoredModel(model, tensors)
+
+
+def _check_places(places: Sequence[tuple[int, int]], size: int) -> None:
+    """Check that tensors lie one after the other: if several were the same bytes, a short file would hold any number.
+
+    Args:
+        places: where each begins and ends.
+        size: bytes of all.
+
+    Raises:
+        ValueError: they do not.
+    """
+    ends = [0, *(end for _, end in sorted(places))]
+    if any(start != before or end < start for (start, end), before in zip(sorted(places), ends, strict=False)):
+        raise ValueError("its tensors do not lie one after the other")
+    if ends[-1] != size:
+        raise ValueError("it is longer or shorter than its tensors")
 
 
 def _read_tensor(name: str, entry: dict[str, Any], data: memoryview, digest: Any) -> Array:

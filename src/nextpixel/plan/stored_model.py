@@ -81,7 +81,7 @@ class StoredModel:
             return (Network(self._inside("inner.", (channels, *size))),)
         if self.family != MULTISCALE:
             return (Network(self),)
-        factor, scales = int(self.option("factor")), int(self.option("scales"))
+        factor, scales = self.integer("factor"), self.integer("scales")
         if factor < 2 or not 2 <= scales <= MOST_SCALES:
             raise ModelError(f"the model has {scales} scales with a factor of {factor}; copy its folder again")
         strides = [factor**scale for scale in reversed(range(scales))]
@@ -134,7 +134,12 @@ class StoredModel:
             raise ModelError(
                 "only models without a condition or with labels can compress: a file holds no vectors and no maps"
             )
-        return int(condition["count"])
+        count = condition.get("count")
+        # Of what is not stored a few bytes could say anything.
+        widths = {weight.shape[-1] for name, weight in self.weights.items() if name.endswith("condition.vector")}
+        if type(count) is not int or count < 1 or not widths <= {count}:
+            raise ModelError(f"the weights of the model are not those of {count!r} classes; copy its folder again")
+        return count
 
     def option(self, name: str) -> Any:
         """An option of the family.
@@ -146,6 +151,17 @@ class StoredModel:
             return self.description["options"][name]
         except (KeyError, TypeError) as error:
             raise ModelError(f"the description of the model has no option {name}; copy its folder again") from error
+
+    def integer(self, name: str) -> int:
+        """An option of the family that is a whole number.
+
+        Raises:
+            ModelError: it is none, or the description lacks it.
+        """
+        value = self.option(name)
+        if type(value) is not int:
+            raise ModelError(f"the option {name} of the model is no whole number; copy its folder again")
+        return value
 
     def doubles(self, name: str) -> NDArray[np.float64]:
         """A weight.

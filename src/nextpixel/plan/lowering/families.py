@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from nextpixel.errors import ModelError
+from nextpixel.plan.consistency import check_consistent
 from nextpixel.plan.integers import LEAST_WEIGHT_BITS, MOST_RANGE_BITS, NARROW_LIMIT, WIDE_LIMIT
 from nextpixel.plan.lowering.builder import Builder
 from nextpixel.plan.lowering.floats import FloatBuilder
@@ -17,6 +18,7 @@ from nextpixel.plan.lowering.integers import OTHER_RANGES, IntegerBuilder
 from nextpixel.plan.lowering.residual import lower_convolutions, lower_diagonal, lower_residual, lower_row_lstm
 from nextpixel.plan.operations import Program, Smaller
 from nextpixel.plan.stored_model import Network, StoredModel
+from nextpixel.runtime.one_line import one_line
 
 Lowering = Callable[[Builder], Program]
 """Adds the operations of a family's models, and gives the program."""
@@ -104,7 +106,15 @@ def _of_scales(model: StoredModel, lowered: Callable[[Network, Program | None], 
         raise ModelError("the weights of the model are not finite numbers; train it anew")
     program: Program | None = None
     for network in model.networks:
-        program = lowered(network, program)
+        try:
+            program = lowered(network, program)
+        except (ValueError, IndexError) as error:
+            # That is what NumPy raises where the shapes of weights do not fit each other.
+            raise ModelError(
+                f"the weights of the model are not those that its description says ({one_line(error)}); copy its "
+                "folder again"
+            ) from error
+        check_consistent(program, max(1, network.model.classes))
         if program.least_bits < 0:
             raise ModelError("the weights of the model are too large to compress with; it has diverged: train it anew")
     assert program is not None

@@ -16,7 +16,7 @@ def lower_gated(builder: Builder) -> Program:
     Its bounds are, for each layer, those of the vertical maps and of the features, then those of the head.
     """
     model = builder.model
-    layers, skips = int(model.option("layers")), bool(model.option("skips"))
+    layers, skips = model.integer("layers"), bool(model.option("skips"))
     features = ChannelGroups.split(len(model.doubles("layers.0.link.bias")) // 2, builder.colours)
     p, pair = features.channels, features.repeat(2)
     vertical = horizontal = builder.image

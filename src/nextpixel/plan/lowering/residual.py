@@ -57,7 +57,7 @@ def lower_residual(builder: Builder, core: Core, beyond: int = 0) -> Program:
         beyond: columns right of the image of which the maps are computed as well.
     """
     model = builder.model
-    layers, skips, residual = int(model.option("layers")), bool(model.option("skips")), bool(model.option("residual"))
+    layers, skips, residual = model.integer("layers"), bool(model.option("skips")), bool(model.option("residual"))
     width = len(model.doubles("first.bias"))
     maps = ChannelGroups.split(width, builder.colours)
     hidden = ChannelGroups.split(width // 2, builder.colours)
