@@ -12,6 +12,7 @@ import pytest
 
 from helpers.tiny_models import tiny
 from nextpixel.cli.app import run
+from nextpixel.cli.serve import SHOWN
 
 
 @pytest.fixture(scope="module")
@@ -34,16 +35,29 @@ def test_it_serves_until_it_is_stopped(folder):
             assert [each["name"] for each in found["models"]] == ["mine", "mine (2)"]
             assert str(folder) not in json.dumps(found)
             process.send_signal(signal.SIGINT)
-            assert process.wait(20) == 130
+            # What is being compiled for the first example is compiled to its end.
+            assert process.wait(120) == 130
             assert "Traceback" not in process.stderr.read()
         finally:
             process.kill()
 
 
+def test_without_a_run_it_serves_models_that_come_along(monkeypatch):
+    made = []
+
+    def stop(models, **_):
+        made.extend(models)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nextpixel.web.app.make_app", stop)
+    assert run(["serve", "--port", "0"]) == 130
+    assert [served.name for served in made] == [name.removeprefix("nextpixel/") for name in SHOWN]
+    assert all(served.description["draws"] for served in made)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ([], "name the run folders"),
         (["nowhere"], "nowhere is not a model folder"),
         (["RUN", "--host", "0.0.0.0"], "--host 0.0.0.0 lets other machines in: add a --token"),
         (["RUN", "--token", "short"], "--token must have at least 8"),

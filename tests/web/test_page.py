@@ -363,6 +363,81 @@ def test_a_larger_picture_is_scored_by_a_local_model(page, models):
     assert page.evaluate("[drawn.width, drawn.height]") == [50, 30]
 
 
+def test_what_is_said_of_a_pixel_is_of_the_image_that_is_there(page):
+    use(page, "plain")
+    page.focus("#editor")
+    page.keyboard.press("ArrowRight")
+    level = of(page, "state.image.pixels[1]")
+    assert page.text_content("#where") == f"row 0, column 1: level {level}"
+    page.click("[data-unknown=right]")
+    page.keyboard.press("Tab")
+    page.click("#blank")
+    assert page.text_content("#where") == "row 0, column 1: level 0"
+    page.focus("#editor")
+    page.keyboard.press("Space")
+    assert page.text_content("#where") == "row 0, column 1: unknown"
+    use(page, "colour")
+    assert page.text_content("#where").startswith("Paint with the pointer")
+
+
+def test_it_says_what_it_waits_for(page):
+    waiting = threading.Event()
+    page.route("**/api/example", lambda route: (waiting.wait(PATIENCE), route.continue_()))
+    page.evaluate("import('./state.js').then(({set}) => set({compiling: true}))")
+    page.select_option("#model", "colour")
+    until(page, "state.working.example")
+    assert "once for each installation" in page.text_content("#origin")
+    waiting.set()
+    until(page, "!state.working.example")
+    assert "drawn by the model" in page.text_content("#origin")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            "File.prototype.slice = () => ({arrayBuffer: () => Promise.reject(new DOMException('', 'NotFoundError'))})",
+            "x cannot be read",
+        ),
+        ("import('./state.js').then(({set}) => set({largest: 2}))", "X has more than 0 MB; choose a smaller file"),
+    ],
+)
+def test_a_file_that_cannot_be_sent_is_told(page, change, said):
+    sent = []
+    page.on("request", lambda request: sent.append(request.url) if "upload" in request.url else None)
+    page.evaluate(change)
+    drop(page, "x", b"some bytes")
+    until(page, "state.message")
+    assert said.lower() in page.text_content("#message-text").lower() and not sent
+
+
+def test_work_that_failed_is_not_waited_for(page):
+    refused = {"status": 503, "content_type": "application/json", "body": '{"error": "the server is busy"}'}
+    for path in ("explain", "families"):
+        page.route(f"**/api/{path}", lambda route: route.fulfill(**refused))
+    use(page, "colour")
+    page.locator("#teach").scroll_into_view_if_needed()
+    until(page, "state.message && !state.working.explain && !state.working.families")
+    page.wait_for_timeout(50)
+    assert page.text_content("#seen-text") == "Choose a pixel to see what it depends on."
+    assert "Taking" not in page.text_content("#families")
+
+
+def test_the_colour_that_is_looked_at_goes_with_the_model(page):
+    page.set_viewport_size({"width": 1280, "height": 4000})
+    use(page, "colour")
+    until(page, "state.seen?.of === state.model && state.seen.sentences.length")
+    page.select_option("#channel", "0")
+    until(page, "state.channel === 0 && state.seen.sentences.length")
+    use(page, "plain")
+    until(page, "state.seen?.of === state.model && state.seen.sentences.length")
+    assert not page.is_visible("#message")
+    use(page, "colour")
+    until(page, "state.seen?.of === state.model && state.seen.sentences.length")
+    assert page.input_value("#channel") == "2"
+    assert "(channel 2," in page.text_content("#seen-text")
+
+
 def test_cancel(page):
     """Stopping leaves the server free for the next one."""
     use(page, "slow")

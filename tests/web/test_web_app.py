@@ -388,6 +388,76 @@ def test_work_is_given_up_when_nobody_waits():
     assert 0 < len(steps) < 1000
 
 
+def test_an_answer_that_nobody_waits_for_any_more_is_given_up(models, monkeypatch):
+    import asyncio
+
+    begun, gone = threading.Event(), threading.Event()
+
+    def bits(_, __, job):
+        begun.set()
+        try:
+            while True:
+                job.check()
+                time.sleep(0.001)
+        finally:
+            gone.set()
+
+    monkeypatch.setattr(Served, "bits", bits)
+    app = make_app([Served("plain", models["plain"])])
+    headers = [(b"content-type", b"application/json"), (b"host", b"localhost")]
+    scope = {"type": "http", "method": "POST", "path": "/api/bits", "query_string": b"", "headers": headers}
+
+    async def ask():
+        parts = [{"type": "http.request", "body": b'{"model": "plain"}', "more_body": False}]
+
+        async def receive():
+            if parts:
+                return parts.pop()
+            await asyncio.to_thread(begun.wait, 20)
+            return {"type": "http.disconnect"}
+
+        async def send(_):
+            pass
+
+        await asyncio.wait_for(app(scope, receive, send), 20)
+
+    asyncio.run(ask())
+    assert gone.is_set()
+
+
+def test_who_leaves_the_queue_makes_room():
+    import asyncio
+
+    async def leave():
+        jobs, go_on = Jobs(2), threading.Event()
+        first = jobs.start(lambda _: go_on.wait(20))
+        waiting = jobs.start(lambda _: pytest.fail("nobody waits for it"))
+        waiting.give_up()
+        assert jobs.count == 1
+        assert [event async for event in waiting.events()] == []
+        go_on.set()
+        assert [event async for event in first.events()] == []
+        assert jobs.count == 0
+
+    asyncio.run(leave())
+
+
+def test_the_first_example_is_drawn_beforehand(models):
+    served = Served("plain", models["plain"])
+    with TestClient(make_app([served], prepare=True)) as client:
+        body = client.post("/api/example", json={"model": "plain"}).json()
+    assert body["pixels"] == served._example["pixels"]
+
+
+def test_preparing_ends_after_a_while_and_harms_nothing(models, monkeypatch, caplog):
+    monkeypatch.setattr(jobs_module, "SECONDS_OF_PREPARING", -1)
+    served = Served("plain", models["plain"])
+    with TestClient(make_app([served], prepare=True)) as client:
+        assert "error" in client.post("/api/sample", json={"model": "plain", "count": 0}).text
+        assert served._example is None and not caplog.records
+        assert client.post("/api/example", json={"model": "plain"}).status_code == 200
+
+
 def test_work_ends_after_a_while(client, monkeypatch):
     monkeypatch.setattr(jobs_module, "MOST_SECONDS", -1)
     (event,) = lines(client.post("/api/sample", json={"model": "plain", "count": 1}))

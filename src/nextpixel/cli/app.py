@@ -60,7 +60,7 @@ COMMANDS = {
 USAGES = {
     "compress": "[RUN] PICTURES... --out FILE.npx [OPTIONS]",
     "decompress": "[RUN] FILE.npx --out FOLDER [OPTIONS]",
-    "serve": "RUN... [OPTIONS]",
+    "serve": "[RUN...] [OPTIONS]",
 }
 """Of the commands that take any number of things without a flag, of which the signature does not tell the meaning."""
 

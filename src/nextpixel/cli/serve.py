@@ -10,6 +10,9 @@ from nextpixel.cli.options import load_model
 from nextpixel.cli.output import say
 from nextpixel.errors import InputError
 
+SHOWN = tuple(f"nextpixel/{name}" for name in ("digits-gated", "mnist-gated", "mnist-256-gated-classes", "photographs"))
+"""What is served if nothing is named: a small model first, two levels, classes, and pictures of any size."""
+
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 LEAST_TOKEN = 8
 
@@ -21,13 +24,11 @@ def serve(*runs: Path, host: str = "127.0.0.1", port: int = 8000, token: str | N
     only by who has the --token. Needs: pip install 'nextpixel[web]'.
 
     Args:
-        runs: Run or model folders.
+        runs: Run or model folders; without any, some of the models that come with nextpixel.
         host: Address to listen on.
         port: Port to listen on; 0 takes any that is free.
         token: A secret of at least 8 characters, without which nothing is answered.
     """
-    if not runs:
-        raise InputError("name the run folders to serve")
     if not 0 <= port <= 65535:
         raise InputError(f"--port must be from 0 to 65535, not {port}")
     if token is not None and (len(token) < LEAST_TOKEN or not token.isascii() or not token.isalnum()):
@@ -41,9 +42,11 @@ def serve(*runs: Path, host: str = "127.0.0.1", port: int = 8000, token: str | N
         from nextpixel.web.served import Served
     except ModuleNotFoundError as error:
         raise InputError(f"{error.name} is not installed; the page needs pip install 'nextpixel[web]'") from error
+    runs = runs or tuple(map(Path, SHOWN))
     models = [Served(name, load_model(run)) for name, run in zip(_names(runs), runs, strict=True)]
-    app = make_app(models, token=token, hosts=["127.0.0.1", "localhost", "[::1]"] if host in LOOPBACK else None)
     listening = _listen(host, port)
+    hosts = ["127.0.0.1", "localhost", "[::1]"] if host in LOOPBACK else None
+    app = make_app(models, token=token, hosts=hosts, prepare=True)
     shown = f"[{host}]" if ":" in host else host
     address = f"http://{shown}:{listening.getsockname()[1]}/" + (f"#token={token}" if token else "")
     say(f"{', '.join(served.name for served in models)}: {address} (Ctrl-C ends)")

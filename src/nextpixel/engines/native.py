@@ -8,6 +8,7 @@ samples.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -34,15 +35,29 @@ def kernel() -> Kernel | None:
     compiled: Kernel = run
 
     def told(*arguments: object) -> None:
+        if first:
+            compiled(*arguments)
+            return
         start = time.perf_counter()
-        compiled(*arguments)
-        if not first:
-            first.append(time.perf_counter() - start)
-            if first[0] > SLOW:
-                log.warning("compiled the engine in %.0f s; the result is kept for the next time", first[0])
+        _compiling.set()
+        try:
+            compiled(*arguments)
+        finally:
+            _compiling.clear()
+        first.append(time.perf_counter() - start)
+        if first[0] > SLOW:
+            log.warning("compiled the engine in %.0f s; the result is kept for the next time", first[0])
 
     first: list[float] = []
     return told
+
+
+_compiling = threading.Event()
+
+
+def compiling() -> bool:
+    """Whether the engine is just being compiled, or what was kept of it read."""
+    return _compiling.is_set()
 
 
 def note() -> str:

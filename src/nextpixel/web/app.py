@@ -19,6 +19,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from nextpixel.engines.native import compiling
 from nextpixel.errors import InputError, NextpixelError
 from nextpixel.rendering.explained import COLOURS
 from nextpixel.rendering.heat import colour_table
@@ -43,7 +44,9 @@ HEADERS = {
 Work = Callable[[Job], None]
 
 
-def make_app(models: Sequence[Served], *, token: str | None = None, hosts: Sequence[str] | None = None) -> Starlette:
+def make_app(
+    models: Sequence[Served], *, token: str | None = None, hosts: Sequence[str] | None = None, prepare: bool = False
+) -> Starlette:
     """The application.
 
     Args:
@@ -51,9 +54,12 @@ def make_app(models: Sequence[Served], *, token: str | None = None, hosts: Seque
         token: without it no request for a model is answered; None for everybody.
         hosts: the names by which the server may be called, against pages that call it by a name of their own; None for
             any.
+        prepare: whether the first example is drawn at once, for which the engine is compiled after an installation.
     """
     by_name = {served.name: served for served in models}
     jobs = Jobs(MOST_JOBS)
+    if prepare:
+        jobs.prepare(models[0].prepare)
 
     def chosen(fields: Fields) -> Served:
         name = fields.text("model")
@@ -65,7 +71,7 @@ def make_app(models: Sequence[Served], *, token: str | None = None, hosts: Seque
         async def endpoint(request: Request) -> Response:
             fields = Fields(await _body(request, "application/json"))
             served = chosen(fields)
-            return await _one(jobs, lambda job: method(served, fields, job))
+            return await _one(request, jobs, lambda job: method(served, fields, job))
 
         return endpoint
 
@@ -83,7 +89,7 @@ def make_app(models: Sequence[Served], *, token: str | None = None, hosts: Seque
         if served is None:
             raise InputError(f"there is no model of this name; there are {', '.join(by_name)}")
         fit = request.query_params.get("fit") == "1"
-        return await _one(jobs, lambda job: served.upload(data, fit, job))
+        return await _one(request, jobs, lambda job: served.upload(data, fit, job))
 
     async def restored(request: Request) -> Response:
         data = await _body(request, "application/octet-stream")
@@ -101,6 +107,8 @@ def make_app(models: Sequence[Served], *, token: str | None = None, hosts: Seque
                 "formats": ["nextpixel", *formats()],
                 "families": teaching.described(),
                 "kinds": [{"colour": colour, "name": name} for colour, name in COLOURS.values()],
+                "compiling": compiling(),
+                "largest": MOST_BODY,
             }
         )
 
@@ -172,15 +180,26 @@ class Guard:
         await answer(scope, receive, send_guarded)
 
 
-async def _one(jobs: Jobs, work: Work) -> Response:
-    """The answer of work that gives one."""
+async def _one(request: Request, jobs: Jobs, work: Work) -> Response:
+    """The answer of work that gives one; it is given up when whoever asked goes away."""
     job = jobs.start(work)
+    leaving = asyncio.create_task(_given_up(request, job))
     answer: Response = JSONResponse({"error": "the server has ended"}, 503)
-    async for event in job.events():
-        status = event.pop("status", 200)
-        assert isinstance(status, int)
-        answer = JSONResponse(event, status)
+    try:
+        async for event in job.events():
+            status = event.pop("status", 200)
+            assert isinstance(status, int)
+            answer = JSONResponse(event, status)
+    finally:
+        leaving.cancel()
     return answer
+
+
+async def _given_up(request: Request, job: Job) -> None:
+    # The body has been read, so that nothing else comes.
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    job.give_up()
 
 
 def _stream(jobs: Jobs, work: Work) -> Response:

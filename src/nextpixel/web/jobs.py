@@ -7,12 +7,13 @@ import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from nextpixel.errors import NextpixelError
 
 SECONDS_BETWEEN_FRAMES, MOST_UNREAD = 0.08, 8
 MOST_SECONDS = 600
+SECONDS_OF_PREPARING = 60
 
 Event = dict[str, object]
 
@@ -40,8 +41,13 @@ class Job:
         self._loop = loop
         self._queue: asyncio.Queue[Event | None] = asyncio.Queue()
         self._gone = threading.Event()
+        self._waiting: Future[None] | None = None
         self._last_frame = 0.0
         self._start = time.monotonic()
+
+    def wait(self, turn: Future[None]) -> None:
+        """Wait for a turn, which is given back if nobody waits any more before it comes."""
+        self._waiting = turn
 
     def begin(self) -> None:
         """The work's turn has come."""
@@ -75,6 +81,8 @@ class Job:
     def give_up(self) -> None:
         """Say that nobody waits any more."""
         self._gone.set()
+        if self._waiting is not None:
+            self._waiting.cancel()
 
     def end(self) -> None:
         """No event follows."""
@@ -122,8 +130,31 @@ class Jobs:
                 raise BusyError("the server is busy; try again in a moment")
             self.count += 1
         job = Job(asyncio.get_running_loop())
-        self._executor.submit(self._do, job, work)
+        turn = self._executor.submit(self._do, job, work)
+        job.wait(turn)
+        turn.add_done_callback(lambda _: self._done(job))
         return job
+
+    def prepare(self, work: Callable[[Callable[[int], None]], None]) -> None:
+        """Do something before the first piece of work, for which nobody waits.
+
+        Args:
+            work: is called in the thread of the others, with a function that it calls now and then, which ends it after
+                `SECONDS_OF_PREPARING`.
+        """
+        until = time.monotonic() + SECONDS_OF_PREPARING
+
+        def check(_: int) -> None:
+            if time.monotonic() > until:
+                raise GoneError
+
+        def done(turn: Future[None]) -> None:
+            error = turn.exception()
+            # Who asks for the same will be told what is wrong.
+            if error is not None and not isinstance(error, GoneError | NextpixelError):
+                logging.getLogger(__name__).error("the preparation failed", exc_info=error)
+
+        self._executor.submit(work, check).add_done_callback(done)
 
     def _do(self, job: Job, work: Callable[[Job], None]) -> None:
         try:
@@ -136,7 +167,9 @@ class Jobs:
         except Exception:
             logging.getLogger(__name__).exception("a request failed")
             job.tell({"kind": "error", "error": "something went wrong in the server; its log says more", "status": 500})
-        finally:
-            with self._lock:
-                self.count -= 1
-            job.end()
+
+    def _done(self, job: Job) -> None:
+        """A piece of work has ended, or its turn was given back."""
+        with self._lock:
+            self.count -= 1
+        job.end()

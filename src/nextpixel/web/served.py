@@ -26,6 +26,7 @@ from nextpixel.generation.known import known_too_late
 from nextpixel.model_files.stored import stored_model
 from nextpixel.nn.conditions import Labels
 from nextpixel.rendering.grid import grid, to_pil
+from nextpixel.runtime.progress import Advance
 from nextpixel.scoring.anomaly import Scorer, calibrated, score
 from nextpixel.scoring.maps import bit_maps
 from nextpixel.scoring.references import Format, has_jpeg_xl, lossless_size, quick_size
@@ -60,6 +61,7 @@ class Served:
         self.name, self.model = name, model
         self.labels = model.condition if isinstance(model.condition, Labels) else None
         self.any_size = isinstance(model, LocalPixelCNN) and not model.needs_condition
+        self._example: dict[str, object] | None = None
 
     @cached_property
     def fingerprint(self) -> bytes:
@@ -95,10 +97,25 @@ class Served:
             "quantiles": self.model.record.quantiles,
         }
 
+    def prepare(self, advance: Advance) -> None:
+        """Draw the example, with a class where the model knows classes, or given any other condition."""
+        if self._example is not None:
+            return
+        generator = torch.Generator().manual_seed(0)
+        condition: dict[str, Tensor] | Tensor | None = self.model.random_condition(1, generator) or None
+        label = None
+        if self.labels is not None:
+            label = 0
+            condition = torch.tensor([label])
+        image = self.model.sample(1, condition, generator=generator, advance=advance)[0]
+        self._example = {"kind": "image", "shape": list(image.shape), "pixels": packed(image), "label": label}
+
     # Requests ---------------------------------------------------------------------------------------------------
 
     def example(self, _: Fields, job: Job) -> None:
         """An image to begin with, drawn by the model."""
+        self.prepare(job.check)
+        assert self._example is not None
         job.tell(dict(self._example))
 
     def sample(self, fields: Fields, job: Job) -> None:
@@ -312,18 +329,6 @@ class Served:
                 watch=watch if candidates == 1 else None,
             ).cpu()
         job.tell({"kind": "images", "pixels": packed(drawn), "done": 1})
-
-    @cached_property
-    def _example(self) -> dict[str, object]:
-        """An image that the model draws, with a class where it knows classes, or given any other condition."""
-        generator = torch.Generator().manual_seed(0)
-        condition: dict[str, Tensor] | Tensor | None = self.model.random_condition(1, generator) or None
-        label = None
-        if self.labels is not None:
-            label = 0
-            condition = torch.tensor([label])
-        image = self.model.sample(1, condition, generator=generator)[0]
-        return {"kind": "image", "shape": list(image.shape), "pixels": packed(image), "label": label}
 
     def _shape(self, fields: Fields) -> tuple[int, int, int]:
         """The shape of the images asked about: the model's, or any that is not too large where it takes them."""

@@ -44,6 +44,7 @@ export function paintable(canvas, size, stroke, moved) {
     canvas.setPointerCapture(event.pointerId);
     from = pointed.at(event);
     stroke(from, from);
+    moved(...from, false);
   });
   canvas.addEventListener("pointermove", (event) => {
     const to = pointed.at(event);

@@ -5,7 +5,7 @@ that: so nothing stale can be seen, whatever comes when. */
 
 import { blank, knownBut, paintable, Pointed, stroked } from "./editor.js";
 import { bytesOf, clear, fit, paint, paintBars, paintHeat, paintHistogram, textOf } from "./pictures.js";
-import { ask, described, events } from "./server.js";
+import { ask, events, models as askForModels, Refused } from "./server.js";
 import { changed, complain, giveUp, set, showBy, state, work } from "./state.js";
 import { showTeaching, teach } from "./teaching.js";
 
@@ -27,6 +27,20 @@ const OF_THE_IMAGE = ["example", "open", "bits", "pixel", "compress", "complete"
 function setImage(image, more = {}) {
   giveUp(...OF_THE_IMAGE);
   set({ image, ...more });
+}
+
+/** What stands at a pixel of an image. */
+function described(image, { row, column }) {
+  const { shape, pixels, known } = image;
+  const [channels, height, width] = shape;
+  const place = row * width + column;
+  const levels = Array.from({ length: channels }, (_, channel) => pixels[channel * height * width + place]);
+  return `row ${row}, column ${column}: ${known[place] ? `level ${levels.join(", ")}` : "unknown"}`;
+}
+
+/** The pixel of the image that was pointed at, if the image still has one there. */
+function pointedAt({ image, where }) {
+  return where && where.row < image.shape[1] && where.column < image.shape[2] ? where : null;
 }
 
 /** An image with all its pixels known. */
@@ -65,7 +79,16 @@ function example() {
 /** Take a picture as the image, or restore an .npx file. */
 async function open(file) {
   const magic = [0x89, 0x4e, 0x50, 0x58];
-  const start = new Uint8Array(await file.slice(0, 4).arrayBuffer());
+  let start;
+  try {
+    if (file.size > state.largest) {
+      throw new Refused(`${file.name} has more than ${Math.floor(state.largest / 2 ** 20)} MB; choose a smaller file`);
+    }
+    start = new Uint8Array(await file.slice(0, 4).arrayBuffer());
+  } catch (error) {
+    // A folder that was dropped, or a file that is gone or locked.
+    return complain(error instanceof Refused ? error : new Refused(`${file.name} cannot be read; choose a picture or an .npx file`));
+  }
   if (file.name?.toLowerCase().endsWith(".npx") || magic.every((byte, at) => start[at] === byte)) return restore(file);
   const { model } = state;
   return work("open", async (signal) => {
@@ -86,14 +109,14 @@ function restore(file) {
       pictures.push(event);
       set({ restored: [...pictures] });
     }
-    set({ spoken: `${pictures.length} pictures are restored.` });
+    set({ spoken: pictures.length === 1 ? "1 picture is restored." : `${pictures.length} pictures are restored.` });
   });
 }
 
 function choose(model) {
   giveUp(...Object.keys(state.working));
   const image = made(model, model.shape, blank(model), model.labels ? "0" : "", "");
-  set({ model, image, samples: null, completed: null, where: "", message: "", seen: null, order: null, drawn: 1 });
+  set({ model, image, samples: null, completed: null, where: null, message: "", channel: null, seen: null, order: null, drawn: 1 });
   example();
   teach();
 }
@@ -117,7 +140,7 @@ function draw(name, part, path, body, result) {
       tell(event.done);
       set({ [part]: result });
     }
-    set({ spoken: `${count} images are drawn.` });
+    set({ spoken: count === 1 ? "1 image is drawn." : `${count} images are drawn.` });
   });
 }
 
@@ -250,8 +273,9 @@ function render() {
   if (changed("size", image.shape)) {
     for (const id of ["editor", "heat", "drawn"]) fit($(id), image.shape, IMAGE_SIDE);
   }
-  tell("where", state.where || "Paint with the pointer, or with arrow keys and space.");
-  tell("origin", image.origin);
+  const where = pointedAt(state);
+  tell("where", where ? described(image, where) : "Paint with the pointer, or with arrow keys and space.");
+  tell("origin", working.example ? waitingForExample() : image.origin);
   renderTiles("samples", model, current(state.samples, model));
   renderTiles("completed", model, completions());
   tell("complete-note", state.note && completions()?.of === state.note.of ? state.note.text : "");
@@ -259,6 +283,11 @@ function render() {
   renderSizes(image, current(state.sizes, image));
   if (changed("restored", state.restored)) renderRestored(state.restored);
   showTeaching();
+}
+
+function waitingForExample() {
+  const why = state.compiling ? " Before the first one the server compiles, once for each installation: some 15 seconds." : "";
+  return `The model draws an example …${why}`;
 }
 
 function renderModel(model) {
@@ -425,12 +454,8 @@ function wire() {
     size,
     (from, to) => setImage(changedImage(stroked(state.image, from, to, brush()), {})),
     (row, column, aloud) => {
-      const { shape, pixels, known } = state.image;
-      const [channels, height, width] = shape;
-      const place = row * width + column;
-      const values = Array.from({ length: channels }, (_, channel) => pixels[channel * height * width + place]);
-      const where = `row ${row}, column ${column}: ${known[place] ? `level ${values.join(", ")}` : "unknown"}`;
-      set({ where, ...(aloud ? { spoken: where } : {}) });
+      const where = { row, column };
+      set({ where, ...(aloud ? { spoken: described(state.image, where) } : {}) });
     },
   );
   const onSubmit = (id, doing) =>
@@ -553,8 +578,8 @@ function wireDrops() {
 
 async function begin() {
   try {
-    const { models, colours, formats, kinds, families } = await described();
-    set({ models, colours, formats, kinds, families });
+    const { models, ...others } = await askForModels();
+    set({ models, ...others });
     options($("model"), models.map((model) => [model.name, model.name]));
     document.querySelector("main").hidden = false;
     wire();

@@ -29,7 +29,7 @@ async function checked(answer) {
 const headers = (kind) => ({ "content-type": kind, ...(token ? { authorization: `Bearer ${token}` } : {}) });
 
 /** What the server tells of its models. */
-export async function described() {
+export async function models() {
   return (await checked(await answered("api/models", { headers: headers("application/json") }))).json();
 }
 

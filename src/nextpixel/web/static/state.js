@@ -7,6 +7,10 @@ export const state = {
   colours: [],
   formats: [],
   kinds: [],
+  // Bytes of a file that the server takes.
+  largest: 0,
+  // Whether the server was compiling when it described its models.
+  compiling: false,
   model: null,
   // { model, shape, pixels, known, label, origin, from }: `from` are the completions that it was chosen of.
   image: null,
@@ -23,8 +27,10 @@ export const state = {
   working: {},
   message: "",
   spoken: "",
-  where: "",
-  // See teaching.js.
+  // The pixel of the image that was pointed at last: { row, column }.
+  where: null,
+  // See teaching.js. `channel` is that whose pixel is looked at; null for the last one.
+  channel: null,
   seen: null,
   order: null,
   drawn: 1,

@@ -43,7 +43,7 @@ function fetchAll() {
 function explain(row, column, aloud = false) {
   const { model } = state;
   if (!model.explains) return;
-  const channel = Number($("channel").value || model.shape[0] - 1);
+  const channel = state.channel ?? model.shape[0] - 1;
   set({ seen: { of: model, row, column, kinds: null, sentences: [] } });
   work("explain", async (signal, tell) => {
     // Who walks over pixels asks for the last one only.
@@ -62,14 +62,14 @@ function explain(row, column, aloud = false) {
 
 /** Show the part of the state that belongs here. */
 export function showTeaching() {
-  const { model, image, kinds } = state;
+  const { model, image, kinds, working } = state;
   if (changed("kinds", kinds)) showLegend(kinds);
   if (changed("teaching", model)) showModel(model);
   const seen = state.seen?.of === model ? state.seen : null;
-  if (changed("seen", seen)) showSeen(model, seen, kinds);
+  if (changed("seen", seen, Boolean(working.explain))) showSeen(model, seen, kinds);
   showDrawn(model, image);
   if (!$("families").children.length) makeFamilies(state.families);
-  if (changed("chosen", state.families, state.chosen, kinds)) {
+  if (changed("chosen", state.families, state.chosen, kinds, Boolean(working.families))) {
     state.families.forEach((family, at) => showFamily(family, $("families").children[at], kinds));
   }
   $("play").setAttribute("aria-pressed", String(state.playing));
@@ -112,9 +112,8 @@ function showSeen(model, seen, kinds) {
     if (seen) blank[seen.row * width + seen.column] = ITSELF;
     paintKinds($("seen"), height, width, blank, kinds);
   }
-  const waiting = model.explains
-    ? "Taking gradients at random images …"
-    : "The images of this model are too large for this; nextpixel explain does it.";
+  const hint = state.working.explain ? "Taking gradients at random images …" : "Choose a pixel to see what it depends on.";
+  const waiting = model.explains ? hint : "The images of this model are too large for this; nextpixel explain does it.";
   $("seen-text").textContent = seen?.sentences.length ? `${seen.sentences.join("; ")}.` : waiting;
 }
 
@@ -190,7 +189,7 @@ function kindsOf(family, chosen) {
 }
 
 function told(family, chosen) {
-  if (!family.sees) return "Taking gradients …";
+  if (!family.sees) return state.working.families ? "Taking gradients …" : "Not found out yet.";
   const found = kindsOf(family, chosen);
   const [unseen, seen] = [UNSEEN, SEEN].map((kind) => found.filter((value) => value === kind).length);
   return unseen + seen ? `Sees ${seen} of the ${unseen + seen} pixels before it.` : "The first pixel: it sees none.";
@@ -222,6 +221,7 @@ function wire() {
     explain(pointed.row, pointed.column);
   });
   $("channel").addEventListener("change", () => {
+    set({ channel: Number($("channel").value) });
     if (state.seen) explain(state.seen.row, state.seen.column);
   });
   $("play").addEventListener("click", () => {
