@@ -1,5 +1,6 @@
 """Rows are drawn by steps that a GPU can capture: the same operations on the same memory, row after row."""
 
+from contextlib import contextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -160,3 +161,39 @@ def test_rows_are_captured_on_a_gpu_alone_where_they_repeat_and_are_not_too_long
     for engine in ("pytorch", "compiled", "captured"):
         with only(engine):
             assert chosen() == (engine == "captured")
+
+
+def test_a_capture_that_failed_leaves_its_stream(monkeypatch):
+    """As PyTorch's does not: where ending a capture fails, it goes on in the stream of the capture."""
+    streams = ["usual"]
+
+    class Graph:
+        def __init__(self, _, *, stream, **__):
+            self.stream = stream
+
+        def __enter__(self):
+            streams[-1] = self.stream
+
+        def __exit__(self, *_):
+            raise RuntimeError("the capture is invalid")
+
+    @contextmanager
+    def stream(chosen):
+        before, streams[-1] = streams[-1], chosen
+        try:
+            yield
+        finally:
+            streams[-1] = before
+
+    fakes = {
+        "CUDAGraph": lambda: None,
+        "Stream": lambda _: "of the capture",
+        "graph": Graph,
+        "stream": stream,
+        "current_stream": lambda _: streams[-1],
+    }
+    for name, fake in fakes.items():
+        monkeypatch.setattr(torch.cuda, name, fake)
+    with pytest.raises(RuntimeError, match="the capture is invalid"):
+        rows.captured(lambda: None, torch.device("cuda"))
+    assert streams == ["usual"]

@@ -203,7 +203,9 @@ class RowGraph:
 def captured(work: Callable[[], None], device: torch.device) -> Callable[[], None]:
     """A CUDA graph of some work on a GPU, which is not done by capturing it; calling the result does it."""
     graph = torch.cuda.CUDAGraph()
-    # Other threads may use the GPU meanwhile, but not capture.
-    with _one_at_a_time, torch.cuda.graph(graph, stream=torch.cuda.Stream(device), capture_error_mode="thread_local"):
+    capture = torch.cuda.graph(graph, stream=torch.cuda.Stream(device), capture_error_mode="thread_local")
+    # Other threads may use the GPU meanwhile, but not capture. Where capturing fails, PyTorch stays on its stream, and
+    # the outer context leaves it.
+    with _one_at_a_time, torch.cuda.stream(torch.cuda.current_stream(device)), capture:
         work()
     return graph.replay

@@ -30,17 +30,24 @@ def untrained_like(model: ImageModel, size: tuple[int, int] | None = None) -> Im
 def of_size(model: ImageModel, size: tuple[int, int]) -> ImageModel:
     """Give a model of any size another height and width, those of its images; leave others as they are.
 
+    One whose maps are enlarged by a network for images of its own size is left as it is, too.
+
     Args:
         model: a trained model.
         size: height and width of the images that it will be trained on.
 
     Returns:
-        A model with the same weights and record, or the model itself.
+        A model with the same weights, on the same device, and record, or the model itself.
     """
     if not model.any_size or model.image_shape[1:] == size:
         return model
-    resized = untrained_like(model, size)
-    resized.load_state_dict(model.state_dict())
+    weights = model.state_dict()
+    resized = untrained_like(model, size).to(next(model.parameters()))
+    if {name: weight.shape for name, weight in resized.state_dict().items()} != {
+        name: weight.shape for name, weight in weights.items()
+    }:
+        return model
+    resized.load_state_dict(weights)
     resized.record = model.record
     return resized
 
