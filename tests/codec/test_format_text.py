@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from helpers.tiny_models import sharper, tiny
 from nextpixel.codec import local_codec, wavefront
 from nextpixel.codec.adaptation import MOST, Change
 from nextpixel.codec.container import read
+from nextpixel.model_files.loading import load
+from nextpixel.model_files.shipped import HERE as SHIPPED
 from nextpixel.model_files.stored import stored_model
 
 
@@ -35,6 +38,16 @@ def test_it_decodes_the_golden_files(file):
     pictures, names = independent_local_decoder.decode(GOLDEN / name, (GOLDEN / f"{file}.npx").read_bytes())
     assert [picture.tolist() for picture in pictures] == expected
     assert names == [f"{number}.png" for number in range(len(expected))]
+
+
+def test_it_tells_of_every_weight():
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "format.md").read_text(encoding="utf-8")
+    folders = [path.parent for root in (GOLDEN, SHIPPED) for path in root.glob("*/config.json")]
+    models = [load(folder) for folder in folders]
+    names = {name for model in models if model.family != "autoencoder" for name in stored_model(model).weights}
+    parts = {part for name in names for part in name.split(".") if not part.isdigit()}
+    assert "image_maps" in parts
+    assert sorted(part for part in parts if not re.search(rf"`[^`]*\b{part}\b[^`]*`", text)) == []
 
 
 def changes_of_all(model, *_, **__):
