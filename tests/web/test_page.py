@@ -122,15 +122,15 @@ def download(page, button):
     return begun.value.suggested_filename, begun.value.path().read_bytes()
 
 
-def drop(page, name, data):
+def drop(page, name, data, count=1):
     transfer = page.evaluate_handle(
-        """([name, text]) => {
+        """([name, text, count]) => {
             const transfer = new DataTransfer();
             const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-            transfer.items.add(new File([bytes], name));
+            for (let number = 0; number < count; number++) transfer.items.add(new File([bytes], name));
             return transfer;
         }""",
-        [name, base64.b64encode(data).decode()],
+        [name, base64.b64encode(data).decode(), count],
     )
     for event in ("dragover", "drop"):
         page.dispatch_event("#samples", event, {"dataTransfer": transfer})
@@ -409,6 +409,13 @@ def test_a_file_that_cannot_be_sent_is_told(page, change, said):
     drop(page, "x", b"some bytes")
     until(page, "state.message")
     assert said.lower() in page.text_content("#message-text").lower() and not sent
+
+
+def test_of_several_files_that_are_dropped_it_is_told_which_is_taken(page):
+    drop(page, "x.png", png(np.zeros((6, 5), np.uint8)), count=3)
+    until(page, "state.message")
+    assert page.text_content("#message-text") == "Only the first of 3 files was opened."
+    assert of(page, "state.image.pixels.every((level) => level === 0)")
 
 
 def test_work_that_failed_is_not_waited_for(page):

@@ -567,12 +567,14 @@ function wireDrops() {
   addEventListener("dragleave", (event) => {
     if (!event.relatedTarget) mark(false);
   });
-  addEventListener("drop", (event) => {
+  addEventListener("drop", async (event) => {
     mark(false);
     if (!holdsFile(event)) return;
     event.preventDefault();
-    const [file] = event.dataTransfer.files;
-    if (file && state.model) open(file);
+    const [file, ...others] = event.dataTransfer.files;
+    if (!file || !state.model) return;
+    await open(file);
+    if (others.length && !state.message) set({ message: `Only the first of ${others.length + 1} files was opened.` });
   });
 }
 
