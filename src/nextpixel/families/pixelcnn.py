@@ -31,23 +31,17 @@ from nextpixel.nn.steps.convolutions import ConvolutionsStep
 from nextpixel.nn.steps.feature_row import FeatureRow
 from nextpixel.nn.steps.residual import CoreStep
 from nextpixel.nn.steps.stepper import Stepper
-from nextpixel.plan.lowering.builder import Builder
 from nextpixel.plan.lowering.families import LOWERINGS
-from nextpixel.plan.operations import Program
 
 
 class PixelCNN(ResidualNetwork[Convolutions]):
-    """A PixelCNN with masked convolutions; its arguments are those of `ResidualNetwork`."""
+    """A PixelCNN with masked convolutions: the arguments of `ImageModel`, the options of `PixelCNNConfig`."""
 
     config_class = PixelCNNConfig
     knows_positions = False
     core_class = Convolutions
+    lower = staticmethod(LOWERINGS["pixelcnn"])
     config: PixelCNNConfig
-
-    @staticmethod
-    def lower(builder: Builder) -> Program:
-        """See `RasterModel`."""
-        return LOWERINGS["pixelcnn"](builder)
 
     def _core(self, maps: ChannelGroups, hidden: ChannelGroups) -> Convolutions:
         return Convolutions(maps, hidden, self.config.kernel_size, self.context_sizes)

@@ -37,25 +37,19 @@ from nextpixel.nn.steps.feature_row import FeatureRow
 from nextpixel.nn.steps.residual import CoreStep
 from nextpixel.nn.steps.row_lstm import RowLSTMStep
 from nextpixel.nn.steps.stepper import Stepper
-from nextpixel.plan.lowering.builder import Builder
 from nextpixel.plan.lowering.families import LOWERINGS
-from nextpixel.plan.operations import Program
 
 # A new LSTM's h has between 0.2 and 0.3 of the deviation of its inputs.
 LSTM_GAIN = 3.0
 
 
 class RowLSTMModel(ResidualNetwork[RowLSTM]):
-    """A PixelRNN of Row LSTM layers; its arguments are those of `ResidualNetwork`."""
+    """A PixelRNN of Row LSTM layers: the arguments of `ImageModel`, the options of `RowLSTMConfig`."""
 
     config_class = RowLSTMConfig
     core_class = RowLSTM
+    lower = staticmethod(LOWERINGS["row-lstm"])
     config: RowLSTMConfig
-
-    @staticmethod
-    def lower(builder: Builder) -> Program:
-        """See `RasterModel`."""
-        return LOWERINGS["row-lstm"](builder)
 
     def _core(self, maps: ChannelGroups, hidden: ChannelGroups) -> RowLSTM:
         return RowLSTM(maps, hidden, self.config.kernel_size, self.context_sizes)
@@ -88,16 +82,11 @@ class RowLSTMModel(ResidualNetwork[RowLSTM]):
 
 
 class DiagonalBiLSTMModel(ResidualNetwork[DiagonalBiLSTM]):
-    """A PixelRNN of Diagonal BiLSTM layers; its arguments are those of `ResidualNetwork`, but for `kernel_size`."""
+    """A PixelRNN of Diagonal BiLSTM layers: the arguments of `ImageModel`, the options of `DiagonalBiLSTMConfig`."""
 
     config_class = DiagonalBiLSTMConfig
     core_class = DiagonalBiLSTM
-    config: DiagonalBiLSTMConfig
-
-    @staticmethod
-    def lower(builder: Builder) -> Program:
-        """See `RasterModel`."""
-        return LOWERINGS["diagonal-bilstm"](builder)
+    lower = staticmethod(LOWERINGS["diagonal-bilstm"])
 
     def _core(self, maps: ChannelGroups, hidden: ChannelGroups) -> DiagonalBiLSTM:
         return DiagonalBiLSTM(maps, hidden, self.context_sizes)

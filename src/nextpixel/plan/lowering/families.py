@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Protocol
 
 import numpy as np
 
@@ -20,8 +21,13 @@ from nextpixel.plan.operations import Program, Smaller
 from nextpixel.plan.stored_model import Network, StoredModel
 from nextpixel.runtime.one_line import one_line
 
-Lowering = Callable[[Builder], Program]
-"""Adds the operations of a family's models, and gives the program."""
+
+class Lowering(Protocol):
+    """The lowering of a family."""
+
+    def __call__(self, builder: Builder) -> Program:
+        """Add the operations of a model to its program, and give it."""
+
 
 LOWERINGS: dict[str, Lowering] = {
     "gated-pixelcnn": lower_gated,

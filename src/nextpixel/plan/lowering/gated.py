@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from nextpixel.nn.masks import ChannelGroups
 from nextpixel.plan.lowering.builder import Builder, Kernel
 from nextpixel.plan.lowering.head import lower_head
+from nextpixel.plan.lowering.layer_outputs import LayerOutputs
 from nextpixel.plan.operations import Program
 
 
@@ -18,9 +17,9 @@ def lower_gated(builder: Builder) -> Program:
     model = builder.model
     layers, skips = model.integer("layers"), bool(model.option("skips"))
     features = ChannelGroups.split(len(model.doubles("layers.0.link.bias")) // 2, builder.colours)
-    p, pair = features.channels, features.repeat(2)
+    pair = features.repeat(2)
     vertical = horizontal = builder.image
-    skip_kernels, skip_bias = [], np.zeros(p)
+    outputs = LayerOutputs(builder, features, skips=skips)
     for layer in range(layers):
         name = f"layers.{layer}"
         goes_on = not (skips and layer == layers - 1)
@@ -43,19 +42,9 @@ def lower_gated(builder: Builder) -> Program:
         condition = f"{name}.horizontal_condition"
         made = builder.sum(f"{name}.horizontal", pair, kernels, bias, builder.gate_bound, condition)
         active = builder.gate(f"{name}.gated", features, made)
-        out = builder.masked(f"{name}.out", features, pair if skips and goes_on else features, "B")
-        out_bias = model.doubles(f"{name}.out.bias")
-        if skips:
-            skip_kernels.append(Kernel(active, out[-p:]))
-            # One after the other: a reduction adds in an order of its own on every machine.
-            skip_bias = out_bias[-p:] if layer == 0 else skip_bias + out_bias[-p:]
-        if goes_on:
-            made = builder.sum(f"{name}.out", features, [Kernel(active, out[:p])], out_bias[:p], bound)
-            horizontal = builder.plus(f"{name}.features", made, horizontal, bound) if layer else made
+        out = outputs.convolution(f"{name}.out", active, bound, goes_on=goes_on)
+        if out is not None:
+            horizontal = builder.plus(f"{name}.features", out, horizontal, bound) if layer else out
         vertical = gated
-    read = horizontal
-    read_bound = builder.bound("skips" if skips else horizontal.name)
-    if skips:
-        read = builder.sum("skips", features, skip_kernels, skip_bias, read_bound)
-    lower_head(builder, read, builder.exponential_unit)
+    lower_head(builder, outputs.read_by_head(horizontal), builder.exponential_unit)
     return builder.program()

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-
 from nextpixel.nn.masks import ChannelGroups
 from nextpixel.plan.integers import ONE
 from nextpixel.plan.lowering.builder import Builder, Kernel, Map
 from nextpixel.plan.lowering.head import lower_head
+from nextpixel.plan.lowering.layer_outputs import LayerOutputs
 from nextpixel.plan.operations import Program
 
 Core = Callable[[Builder, str, Map, ChannelGroups], Map]
@@ -63,24 +62,15 @@ def lower_residual(builder: Builder, core: Core, beyond: int = 0) -> Program:
     hidden = ChannelGroups.split(width // 2, builder.colours)
     bound = builder.bound("first")
     source = builder.convolution("first", builder.image, maps, "A", bound)
-    skip_kernels, skip_bias = [], np.zeros(width)
+    outputs = LayerOutputs(builder, maps, skips=skips)
     for block in range(layers):
         name = f"blocks.{block}"
         goes_on = not (skips and block == layers - 1)
         made = core(builder, f"{name}.core", source, hidden)
         made_name = f"{name}.maps" if residual else f"{name}.out"
         bound = builder.bound(made_name if goes_on else source.name)
-        out = builder.masked(f"{name}.out", hidden, maps.repeat(2) if skips and goes_on else maps, "B")
-        bias = model.doubles(f"{name}.out.bias")
-        if skips:
-            skip_kernels.append(Kernel(made, out[-width:]))
-            # One after the other: a reduction adds in an order of its own on every machine.
-            skip_bias = bias[-width:] if block == 0 else skip_bias + bias[-width:]
-        if goes_on:
-            changed = builder.sum(f"{name}.out", maps, [Kernel(made, out[:width])], bias[:width], bound)
-            source = builder.plus(f"{name}.maps", changed, source, bound) if residual else changed
-    read_bound = builder.bound("skips" if skips else source.name)
-    if skips:
-        source = builder.sum("skips", maps, skip_kernels, skip_bias, read_bound)
-    lower_head(builder, source, builder.rectify)
+        out = outputs.convolution(f"{name}.out", made, bound, goes_on=goes_on)
+        if out is not None:
+            source = builder.plus(f"{name}.maps", out, source, bound) if residual else out
+    lower_head(builder, outputs.read_by_head(source), builder.rectify)
     return builder.program(beyond)
