@@ -22,8 +22,38 @@ RESIDUAL_GAIN = 0.1
 """Initial share of what a layer adds, as published: a new network is nearly its first layer, however deep it is."""
 
 
-class GatedResidual(nn.Module):
-    """One layer: `[B, maps, H, W]` to the same shape.
+class GatedResidualLayer(nn.Module):
+    """The layer around any two convolutions that keep the height and width; `PARTS` of a kind has their classes.
+
+    Attributes:
+        activation: act.
+        first: from `act(x)` to the maps between.
+        beside: W; None for a layer without maps beside.
+        dropout: of the maps between, after act.
+        second: from these to f and g.
+        condition: V; None for a layer that does not see the conditions.
+    """
+
+    activation: nn.Module
+    first: nn.Module
+    beside: nn.Module | None
+    dropout: nn.Dropout
+    second: nn.Module
+    condition: ConditionBias | None
+
+    def forward(self, maps: Tensor, beside: Tensor | None = None, context: Context | None = None) -> Tensor:
+        """Run over the whole map: `[B, maps, H, W]` to the same shape."""
+        between = self.first(self.activation(maps))
+        if self.beside is not None and beside is not None:
+            between = between + self.beside(self.activation(beside))
+        gates = self.second(self.dropout(self.activation(between)))
+        if self.condition is not None and context is not None:
+            gates = self.condition(gates, context)
+        return maps + F.glu(gates, dim=1)
+
+
+class GatedResidual(GatedResidualLayer):
+    """A layer of masked convolutions: `[B, maps, H, W]` to the same shape.
 
     Args:
         maps: how many there are.
@@ -42,6 +72,9 @@ class GatedResidual(nn.Module):
         "second": MaskedConv2d,
         "condition": ConditionBias,
     }
+    first: MaskedConv2d
+    beside: nn.Conv2d | None
+    second: MaskedConv2d
 
     def __init__(
         self, maps: int, kernel_size: int, *, beside: int = 0, dropout: float, context: ContextSizes | None = None
@@ -60,13 +93,3 @@ class GatedResidual(nn.Module):
             self.maps, self.maps.repeat(2), "B", rows_above=reach, reach=reach, gain=RESIDUAL_GAIN
         )
         self.condition = ConditionBias(context, 2 * maps) if context else None
-
-    def forward(self, maps: Tensor, beside: Tensor | None = None, context: Context | None = None) -> Tensor:
-        """Run over the whole map."""
-        between = self.first(self.activation(maps))
-        if self.beside is not None and beside is not None:
-            between = between + self.beside(self.activation(beside))
-        gates = self.second(self.dropout(self.activation(between)))
-        if self.condition is not None and context is not None:
-            gates = self.condition(gates, context)
-        return maps + F.glu(gates, dim=1)

@@ -18,8 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nextpixel.nn.conditioning import ConditionBias, Context, ContextSizes
-from nextpixel.nn.gated_residual import RESIDUAL_GAIN
+from nextpixel.nn.conditioning import ConditionBias, ContextSizes
+from nextpixel.nn.gated_residual import RESIDUAL_GAIN, GatedResidualLayer
 from nextpixel.nn.initialisation import drawn
 
 
@@ -110,11 +110,8 @@ class ConcatELU(nn.Module):
         return F.elu(torch.cat([maps, -maps], dim=1))
 
 
-class ShiftedResidual(nn.Module):
+class ShiftedResidual(GatedResidualLayer):
     """A gated residual layer of shifted convolutions: `[B, maps, H, W]` to the same shape.
-
-        c  = conv(act(x)) + W act(b)
-        x' = x + f . sigmoid(g),     f, g = conv(act(c)) + V h
 
     Args:
         maps: how many there are.
@@ -133,6 +130,9 @@ class ShiftedResidual(nn.Module):
         "second": ShiftedConv2d,
         "condition": ConditionBias,
     }
+    first: ShiftedConv2d
+    beside: ShiftedConv2d | None
+    second: ShiftedConv2d
 
     def __init__(
         self,
@@ -156,13 +156,3 @@ class ShiftedResidual(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.second = ShiftedConv2d(2 * maps, 2 * maps, **kernel, gain=RESIDUAL_GAIN)
         self.condition = ConditionBias(context, 2 * maps) if context else None
-
-    def forward(self, maps: Tensor, beside: Tensor | None, context: Context | None) -> Tensor:
-        """Run over the whole map."""
-        between = self.first(self.activation(maps))
-        if self.beside is not None and beside is not None:
-            between = between + self.beside(self.activation(beside))
-        gates = self.second(self.dropout(self.activation(between)))
-        if self.condition is not None and context is not None:
-            gates = self.condition(gates, context)
-        return maps + F.glu(gates, dim=1)

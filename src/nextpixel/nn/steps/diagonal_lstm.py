@@ -14,9 +14,8 @@ from torch import Tensor
 
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.diagonal_lstm import DiagonalBiLSTM
-from nextpixel.nn.steps.convolutions import MaskedConvStep
 from nextpixel.nn.steps.feature_row import FeatureRow
-from nextpixel.nn.steps.lstm import Cell
+from nextpixel.nn.steps.lstm import input_to_state
 from nextpixel.nn.steps.rows_above import RowOffset
 
 LEFT, ABOVE = 0, 1
@@ -34,11 +33,9 @@ class DiagonalStep:
 
     def __init__(self, layer: DiagonalBiLSTM, maps: FeatureRow, context: Context | None, mirrored: Tensor) -> None:
         batch, width = maps.places.shape[:2]
-        recurrence, hidden, conv = layer.recurrence, layer.hidden, layer.input_to_state
-        self.cell = Cell(hidden, batch, conv.bias)
+        recurrence, hidden = layer.recurrence, layer.hidden
+        self.cell, self.gates = input_to_state(layer, maps, context)
         order = self.cell.order
-        offset = RowOffset(conv.bias, layer.condition, context, order=order)
-        self.gates = MaskedConvStep(conv.visible_weight[order], "B", maps, self.cell.groups, offset)
         self.above = recurrence.weight[ABOVE, 0, order].T.contiguous()
         left = recurrence.weight[LEFT, 0, order]
         self.left = [left[span].T.contiguous() for span in self.cell.groups.spans]

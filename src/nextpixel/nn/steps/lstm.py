@@ -5,7 +5,29 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from nextpixel.nn.conditioning import Context
+from nextpixel.nn.diagonal_lstm import DiagonalBiLSTM
 from nextpixel.nn.masks import ChannelGroups
+from nextpixel.nn.row_lstm import RowLSTM
+from nextpixel.nn.steps.convolutions import MaskedConvStep
+from nextpixel.nn.steps.feature_row import FeatureRow
+from nextpixel.nn.steps.rows_above import RowOffset
+
+
+def input_to_state(
+    layer: RowLSTM | DiagonalBiLSTM, maps: FeatureRow, context: Context | None
+) -> tuple[Cell, MaskedConvStep]:
+    """The cell of a layer, and its input-to-state convolution, which makes the gates as the cell has them.
+
+    Args:
+        layer: the module; of a layer of several directions, the first.
+        maps: the row of its inputs.
+        context: of the conditions, or None.
+    """
+    conv = layer.input_to_state
+    cell = Cell(layer.hidden, len(maps.places), conv.bias)
+    offset = RowOffset(conv.bias, layer.condition, context, order=cell.order)
+    return cell, MaskedConvStep(conv.visible_weight[cell.order], "B", maps, cell.groups, offset)
 
 
 class Cell:

@@ -7,10 +7,9 @@ from torch import Tensor
 
 from nextpixel.nn.conditioning import Context
 from nextpixel.nn.row_lstm import RowLSTM
-from nextpixel.nn.steps.convolutions import MaskedConvStep
 from nextpixel.nn.steps.feature_row import FeatureRow
-from nextpixel.nn.steps.lstm import Cell
-from nextpixel.nn.steps.rows_above import RowOffset, RowsAbove
+from nextpixel.nn.steps.lstm import input_to_state
+from nextpixel.nn.steps.rows_above import RowsAbove
 
 
 class RowLSTMStep:
@@ -24,13 +23,10 @@ class RowLSTMStep:
 
     def __init__(self, layer: RowLSTM, maps: FeatureRow, context: Context | None) -> None:
         batch, width = maps.places.shape[:2]
-        conv, recurrence, hidden = layer.input_to_state, layer.recurrence, layer.hidden
-        self.cell = Cell(hidden, batch, conv.bias)
-        order = self.cell.order
-        offset = RowOffset(conv.bias, layer.condition, context, order=order)
-        self.gates = MaskedConvStep(conv.visible_weight[order], "B", maps, self.cell.groups, offset)
+        recurrence, hidden = layer.recurrence, layer.hidden
+        self.cell, self.gates = input_to_state(layer, maps, context)
         # [taps, 1, 4h, h] to [4h, h, 1, taps]
-        self.states = RowsAbove(recurrence.weight[:, 0, order].permute(1, 2, 0)[:, :, None], batch, width)
+        self.states = RowsAbove(recurrence.weight[:, 0, self.cell.order].permute(1, 2, 0)[:, :, None], batch, width)
         self.states.rows[0].copy_(recurrence.hidden[0])
         self.memory = recurrence.memory[0].repeat(width, batch, 1)
         state = self.states.rows[0][self.states.reach : self.states.reach + width]
