@@ -39,35 +39,25 @@ class Autoencoder(GatedPixelCNN):
     **`log_prob(images)` is the likelihood of a reconstruction**, given numbers that were computed from the same image.
     It is no density, and not to be compared with the likelihoods of other models; `log_prob(images, codes)` is exact.
 
-    Args:
-        image_shape: `(C, H, W)`.
-        levels: values that a sub-pixel can take, 2 to 256.
-        condition: None, or what it is anyway: `Vector(code_size)`, the code.
-        **options: those of `AutoencoderConfig`.
-
-    Raises:
-        ModelError: an argument is out of range.
+    The arguments of `ImageModel`, the options of `AutoencoderConfig`. `condition` is None, or what it is anyway:
+    `Vector(code_size)`, the code.
     """
 
     config_class = AutoencoderConfig
     knows_positions = True
     config: AutoencoderConfig
 
-    def __init__(
-        self,
-        image_shape: tuple[int, int, int],
-        levels: int = 256,
-        condition: Specification | None = None,
-        **options: object,
-    ) -> None:
-        config = AutoencoderConfig.of(options)
-        code = Vector(config.code_size)
+    def _specification(self, condition: Specification | None) -> Specification:
+        code = Vector(self.config.code_size)
         if condition not in (None, code):
             raise ModelError("an autoencoder is conditioned on its own code; leave condition=None")
-        super().__init__(image_shape, levels, code, **options)
-        sizes = self.image_shape, config.features, config.code_size
+        return code
+
+    def _make_layers(self) -> None:
+        super()._make_layers()
+        sizes = self.image_shape, self.config.features, self.config.code_size
         self.encoder = Encoder(*sizes)
-        self.plain = PlainAutoencoder(*sizes) if config.plain else None
+        self.plain = PlainAutoencoder(*sizes) if self.config.plain else None
 
     @in_full_float32
     def encode(self, images: Tensor) -> Tensor:

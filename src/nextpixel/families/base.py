@@ -56,7 +56,7 @@ class ImageModel(nn.Module, ABC):
         config_class: what the family is called, and its options.
         family: name under which `nextpixel.build` knows the class.
         config: the options of this model.
-        condition: as given.
+        condition: what the images depend on.
         conditioning: makes what the layers see of the conditions; None without.
         options: the arguments that rebuild this model, beside `image_shape`, `levels` and `condition`: what `config`
             describes; JSON-compatible.
@@ -112,8 +112,8 @@ class ImageModel(nn.Module, ABC):
         self.options = self.config.describe()
         self.distribution = distribution(self.config.head, self.levels, self.image_shape[0], self.config.components)
         self.record = TrainingRecord()
-        self.condition = condition
-        conditions, features = named(condition), self.config.condition_features
+        self.condition = self._specification(condition)
+        conditions, features = named(self.condition), self.config.condition_features
         self.conditioning = Conditioning(conditions, self.image_shape[1:], features) if conditions else None
         self._make_layers()
 
@@ -136,6 +136,14 @@ class ImageModel(nn.Module, ABC):
                 module._checkpoint_activations = value
 
     # What a family provides -----------------------------------------------------------------------------------
+
+    def _specification(self, condition: Specification | None) -> Specification | None:
+        """What the images depend on, if this was asked for; `config` is there.
+
+        Raises:
+            ModelError: they cannot.
+        """
+        return condition
 
     def _make_layers(self) -> None:
         """Make the layers; `config`, `image_shape`, `levels`, `distribution` and `context_sizes` are there."""

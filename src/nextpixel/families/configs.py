@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from functools import cache
+from functools import cache, partial
 from types import NoneType
 from typing import ClassVar, NamedTuple, Self, TypeVar, get_args, get_type_hints
 
@@ -185,6 +185,21 @@ def _head_option(default: str, *, left_out: OptionValue = None) -> str:
     )
 
 
+def _features_option(default: int, help: str) -> int:  # noqa: A002 - see `option`
+    """An option that says how many features there are of something; see `option`."""
+    return option(default, help, least=1, most=MOST_FEATURES)
+
+
+def _layers_option(default: int, help: str) -> int:  # noqa: A002 - see `option`
+    """An option that says how many layers there are of something; see `option`."""
+    return option(default, help, least=1, most=MOST_LAYERS)
+
+
+def _odd_option(default: int, help: str, *, least: int = 3) -> int:  # noqa: A002 - see `option`
+    """An option for the side of kernels that have a centre; see `option`."""
+    return option(default, help, check=partial(odd_size, least=least), allowed=f"odd, {least} to 255")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """The options of a family, checked.
@@ -278,8 +293,8 @@ class Config:
 class NetworkConfig(Config):
     """The options that every family of nextpixel has."""
 
-    features: int = option(64, "Feature maps of a layer.", least=1, most=MOST_FEATURES)
-    layers: int = option(8, "Number of layers.", least=1, most=MOST_LAYERS)
+    features: int = _features_option(64, "Feature maps of a layer.")
+    layers: int = _layers_option(8, "Number of layers.")
 
     def fits(self, tensors: int, widest: int) -> bool:
         """See `Config`."""
@@ -317,9 +332,7 @@ class HeadedConfig(NetworkConfig):
 class ConvolutionalConfig(HeadedConfig):
     """The options of networks that begin with a masked convolution and end with a head."""
 
-    first_kernel_size: int = option(
-        7, "Odd side of the first layer's kernels.", check=odd_size, allowed="odd, 3 to 255"
-    )
+    first_kernel_size: int = _odd_option(7, "Odd side of the first layer's kernels.")
     skips: bool = option(True, "Whether every layer feeds the head, instead of the last alone.")
 
 
@@ -327,21 +340,19 @@ class ConvolutionalConfig(HeadedConfig):
 class KernelConfig(ConvolutionalConfig):
     """The same with kernels in every layer."""
 
-    kernel_size: int = option(3, "Odd side of the kernels.", check=odd_size, allowed="odd, 3 to 255")
+    kernel_size: int = _odd_option(3, "Odd side of the kernels.")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResidualConfig(ConvolutionalConfig):
     """The options of the models of arXiv 1601.06759."""
 
-    features: int = option(
+    features: int = _features_option(
         32,
         "Feature maps of a layer; between blocks there are twice as many. With one or two for each colour, all ReLUs "
         "of a colour can be off at once, and the model is then blind to it.",
-        least=1,
-        most=MOST_FEATURES,
     )
-    layers: int = option(7, "Number of residual blocks.", least=1, most=MOST_LAYERS)
+    layers: int = _layers_option(7, "Number of residual blocks.")
     residual: bool = option(True, "Whether the input of a block is added to its output.")
     skips: bool = option(False, "Whether every layer feeds the head, instead of the last alone.")
 
@@ -385,7 +396,7 @@ class AutoencoderConfig(GatedPixelCNNConfig):
     family = "autoencoder"
     summary = "an encoder to a few numbers and a Gated PixelCNN that decodes them (arXiv 1606.05328, section 2.4)"
 
-    code_size: int = option(32, "Numbers in the code of an autoencoder.", least=1, most=MOST_FEATURES)
+    code_size: int = _features_option(32, "Numbers in the code of an autoencoder.")
     plain: bool = option(
         True, "Whether an autoencoder by squared error is trained beside the PixelCNN autoencoder, to compare."
     )
@@ -398,13 +409,12 @@ class LocalPixelCNNConfig(NetworkConfig):
     family = "local-pixelcnn"
     summary = "one masked convolution with a large window, for images of any size (arXiv 2109.02639, 2202.12120)"
 
-    features: int = option(96, "Numbers of a pixel that each layer makes.", least=1, most=MOST_FEATURES)
-    layers: int = option(3, "Residual blocks of two 1x1 layers.", least=1, most=MOST_LAYERS)
-    kernel_size: int = option(
+    features: int = _features_option(96, "Numbers of a pixel that each layer makes.")
+    layers: int = _layers_option(3, "Residual blocks of two 1x1 layers.")
+    kernel_size: int = _odd_option(
         13,
         "Odd side of the window: how many rows above, and columns to either side, it has around the pixel.",
-        check=odd_size,
-        allowed="odd, 5 to 255",
+        least=5,
     )
     distance: int = option(
         8, "How far a local-pixelcnn sees, in rows and columns together.", least=2, most=2 * MOST_REACH
@@ -417,16 +427,12 @@ class LocalPixelCNNConfig(NetworkConfig):
     )
     head: str = _head_option(LOGISTIC_MIXTURE)
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        integer("kernel_size", self.kernel_size, 5)
-
 
 @dataclass(frozen=True, kw_only=True)
 class PixelwiseConfig(HeadedConfig):
     """The options of networks of gated residual layers whose features belong to pixels, not to colours."""
 
-    kernel_size: int = option(3, "Odd side of the kernels.", check=odd_size, allowed="odd, 3 to 255")
+    kernel_size: int = _odd_option(3, "Odd side of the kernels.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -436,8 +442,8 @@ class PixelCNNPlusPlusConfig(PixelwiseConfig):
     family = "pixelcnn++"
     summary = "two streams, halved and doubled again, with shortcuts (Salimans et al. 2017, arXiv 1701.05517)"
 
-    features: int = option(32, "Feature maps of each stream.", least=1, most=MOST_FEATURES)
-    layers: int = option(2, "Gated residual layers at each size, on the way down.", least=1, most=MOST_LAYERS)
+    features: int = _features_option(32, "Feature maps of each stream.")
+    layers: int = _layers_option(2, "Gated residual layers at each size, on the way down.")
     sizes: int = option(
         3, "How many sizes the maps of a pixelcnn++ have, each half of the one before.", least=1, most=8
     )
@@ -452,10 +458,8 @@ class LocallyMaskedConfig(PixelwiseConfig):
     family = "locally-masked"
     summary = "any order of the pixels, to complete anything exactly (Jain et al. 2020, arXiv 2006.12486)"
 
-    layers: int = option(6, "Gated residual layers, of two convolutions each.", least=1, most=MOST_LAYERS)
-    first_kernel_size: int = option(
-        7, "Odd side of the first layer's kernels.", check=odd_size, allowed="odd, 3 to 255"
-    )
+    layers: int = _layers_option(6, "Gated residual layers, of two convolutions each.")
+    first_kernel_size: int = _odd_option(7, "Odd side of the first layer's kernels.")
     dilation: int = option(2, "Pixels between the taps of every second layer of a locally-masked.", least=1, most=64)
     curve: str = option(
         "s-curve",
@@ -486,12 +490,10 @@ class PixelSNAILConfig(PixelwiseConfig):
     family = "pixelsnail"
     summary = "gated convolutions and attention to all pixels before (Chen et al. 2017, arXiv 1712.09763)"
 
-    layers: int = option(3, "Number of blocks, each of which ends with attention.", least=1, most=MOST_LAYERS)
-    block_layers: int = option(3, "Gated residual layers of a block.", least=1, most=MOST_LAYERS)
-    first_kernel_size: int = option(
-        7, "Odd side of the first layer's kernels.", check=odd_size, allowed="odd, 3 to 255"
-    )
-    key_features: int = option(16, "Numbers of a key of attention, for each head.", least=1, most=MOST_FEATURES)
+    layers: int = _layers_option(3, "Number of blocks, each of which ends with attention.")
+    block_layers: int = _layers_option(3, "Gated residual layers of a block.")
+    first_kernel_size: int = _odd_option(7, "Odd side of the first layer's kernels.")
+    key_features: int = _features_option(16, "Numbers of a key of attention, for each head.")
     heads: int = option(1, "Attentions beside each other.", least=1, most=64)
 
     @property

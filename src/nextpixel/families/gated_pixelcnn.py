@@ -33,26 +33,18 @@ from nextpixel.nn.receptive_field import RowReach, raster_context
 from nextpixel.nn.recompute import call
 from nextpixel.nn.steps.gated_stepper import GatedStepper, check_stacks
 from nextpixel.nn.steps.stepper import Stepper
-from nextpixel.plan.lowering.builder import Builder
 from nextpixel.plan.lowering.gated import lower_gated
-from nextpixel.plan.operations import Program
 
 
 class GatedPixelCNN(RasterModel):
-    """A Gated PixelCNN.
+    """A Gated PixelCNN: the arguments of `ImageModel`, the options of `GatedPixelCNNConfig`.
 
-    Args:
-        image_shape: `(C, H, W)`.
-        levels: values that a sub-pixel can take, 2 to 256.
-        condition: what the images depend on; every layer sees it, in both stacks.
-        **options: those of `GatedPixelCNNConfig`.
-
-    Raises:
-        ModelError: an argument is out of range.
+    Every layer sees the conditions, in both stacks.
     """
 
     config_class = GatedPixelCNNConfig
     knows_positions = False
+    lower = staticmethod(lower_gated)
     config: GatedPixelCNNConfig
     readout: Head
 
@@ -93,11 +85,6 @@ class GatedPixelCNN(RasterModel):
                 skips = skip if skips is None else skips + skip
         parameters: Tensor = self.readout(horizontal if skips is None else skips)
         return parameters
-
-    @staticmethod
-    def lower(builder: Builder) -> Program:
-        """See `RasterModel`."""
-        return lower_gated(builder)
 
     def lowers_head(self) -> bool:
         """See `RasterModel`."""

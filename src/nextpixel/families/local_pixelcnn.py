@@ -96,17 +96,10 @@ class LocalBlock(nn.Module):
 
 
 class LocalPixelCNN(ImageModel):
-    """A local PixelCNN.
+    """A local PixelCNN: the arguments of `ImageModel`, the options of `LocalPixelCNNConfig`.
 
-    Args:
-        image_shape: `(C, H, W)`: the channels that images must have, and the size of those that `sample` draws. All
-            other methods take images of any height and width.
-        levels: values that a sub-pixel can take, 2 to 256.
-        condition: what the images depend on; every block sees it.
-        **options: those of `LocalPixelCNNConfig`.
-
-    Raises:
-        ModelError: an argument is out of range.
+    `image_shape` says which channels images must have, and how large those are that `sample` draws. All other methods
+    take images of any height and width. Every block sees the conditions.
     """
 
     config_class = LocalPixelCNNConfig

@@ -46,16 +46,9 @@ from nextpixel.runtime.validation import integer
 
 
 class LocallyMasked(PixelwiseModel):
-    """A model of any order.
+    """A model of any order: the arguments of `ImageModel`, the options of `LocallyMaskedConfig`.
 
-    Args:
-        image_shape: `(C, H, W)`.
-        levels: values that a sub-pixel can take, 2 to 256.
-        condition: what the images depend on; every layer sees it.
-        **options: those of `LocallyMaskedConfig`.
-
-    Raises:
-        ModelError: an argument is out of range.
+    Every layer sees the conditions.
     """
 
     config_class = LocallyMaskedConfig

@@ -38,14 +38,8 @@ from nextpixel.nn.layers import Layers
 class Multiscale(ImageModel):
     """A chain of models from a small image to a large one.
 
-    Args:
-        image_shape: `(C, H, W)`.
-        levels: values that a sub-pixel can take, 2 to 256.
-        condition: what the images depend on, at all scales.
-        **options: those of `MultiscaleConfig`, and of the models inside.
-
-    Raises:
-        ModelError: an argument is out of range.
+    The arguments of `ImageModel`, the options of `MultiscaleConfig` and of the models inside. The images depend on the
+    conditions at all scales.
     """
 
     config_class = MultiscaleConfig

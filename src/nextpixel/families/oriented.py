@@ -23,14 +23,7 @@ from nextpixel.nn.conditioning import Context
 class Oriented(ImageModel):
     """A model that begins at a side of the image.
 
-    Args:
-        image_shape: `(C, H, W)`.
-        levels: values that a sub-pixel can take, 2 to 256.
-        condition: what the images depend on.
-        **options: those of `OrientedConfig`, and of the model inside.
-
-    Raises:
-        ModelError: an argument is out of range.
+    The arguments of `ImageModel`, the options of `OrientedConfig` and of the model inside.
     """
 
     config_class = OrientedConfig

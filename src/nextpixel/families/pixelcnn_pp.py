@@ -38,16 +38,9 @@ from nextpixel.nn.two_streams import TwoStreams
 
 
 class PixelCNNPlusPlus(PixelwiseModel, RasterModel):
-    """A PixelCNN++.
+    """A PixelCNN++: the arguments of `ImageModel`, the options of `PixelCNNPlusPlusConfig`.
 
-    Args:
-        image_shape: `(C, H, W)`, of any height and width.
-        levels: values that a sub-pixel can take, 2 to 256.
-        condition: what the images depend on; every layer sees it.
-        **options: those of `PixelCNNPlusPlusConfig`.
-
-    Raises:
-        ModelError: an argument is out of range.
+    Images have any height and width. Every layer sees the conditions.
     """
 
     config_class = PixelCNNPlusPlusConfig

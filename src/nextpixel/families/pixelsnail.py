@@ -47,16 +47,9 @@ from nextpixel.nn.steps.stepper import Stepper
 
 
 class PixelSNAIL(PixelwiseModel, RasterModel):
-    """A PixelSNAIL.
+    """A PixelSNAIL: the arguments of `ImageModel`, the options of `PixelSNAILConfig`.
 
-    Args:
-        image_shape: `(C, H, W)`.
-        levels: values that a sub-pixel can take, 2 to 256.
-        condition: what the images depend on; every layer sees it.
-        **options: those of `PixelSNAILConfig`.
-
-    Raises:
-        ModelError: an argument is out of range.
+    Every layer sees the conditions.
     """
 
     config_class = PixelSNAILConfig

@@ -20,7 +20,7 @@ from nextpixel.nn.pixel_head import PixelHead
 
 
 class PixelwiseModel(ImageModel):
-    """A model whose network sees whole pixels; its arguments are those of `ImageModel` and of the family's config."""
+    """A model whose network sees whole pixels: the arguments of `ImageModel`, the options of its config."""
 
     arithmetic = (*ImageModel.arithmetic, "_features")
     config: PixelwiseConfig

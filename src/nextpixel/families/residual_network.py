@@ -29,16 +29,9 @@ from nextpixel.nn.residual import Core, ResidualBlock
 
 
 class ResidualNetwork(RasterModel, Generic[Core]):
-    """A model of the PixelRNN paper, without its core.
+    """A model of the PixelRNN paper, without its core: the arguments of `ImageModel`, the options of its config.
 
-    Args:
-        image_shape: `(C, H, W)`.
-        levels: values that a sub-pixel can take, 2 to 256.
-        condition: what the images depend on; the core of every block sees it.
-        **options: those of `ResidualConfig` and of the family.
-
-    Raises:
-        ModelError: an argument is out of range.
+    The core of every block sees the conditions.
     """
 
     arithmetic = (*RasterModel.arithmetic, "_features")

@@ -47,18 +47,18 @@ def real(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def odd_size(name: str, value: object) -> int:
-    """The odd side of a kernel, from 3 to 255.
+def odd_size(name: str, value: object, least: int = 3) -> int:
+    """The odd side of a kernel, from `least` to 255.
 
     Raises:
         ModelError: it is not one.
     """
     try:
-        number = integer(name, value, 3, 255)
+        number = integer(name, value, least, 255)
     except ModelError:
         number = 0
     if number % 2 == 0:
-        raise ModelError(f"{name} must be odd, from 3 to 255, so that a kernel has a centre, not {value!r}")
+        raise ModelError(f"{name} must be odd, from {least} to 255, so that a kernel has a centre, not {value!r}")
     return number
 
 
