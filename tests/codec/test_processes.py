@@ -4,13 +4,13 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import torch
-from numpy._core._multiarray_umath import __cpu_dispatch__, __cpu_features__
 
 import nextpixel as nx
 from helpers.tiny_models import seeded, sharper, tiny
 
-BEYOND_THE_BASELINE = " ".join(name for name in __cpu_dispatch__ if __cpu_features__[name])
+BEYOND_THE_BASELINE = " ".join(np.show_config(mode="dicts")["SIMD Extensions"]["found"])
 """Instructions that this processor has and NumPy was not built to need."""
 ENVIRONMENTS = {
     "old": {

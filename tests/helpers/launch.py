@@ -36,11 +36,16 @@ def finish(processes, timeout=240):
     try:
         for process in processes:
             out, errors = process.communicate(timeout=timeout)
-            found.append((process.returncode, out, errors))
+            found.append((process.returncode, out, without_gloo(errors)))
     finally:
         for process in processes:
             process.kill()
     return found
+
+
+def without_gloo(errors):
+    """The lines of a standard error that are not of PyTorch's Gloo, which in old versions tells of its connections."""
+    return "".join(line for line in errors.splitlines(keepends=True) if not line.startswith("[Gloo]"))
 
 
 def together(count, *arguments, machines=1):

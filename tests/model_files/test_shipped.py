@@ -11,6 +11,7 @@ import torch
 
 import nextpixel as nx
 from helpers.tiny_models import tiny
+from helpers.versions import since_torch_2_13
 from nextpixel.cli.app import run
 from nextpixel.errors import ModelError
 from nextpixel.model_files.shipped import HERE, find_model, read_config, shipped
@@ -142,6 +143,7 @@ with torch.device("meta"):
 """
 
 
+@since_torch_2_13
 def test_loading_a_model_does_not_import_the_compiler_of_pytorch():
     """It would take longer than all the rest of a short command."""
     done = subprocess.run([sys.executable, "-c", LIGHT], capture_output=True, text=True)

@@ -13,7 +13,6 @@ from functools import lru_cache, partial
 from typing import ClassVar
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from nextpixel.nn.conditioning import ConditionBias, Context, ContextSizes
@@ -48,7 +47,9 @@ class RowLSTM(nn.Module):
     def forward(self, maps: Tensor, context: Context | None = None) -> Tensor:
         """Run over the whole map."""
         # Laid out as the recurrence wants its inputs, so that it need not copy them: rows and columns outermost.
-        seen = F.pad(maps.permute(2, 3, 0, 1), (0, 0, 0, 0, self.reach, 0))
+        pixels = maps.permute(2, 3, 0, 1)
+        # Not by padding, which old versions of PyTorch refuse to a batch of no images.
+        seen = torch.cat([pixels.new_zeros(pixels.shape[0], self.reach, *pixels.shape[2:]), pixels], dim=1)
         taps = torch.cat([seen[:, tap : tap + maps.shape[3]] for tap in range(self.reach + 1)], dim=3)
         taps = taps.permute(2, 3, 0, 1)
         weight = self.input_to_state.visible_weight[:, :, 0].transpose(1, 2).flatten(1)

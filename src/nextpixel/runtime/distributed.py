@@ -245,11 +245,14 @@ def launched() -> Iterator[Processes]:
     import torch
     import torch.distributed as dist
 
+    from nextpixel.runtime.standard_output import output_as_errors
+
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     try:
-        dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
-        _current = Launched()
+        with output_as_errors():
+            dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
+            _current = Launched()
     except (RuntimeError, ValueError) as error:
         raise ProcessError(
             f"the processes that torchrun started do not find each other ({_first_line(error)}); check --nnodes, "

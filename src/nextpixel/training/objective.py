@@ -6,6 +6,8 @@ import os
 import shutil
 import warnings
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from inspect import signature
 
 import torch
 from torch import Tensor, nn
@@ -64,7 +66,11 @@ def make_objective(model: ImageModel, processes: Processes, *, compiled: bool, d
     devices = [model.device] if model.device.type == "cuda" else None
     # Of the two ways to lay out a 1x1 kernel's gradient PyTorch takes one and expects the other; they are the same.
     warnings.filterwarnings("ignore", message="Grad strides do not match bucket view strides")
-    return DistributedDataParallel(objective, devices, forward_sync_buffers=False, find_unused_parameters=True)
+    share = partial(DistributedDataParallel, objective, devices, find_unused_parameters=True)
+    # The masks are the same everywhere. Not to send them around is asked for by another name in new versions.
+    if "forward_sync_buffers" in signature(DistributedDataParallel).parameters:
+        return share(forward_sync_buffers=False)
+    return share(broadcast_buffers=False)
 
 
 def has_compiler() -> bool:

@@ -33,7 +33,7 @@ def use_bfloat16(settings: TrainingSettings, device: torch.device) -> bool:
     `auto` does so where the hardware multiplies bfloat16 matrices faster than float32 ones: CPUs with AMX or the
     bfloat16 instructions of AVX-512, and CUDA devices that support it natively. It asks what the hardware can do and
     measures nothing, so that a run that is resumed on the same machine always decides as before. The weights, the
-    optimiser and the loss are float32 in any case.
+    optimiser and the loss are float32 in any case. Versions of PyTorch that cannot tell (2.9) take float32 on a CPU.
     """
     if settings.precision != "auto":
         return settings.precision == "bfloat16"
@@ -41,5 +41,6 @@ def use_bfloat16(settings: TrainingSettings, device: torch.device) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type != "cpu" or not torch.backends.mkldnn.is_available():
         return False
-    able = torch.cpu.get_capabilities()
+    # Old versions of PyTorch do not tell.
+    able = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
     return any(able.get(name) for name in ("amx_bf16", "avx512_bf16"))
