@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install quickstart demo test fuzz lint docs bench clean
+.PHONY: install quickstart demo test oldest newest fuzz lint docs bench clean
 
 # The stamp is made anew when the dependencies change.
 .venv/installed: pyproject.toml constraints.txt
@@ -23,6 +23,13 @@ demo: .venv/installed
 
 test: .venv/installed
 	$(BIN)/pytest --quiet --numprocesses auto --dist worksteal
+
+# The tests with the oldest versions of the dependencies that are allowed, and with the newest, each in its environment.
+oldest: PINS := --constraint packaging/oldest.txt
+oldest newest:
+	$(PYTHON) -m venv build/$@
+	build/$@/bin/pip install --quiet --disable-pip-version-check $(PINS) --editable '.[dev]'
+	build/$@/bin/pytest --quiet --numprocesses auto --dist worksteal
 
 # Half an hour of damaged and hostile files, models and requests, with limits; `make test` has a short form.
 fuzz: .venv/installed

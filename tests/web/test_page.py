@@ -286,6 +286,14 @@ def test_generating_anew_can_be_stopped_too(page):
     assert page.locator("#samples button").count() == 64
 
 
+def test_what_is_not_drawn_to_the_end_cannot_be_taken(page):
+    """What is still blank would count as known."""
+    draw(page, 2)
+    assert page.is_enabled("#samples button:nth-child(1)") and page.is_enabled("#save-samples")
+    of(page, "set({samples: {...state.samples, whole: false}})")
+    assert page.is_disabled("#samples button:nth-child(1)") and page.is_disabled("#save-samples")
+
+
 def test_the_brush_has_the_levels_of_the_model(page):
     use(page, "colour")
     assert page.is_visible("#colour") and not page.is_visible("#level")
@@ -381,13 +389,14 @@ def test_what_is_said_of_a_pixel_is_of_the_image_that_is_there(page):
 
 
 def test_it_says_what_it_waits_for(page):
-    waiting = threading.Event()
-    page.route("**/api/example", lambda route: (waiting.wait(PATIENCE), route.continue_()))
+    held = []
+    page.route("**/api/example", lambda route: held.append(route))
     page.evaluate("import('./state.js').then(({set}) => set({compiling: true}))")
     page.select_option("#model", "colour")
     until(page, "state.working.example")
     assert "once for each installation" in page.text_content("#origin")
-    waiting.set()
+    for route in held:
+        route.continue_()
     until(page, "!state.working.example")
     assert "drawn by the model" in page.text_content("#origin")
 

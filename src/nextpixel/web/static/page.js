@@ -140,7 +140,8 @@ function draw(name, part, path, body, result) {
       tell(event.done);
       set({ [part]: result });
     }
-    set({ spoken: count === 1 ? "1 image is drawn." : `${count} images are drawn.` });
+    const spoken = count === 1 ? "1 image is drawn." : `${count} images are drawn.`;
+    set({ [part]: { ...result, whole: true }, spoken });
   });
 }
 
@@ -325,7 +326,8 @@ function renderModel(model) {
 }
 
 function renderTiles(part, model, result) {
-  $(`save-${part}`).disabled = !result?.images.length;
+  // Of images that are not drawn to the end, what is still blank would count as known.
+  $(`save-${part}`).disabled = !result?.whole;
   $(part).setAttribute("aria-busy", String(Boolean(state.working[part === "samples" ? "generate" : "complete"])));
   if (!changed(part, result)) return;
   const images = result?.images ?? [];
@@ -340,6 +342,7 @@ function renderTiles(part, model, result) {
       button.append(document.createElement("canvas"));
       tiles.append(button);
     }
+    button.disabled = !result.whole;
     fit(button.firstChild, result.shape, TILE_SIDE);
     paint(button.firstChild, model, result.shape, pixels);
   });
