@@ -19,11 +19,6 @@ if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-def pytest_xdist_auto_num_workers():
-    """One more than there are processors, since many a test waits for a disk or for processes that it has started."""
-    return len(os.sched_getaffinity(0)) + 1 if hasattr(os, "sched_getaffinity") else None
-
-
 @pytest.fixture(autouse=True)
 def same_numbers_every_time():
     """One thread and one seed, so that a test says the same on every machine."""
