@@ -89,17 +89,16 @@ def families() -> dict[str, Family]:
 
 
 @lru_cache(maxsize=1)
-def _announced(path: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Names and modules of the entry points of the packages installed on a path, `sys.path`.
+def _announced(_path: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Names and modules of the entry points of the packages that are installed on `sys.path`.
 
-    Kept, since the metadata of every installed package are read for it: each model built would take 20 ms more.
+    Kept while that stays as it is, since the metadata of every installed package are read for it: each model built
+    would take 20 ms more.
     """
     # Late, since it takes longer than all else that a command needs before it knows what it is to do.
-    from importlib.metadata import distributions
+    from importlib.metadata import entry_points
 
-    packages = distributions(path=list(path))
-    entries = [entry for package in packages for entry in package.entry_points.select(group=GROUP)]
-    return tuple((entry.name, entry.value.partition(":")[0]) for entry in entries)
+    return tuple((entry.name, entry.value.partition(":")[0]) for entry in entry_points(group=GROUP))
 
 
 def models() -> list[str]:
