@@ -167,21 +167,20 @@ class RowGraph:
         self.places = range(len(self.inputs.levels))
         shape = (len(canvas.images), len(self.places))
         self.drawn = Drawn(self.inputs.levels.new_empty(shape), canvas.nats.new_empty(shape))
-        self.begun = self.tried = False
+        self.rows_drawn = 0
         self.replay: Callable[[], None] | None = None
 
     def draw_row(self, row: int) -> None:
         """Draw what is unknown in a row."""
         for mine, part in zip(self.inputs, RowInputs.of(self.canvas, row), strict=True):
             mine.copy_(part)
-        if self.begun and not self.tried:
-            self.tried = True
+        if self.rows_drawn == 1:
             self._capture()
         if self.replay is None:
             self._steps()
         else:
             self.replay()
-        self.begun = True
+        self.rows_drawn += 1
         self.canvas.done(len(self.places))
         _put(self.canvas, row, self.drawn, self.places)
 
