@@ -44,6 +44,9 @@ def kernel() -> Kernel | None:
             compiled(*arguments)
         finally:
             _compiling.clear()
+        # Of threads that waited for one compilation together, the first says so.
+        if first:
+            return
         first.append(time.perf_counter() - start)
         if first[0] > SLOW:
             log.warning("compiled the engine in %.0f s; the result is kept for the next time", first[0])
