@@ -1,6 +1,7 @@
 # Everything happens in .venv; nothing else on the machine is touched.
 PYTHON ?= python3
 BIN := .venv/bin
+EVERY_TEST := --quiet --numprocesses auto --dist worksteal
 
 .PHONY: install quickstart demo test oldest newest fuzz lint docs bench clean
 
@@ -22,14 +23,14 @@ demo: .venv/installed
 	$(BIN)/python examples/demo.py
 
 test: .venv/installed
-	$(BIN)/pytest --quiet --numprocesses auto --dist worksteal
+	$(BIN)/pytest $(EVERY_TEST)
 
 # The tests with the oldest versions of the dependencies that are allowed, and with the newest, each in its environment.
 oldest: PINS := --constraint packaging/oldest.txt
 oldest newest:
 	$(PYTHON) -m venv build/$@
 	build/$@/bin/pip install --quiet --disable-pip-version-check $(PINS) --editable '.[dev]'
-	build/$@/bin/pytest --quiet --numprocesses auto --dist worksteal
+	build/$@/bin/pytest $(EVERY_TEST)
 
 # Half an hour of damaged and hostile files, models and requests, with limits; `make test` has a short form.
 fuzz: .venv/installed

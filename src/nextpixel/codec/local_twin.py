@@ -39,6 +39,7 @@ from nextpixel.nn.local_window import (
     LocalWindow,
     floor_of,
 )
+from nextpixel.plan.consistency import other_weights
 from nextpixel.plan.integers import (
     FRACTION_BITS,
     LEAST_WEIGHT_BITS,
@@ -299,9 +300,7 @@ def _linear(
     weights, bias = model.doubles(f"{name}.linear.weight"), model.doubles(f"{name}.linear.bias")
     outputs = bias.size if outputs is None else outputs
     if weights.shape != (outputs, inputs) or bias.shape != (outputs,) or not outputs:
-        raise ModelError(
-            f"the weights of {name} in the model are not those that its description says; copy its folder again"
-        )
+        raise other_weights(f"{name} in the model")
     return weights, bias
 
 

@@ -13,6 +13,12 @@ MOST_REACH = 255
 """Rows and columns beside a pixel that a sum reads at most: kernels have no longer sides."""
 
 
+def other_weights(part: str, reason: str = "") -> ModelError:
+    """The error of a model whose weights, or those of a part of it, are not of the shapes that its description says."""
+    why = f" ({reason})" if reason else ""
+    return ModelError(f"the weights of {part} are not those that its description says{why}; copy its folder again")
+
+
 def check_consistent(program: Program, conditions: int) -> None:
     """Refuse a program whose operations do not fit each other.
 
@@ -27,7 +33,7 @@ def check_consistent(program: Program, conditions: int) -> None:
     ok = all(_fits(operation, channels, program, conditions) for operation in program.operations)
     last = program.operations[-1]
     if not ok or last.groups.channels != program.colours * program.levels or not _enlarges(program):
-        raise ModelError("the weights of the model are not those that its description says; copy its folder again")
+        raise other_weights("the model")
 
 
 def _fits(operation: Operation, channels: dict[str, int], program: Program, conditions: int) -> bool:

@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 
 from nextpixel.errors import ModelError
-from nextpixel.plan.consistency import check_consistent
+from nextpixel.plan.consistency import check_consistent, other_weights
 from nextpixel.plan.integers import LEAST_WEIGHT_BITS, MOST_RANGE_BITS, NARROW_LIMIT, WIDE_LIMIT
 from nextpixel.plan.lowering.builder import Builder
 from nextpixel.plan.lowering.floats import FloatBuilder
@@ -116,10 +116,7 @@ def _of_scales(model: StoredModel, lowered: Callable[[Network, Program | None], 
             program = lowered(network, program)
         except (ValueError, IndexError) as error:
             # That is what NumPy raises where the shapes of weights do not fit each other.
-            raise ModelError(
-                f"the weights of the model are not those that its description says ({one_line(error)}); copy its "
-                "folder again"
-            ) from error
+            raise other_weights("the model", one_line(error)) from error
         check_consistent(program, max(1, network.model.classes))
         if program.least_bits < 0:
             raise ModelError("the weights of the model are too large to compress with; it has diverged: train it anew")
