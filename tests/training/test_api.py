@@ -67,12 +67,7 @@ def test_who_learned_nothing_is_told_and_why(tiny, shapes, tmp_path):
     settings = nx.TrainingSettings(steps=1, learning_rate=1e-9, grids=0)
     nx.train(tiny(), nx.open_images(shapes), tmp_path / "run", settings=settings, progress=heard)
     (told,) = [note for note in heard.notes if "nothing was learned" in note]
-    assert (
-        "few steps (1)" in told
-        and "--batch-size below the 57 images" in told
-        and "fewer --features" in told
-        and "1.58" in told
-    )
+    assert "few steps (1)" in told and "fewer --features" in told and "1.58" in told
 
 
 def test_a_run_by_the_clock_keeps_time_for_its_last_evaluation(tiny, shapes, tmp_path, monkeypatch):

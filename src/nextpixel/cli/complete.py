@@ -71,12 +71,13 @@ def complete(
 
     import torch
 
-    from nextpixel.cli.output import counted, progress, say, warn
+    from nextpixel.cli.output import progress, say, warn
     from nextpixel.cli.sample import seeded
     from nextpixel.generation.candidates import choose_candidates
     from nextpixel.generation.known import known_mask, known_too_late
     from nextpixel.nn.distributions import SamplingParams
     from nextpixel.rendering.grid import grid, save_picture, spread, to_pil
+    from nextpixel.runtime.counted import counted
 
     model = load_model(run)
     if count < 1 or limit < 1:

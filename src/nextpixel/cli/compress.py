@@ -63,13 +63,14 @@ def compress(
     import time
 
     from nextpixel.cli.options import load_model
-    from nextpixel.cli.output import counted, progress, say, warn
+    from nextpixel.cli.output import progress, say, warn
     from nextpixel.codec.codec import Original, check_compresses
     from nextpixel.codec.codec import compress as squeeze
     from nextpixel.codec.container import FILE, TILES, counted_sub_pixels, read
     from nextpixel.codec.picture_files import read_pictures
     from nextpixel.model_files.shipped import find_model
     from nextpixel.runtime.atomic_files import write_result
+    from nextpixel.runtime.counted import counted
 
     if out.suffix.lower() != ".npx":
         raise InputError(f"--out {out} must end with .npx")

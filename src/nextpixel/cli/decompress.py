@@ -44,11 +44,12 @@ def decompress(
     """
     import math
 
-    from nextpixel.cli.output import counted, progress, say, warn
+    from nextpixel.cli.output import progress, say, warn
     from nextpixel.codec.codec import unpack
     from nextpixel.codec.container import FILE, picture_names, read
     from nextpixel.rendering.grid import save_picture, to_pil
     from nextpixel.runtime.atomic_files import check_new_folder, whole_folder, write_result
+    from nextpixel.runtime.counted import counted
     from nextpixel.runtime.terminal import duration
 
     if len(run_and_file) not in (1, 2):
@@ -106,8 +107,9 @@ def _list(contents: Contents, names: Sequence[str], size: int) -> None:
     """Tell what a file holds, by its header."""
     import math
 
-    from nextpixel.cli.output import counted, say
+    from nextpixel.cli.output import say
     from nextpixel.codec.container import DEFLATE, FILE, PNG, WEBP
+    from nextpixel.runtime.counted import counted
 
     how = {DEFLATE: "deflated", PNG: "stored as PNG", WEBP: "stored as WebP", FILE: "kept as its file"}
     for number, (name, shape) in enumerate(zip(names, contents.shapes, strict=True)):

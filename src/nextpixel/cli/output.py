@@ -16,8 +16,3 @@ def say(text: object) -> None:
 def warn(text: str) -> None:
     """Print a line that the user should see but that stops nothing."""
     console.print(f"note: {printable(text)}", markup=False, style="yellow")
-
-
-def counted(number: int, what: str) -> str:
-    """The number, and what it is of, in the singular or the plural."""
-    return f"{number:,} {what}" + ("" if number == 1 else "s")

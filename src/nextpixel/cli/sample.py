@@ -60,11 +60,12 @@ def sample(
     import math
 
     from nextpixel.cli.options import load_model
-    from nextpixel.cli.output import counted, progress, say
+    from nextpixel.cli.output import progress, say
     from nextpixel.nn.conditions import Labels, named
     from nextpixel.rendering.animation import check_animation, save_animation
     from nextpixel.rendering.grid import grid, layout
     from nextpixel.rendering.output import check_destination, write_images
+    from nextpixel.runtime.counted import counted
 
     check_destination(out, columns=columns, scale=scale)
     for path in (out, trace):

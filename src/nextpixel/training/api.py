@@ -14,6 +14,7 @@ from nextpixel.families.base import ImageModel, check_model
 from nextpixel.families.set_condition import conditioned
 from nextpixel.model_files.likelihood import Likelihood
 from nextpixel.model_files.record import HeldOut
+from nextpixel.runtime.counted import counted
 from nextpixel.runtime.distributed import current
 from nextpixel.runtime.precision import full_float32, repeatable
 from nextpixel.runtime.progress import SILENT, Progress
@@ -82,10 +83,11 @@ def train(
     training, drawn, validation, held_out = prepare(model, images, valid, settings, valid_fraction)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     shown = progress if processes.first else SILENT
-    kind = "pieces" if settings.crop_size is not None and not model.any_size else "images"
+    kind = "piece" if settings.crop_size is not None and not model.any_size else "image"
     shown.note(
-        f"{model.family}: {parameters:,} parameters; {drawn.name}: {len(drawn):,} training images of "
-        f"{' x '.join(map(str, drawn.image_shape))}, {len(validation):,} validation {kind}, {model.levels} levels"
+        f"{model.family}: {parameters:,} parameters; {drawn.name}: {counted(len(drawn), 'training image')} of "
+        f"{' x '.join(map(str, drawn.image_shape))}, {counted(len(validation), f'validation {kind}')}, "
+        f"{model.levels} levels"
     )
     with ExitStack() as stack:
         processes.from_first(lambda: stack.enter_context(folder.held()))

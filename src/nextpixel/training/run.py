@@ -23,10 +23,12 @@ from nextpixel.model_files.format import describe
 from nextpixel.model_files.likelihood import Likelihood
 from nextpixel.model_files.loading import load
 from nextpixel.model_files.saving import save
+from nextpixel.runtime.counted import counted
 from nextpixel.runtime.distributed import current, everywhere
 from nextpixel.runtime.hardware import hardware
 from nextpixel.runtime.progress import Progress, Status
 from nextpixel.training.checkpoint import State
+from nextpixel.training.few_steps import few_steps
 from nextpixel.training.grids import SampleGrids
 from nextpixel.training.images import TrainingImages
 from nextpixel.training.meter import Meter
@@ -121,6 +123,8 @@ class Run:
 
         checkpoint = self.processes.from_first(prepare)
         if checkpoint is None:
+            if (warning := few_steps(self.settings, len(self.images))) is not None:
+                self.progress_shown.note(warning)
             return
         state, damage, has_best = checkpoint
         if damage is not None:
@@ -186,24 +190,19 @@ class Run:
     def finish(self) -> Likelihood:
         """Evaluate the best weights on all validation images, and complete the model card."""
         count = len(self.validation.images)
-        self.progress_shown.note(f"evaluating the best weights on all {count:,} validation images")
+        self.progress_shown.note(
+            f"evaluating the best weights on {'all ' if count > 1 else ''}{counted(count, 'validation image')}"
+        )
         best = self.processes.from_first(lambda: load(self.folder.path)).to(self.model.device)
         with self.progress_shown.task("evaluating", count) as advance:
             likelihood = self.validation.conclude(best, advance)
         best.record.trained = (
-            f"{self.step:,} step{'' if self.step == 1 else 's'} of {self.batch_size} images, "
+            f"{counted(self.step, 'step')} of {self.batch_size} images, "
             f"{self.step * self.batch_size / len(self.images):.1f} epochs, {self.seconds / 60:.1f} minutes"
             + (f", {self.processes.count} processes" if self.processes.count > 1 else "")
         )
         self.processes.from_first(lambda: save(best, self.folder.path))
-        warning = nothing_learned(
-            likelihood,
-            self.images.levels,
-            steps=self.step,
-            batch_size=self.batch_size,
-            images=len(self.images),
-        )
-        if warning is not None:
+        if (warning := nothing_learned(likelihood, self.images.levels, steps=self.step)) is not None:
             self.progress_shown.note(warning)
         return likelihood
 

@@ -14,9 +14,9 @@ from nextpixel.families.base import ImageModel
 from nextpixel.model_files.likelihood import Likelihood
 from nextpixel.runtime.progress import Advance
 from nextpixel.scoring.likelihood import dimensions_of, evaluate, log_probs
+from nextpixel.training.few_steps import FEW_STEPS
 
 QUANTILES = 101
-FEW_STEPS = 200
 
 
 class Validation:
@@ -68,15 +68,13 @@ class Validation:
         return likelihood
 
 
-def nothing_learned(likelihood: Likelihood, levels: int, *, steps: int, batch_size: int, images: int) -> str | None:
+def nothing_learned(likelihood: Likelihood, levels: int, *, steps: int) -> str | None:
     """Tell that a run learned nothing, and why.
 
     Args:
         likelihood: of the validation images at the end.
         levels: of the images.
         steps: how many were done.
-        batch_size: images of each.
-        images: how many there are to train on.
 
     Returns:
         A sentence, or None where the model is better than one that takes all levels for equally likely.
@@ -85,10 +83,10 @@ def nothing_learned(likelihood: Likelihood, levels: int, *, steps: int, batch_si
     if likelihood.bits_per_dim < raw:
         return None
     if steps < FEW_STEPS:
-        why = f"because the run had few steps ({steps:,}): train longer, with --steps, --epochs or --minutes"
-        if images < batch_size:
-            why += f", or with a --batch-size below the {images:,} images that there are"
-        why += ", or make a step cheaper, with fewer --features and --layers"
+        why = (
+            f"because the run had few steps ({steps:,}): train longer, with --steps, --epochs or --minutes, or make a "
+            "step cheaper, with fewer --features and --layers"
+        )
     else:
         why = "though it took many steps: lower --learning-rate, and check that both sets are of the same kind"
     return (
