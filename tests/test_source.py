@@ -14,6 +14,7 @@ PACKAGE = Path(nextpixel.__file__).parent
 FAMILIES = PACKAGE / "families"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 OF_NAMED_TUPLES = {"_replace", "_fields", "_asdict", "_make"}
+DOCUMENTED = {"os._exit"}
 
 
 def offenders(rule, paths=MODULES):
@@ -29,7 +30,7 @@ def private_parts_of_others(tree):
         owner = node.value
         own = isinstance(owner, ast.Name) and owner.id in {"self", "cls", "torch"}
         parent = isinstance(owner, ast.Call) and isinstance(owner.func, ast.Name) and owner.func.id == "super"
-        if not own and not parent and node.attr not in OF_NAMED_TUPLES:
+        if not own and not parent and node.attr not in OF_NAMED_TUPLES and ast.unparse(node) not in DOCUMENTED:
             yield f"line {node.lineno}: {ast.unparse(node)}"
 
 

@@ -85,3 +85,20 @@ def test_a_training_writes_its_checkpoint(place, monkeypatch, number):
     assert not list((place / "run").rglob(".*.part"))
     lines = (place / "run" / "metrics.jsonl").read_text().splitlines()
     assert all(isinstance(json.loads(line), dict) for line in lines)
+
+
+def test_ctrl_c_while_the_engine_is_compiled_ends_the_command_at_once(tmp_path):
+    pytest.importorskip("numba")
+    command = ["sample", "nextpixel/digits-gated", "--count", "1", "--out", str(tmp_path / "grid.png")]
+    kept = tmp_path / "kept"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nextpixel", *command],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"NUMBA_CACHE_DIR": str(kept)},
+    )
+    assert "compiling the engine" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    assert process.returncode == 130 and told.strip() == "nextpixel: interrupted"
+    assert kept.exists() and not list(kept.rglob("kernel.run-*")) and not (tmp_path / "grid.png").exists()

@@ -1,7 +1,5 @@
 """The compiled engine computes what PyTorch and NumPy compute: floats nearly, integers to the bit."""
 
-import logging
-
 import numpy as np
 import pytest
 import torch
@@ -98,18 +96,6 @@ def test_without_numba_pytorch_draws(monkeypatch):
     assert torch.equal(model.sample(2, generator=seeded()), expected)
     monkeypatch.setattr(native, "kernel", lambda: None)
     assert "nextpixel[fast]" in native.note()
-
-
-def test_a_slow_start_is_told_once(monkeypatch, caplog):
-    monkeypatch.setattr(native, "SLOW", -1.0)
-    native.kernel.cache_clear()
-    model = tiny("gated-pixelcnn", (1, 2, 3), 3)
-    with caplog.at_level(logging.WARNING):
-        model.sample(1)
-        model.sample(1)
-    native.kernel.cache_clear()
-    assert [record.message for record in caplog.records if "compiled the engine" in record.message] != []
-    assert len(caplog.records) == 1
 
 
 @pytest.mark.parametrize("family", [*sorted(LOWERINGS), "multiscale", "turned"])

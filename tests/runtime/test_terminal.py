@@ -15,7 +15,7 @@ def test_durations_in_words(seconds, words):
 @pytest.mark.parametrize(("total", "told"), [(1000, "compressing: about 7 minutes in all\n"), (10, ""), (None, "")])
 def test_without_a_bar_long_work_says_how_long_it_takes(total, told, capsys, monkeypatch):
     now = iter([0.0, 1.0, 4.0, 9.0, 10.0])
-    monkeypatch.setattr(terminal.time, "monotonic", lambda: next(now, 11.0))
+    monkeypatch.setattr(terminal, "working_time", lambda: next(now, 11.0))
     with TerminalProgress().task("compressing", total) as advance:
         for count in (3, 7, 8, 1):
             advance(count)

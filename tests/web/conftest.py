@@ -2,7 +2,7 @@ import pytest
 from starlette.testclient import TestClient
 
 import nextpixel as nx
-from helpers.tiny_models import sharper, tiny
+from helpers.tiny_models import noise, sharper, tiny
 from nextpixel.model_files.likelihood import Likelihood
 from nextpixel.model_files.record import TrainingRecord
 from nextpixel.web import teaching
@@ -38,6 +38,13 @@ def models():
 @pytest.fixture(scope="session")
 def served(models):
     return [Served(name, model) for name, model in models.items()]
+
+
+@pytest.fixture(scope="session")
+def album(models):
+    """Two images, and the .npx file of them."""
+    images = [image[0] for image in (noise(models["plain"], 1), noise(models["plain"], 1, seed=5))]
+    return images, nx.compress(models["plain"], images, names=["a", "sub/b"])
 
 
 @pytest.fixture

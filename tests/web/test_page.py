@@ -13,6 +13,8 @@ from PIL import Image
 
 import nextpixel as nx
 from nextpixel.dependence import dependence_of
+from nextpixel.runtime import compilation
+from nextpixel.runtime.compilation import LateCompiled
 from nextpixel.verify import Site
 from nextpixel.web.app import make_app
 from nextpixel.web.teaching import FAMILIES
@@ -388,17 +390,27 @@ def test_what_is_said_of_a_pixel_is_of_the_image_that_is_there(page):
     assert page.text_content("#where").startswith("Paint with the pointer")
 
 
-def test_it_says_what_it_waits_for(page):
+def test_it_says_what_all_work_waits_for(page, monkeypatch, album):
+    monkeypatch.setattr(compilation, "SLOW", 0.0)
     held = []
-    page.route("**/api/example", lambda route: held.append(route))
-    page.evaluate("import('./state.js').then(({set}) => set({compiling: true}))")
-    page.select_option("#model", "colour")
-    until(page, "state.working.example")
-    assert "once for each installation" in page.text_content("#origin")
+    page.route("**/api/restore", lambda route: held.append(route))
+    goes_on = threading.Event()
+    late = LateCompiled(goes_on.wait, "the engine", seconds=15)
+    thread = threading.Thread(target=late, args=(PATIENCE,))
+    thread.start()
+    try:
+        page.set_input_files("#npx", {"name": "a.npx", "mimeType": "application/octet-stream", "buffer": album[1]})
+        until(page, "state.compiling !== null")
+        told = "The server is compiling the engine, once for each installation: some 15 seconds."
+        assert page.text_content("#waiting") == told and page.is_visible("#waiting")
+    finally:
+        goes_on.set()
+        thread.join()
+    until(page, "state.compiling === null")
+    assert page.is_hidden("#waiting")
     for route in held:
         route.continue_()
-    until(page, "!state.working.example")
-    assert "drawn by the model" in page.text_content("#origin")
+    until(page, "state.restored.length === 2")
 
 
 @pytest.mark.parametrize(

@@ -33,12 +33,6 @@ def pixels(event):
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(event["data"]))))
 
 
-@pytest.fixture(scope="module")
-def album(models):
-    images = [image[0] for image in (noise(models["plain"], 1), noise(models["plain"], 1, seed=5))]
-    return images, nx.compress(models["plain"], images, names=["a", "sub/b"])
-
-
 def test_pictures_come_back_by_the_model_that_made_them(client, album, models):
     images, data = album
     events = sent(client, data)

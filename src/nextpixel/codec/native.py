@@ -7,7 +7,6 @@ written. Where numba is missing (extra `fast`), NumPy does the same work, some t
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import lru_cache
 
 import numpy as np
@@ -15,15 +14,12 @@ from numpy.typing import NDArray
 
 from nextpixel.coding.logistic_shares import INVERSE_BITS, LEVEL_BITS, LOGISTIC_BITS, LOGISTIC_REACH
 from nextpixel.coding.rans import FIRST, PRECISION, TOTAL, WORD
+from nextpixel.runtime.compilation import LateCompiled
 
 Integers = NDArray[np.int64]
 
 REACH = LOGISTIC_REACH << LOGISTIC_BITS
 HALF_LEVEL = 1 << (LEVEL_BITS - 1)
-
-
-Kernel = Callable[..., None]
-"""`decode_pixels`, compiled."""
 
 
 def decode_pixels(
@@ -105,15 +101,15 @@ def decode_pixels(
 
 
 @lru_cache(maxsize=1)
-def kernel() -> Kernel | None:
+def kernel() -> LateCompiled | None:
     """The compiled `decode_pixels`; None without numba."""
     try:
         from numba import njit
     except ImportError:
         return None
-    compiled: Kernel
+    kept = True
     try:
         compiled = njit(cache=True, nogil=True)(decode_pixels)
     except RuntimeError:  # neither the package nor the user's cache can be written, as in many containers
-        compiled = njit(nogil=True)(decode_pixels)
-    return compiled
+        compiled, kept = njit(nogil=True)(decode_pixels), False
+    return LateCompiled(compiled, "the decoder of pictures", seconds=5, kept=kept)

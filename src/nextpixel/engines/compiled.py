@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from nextpixel.coding.rans import LaneDecoder
 from nextpixel.engines import columns as at
 from nextpixel.engines.layout import Layout
-from nextpixel.engines.native import Kernel
 from nextpixel.engines.tables import Stage, cells_of, stages_of, tables_of
 from nextpixel.plan.operations import Cell, Given
+from nextpixel.runtime.compilation import LateCompiled
 
 Singles = NDArray[np.float32]
 Doubles = NDArray[np.float64]
@@ -85,7 +85,7 @@ class CompiledEngine:
 
     def __init__(
         self,
-        kernel: Kernel,
+        kernel: LateCompiled,
         layout: Layout,
         batch: int,
         width: int,

@@ -12,7 +12,8 @@ from nextpixel.coding.rans import LaneDecoder
 from nextpixel.engines.compiled import CompiledEngine, Decoding
 from nextpixel.engines.engine import Engine
 from nextpixel.engines.layout import Layout
-from nextpixel.engines.native import Kernel, kernel
+from nextpixel.engines.native import kernel
+from nextpixel.runtime.compilation import LateCompiled
 
 Floats = NDArray[np.float32 | np.float64]
 Integers = NDArray[np.int64]
@@ -75,7 +76,7 @@ class _CompiledIntegers:
 
     def __init__(
         self,
-        compiled: Kernel,
+        compiled: LateCompiled,
         layout: Layout,
         batch: int,
         width: int,

@@ -1,4 +1,4 @@
-"""Whether the compiled engine is there, and how long compiling it took.
+"""Whether the compiled engine is there.
 
 numba (extra `fast`) compiles it when it is first used, which takes some seconds, and keeps the result beside the
 package or, where that cannot be written, in the user's cache. Where numba is missing, NumPy decodes and PyTorch
@@ -8,59 +8,23 @@ samples.
 from __future__ import annotations
 
 import logging
-import threading
-import time
-from collections.abc import Callable
 from functools import lru_cache
 
-SLOW = 2.0
-"""Seconds from which on compiling is told."""
-
-Kernel = Callable[..., None]
-"""`nextpixel.engines.kernel.run`."""
+from nextpixel.runtime.compilation import LateCompiled
 
 log = logging.getLogger(__name__)
 
 
 @lru_cache(maxsize=1)
-def kernel() -> Kernel | None:
-    """The compiled engine; None without a numba that works here."""
+def kernel() -> LateCompiled | None:
+    """The compiled engine, `nextpixel.engines.kernel.run`; None without a numba that works here."""
     try:
         from nextpixel.engines.kernel import run
     except (ImportError, RuntimeError) as error:
         # numba itself raises a RuntimeError where it finds no place for what it compiles.
         log.info("nothing is compiled (%s): NumPy decodes and PyTorch samples", error)
         return None
-
-    compiled: Kernel = run
-
-    def told(*arguments: object) -> None:
-        if first:
-            compiled(*arguments)
-            return
-        start = time.perf_counter()
-        _compiling.set()
-        try:
-            compiled(*arguments)
-        finally:
-            _compiling.clear()
-        # Of threads that waited for one compilation together, the first says so.
-        if first:
-            return
-        first.append(time.perf_counter() - start)
-        if first[0] > SLOW:
-            log.warning("compiled the engine in %.0f s; the result is kept for the next time", first[0])
-
-    first: list[float] = []
-    return told
-
-
-_compiling = threading.Event()
-
-
-def compiling() -> bool:
-    """Whether the engine is just being compiled, or what was kept of it read."""
-    return _compiling.is_set()
+    return LateCompiled(run, "the engine", seconds=15)
 
 
 def note() -> str:

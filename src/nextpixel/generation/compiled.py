@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from nextpixel.engines.compiled import CompiledEngine, Drawing
 from nextpixel.engines.layout import Layout, lay_out
-from nextpixel.engines.native import Kernel
 from nextpixel.generation.canvas import Canvas
 from nextpixel.model_files.format import WritableModel
 from nextpixel.model_files.stored import stored_model
@@ -21,6 +20,7 @@ from nextpixel.nn.conditioning import Context
 from nextpixel.plan.lowering.families import Lowering, lower_floats
 from nextpixel.plan.schedule import Phase
 from nextpixel.runtime.batching import divided
+from nextpixel.runtime.compilation import LateCompiled
 
 LEAST_IMAGES = 4
 """That a thread takes: fewer are better taken together."""
@@ -70,7 +70,7 @@ def float_program(model: nn.Module, lowering: Lowering, described: WritableModel
     return made
 
 
-def walk_compiled(kernel: Kernel, layout: Layout, canvas: Canvas, context: Context | None) -> None:
+def walk_compiled(kernel: LateCompiled, layout: Layout, canvas: Canvas, context: Context | None) -> None:
     """Fill the canvas in raster order; see `nextpixel.generation.walk.walk_by_steps`.
 
     The images are divided among as many threads as PyTorch has.
@@ -94,7 +94,8 @@ def walk_compiled(kernel: Kernel, layout: Layout, canvas: Canvas, context: Conte
     with ThreadPoolExecutor(len(parts)) as pool:
         for row in range(needed):
             work = partial(_Part.go_through, row=row, known=rows[row], ends=row + 1 < needed)
-            list(pool.map(work, parts) if len(parts) > 1 else map(work, parts))
+            # Threads of a pool are waited for even after Ctrl-C, which compiling must not hold up.
+            list(pool.map(work, parts) if len(parts) > 1 and kernel.ready else map(work, parts))
             canvas.done(colours * width)
             canvas.row_done()
     canvas.done((height - needed) * width * colours)
@@ -103,7 +104,7 @@ def walk_compiled(kernel: Kernel, layout: Layout, canvas: Canvas, context: Conte
 class _Part:
     """Some of the images, in an engine of their own."""
 
-    def __init__(self, kernel: Kernel, layout: Layout, canvas: Canvas, context: Context | None) -> None:
+    def __init__(self, kernel: LateCompiled, layout: Layout, canvas: Canvas, context: Context | None) -> None:
         self.canvas = canvas
         batch, _, _, width = canvas.images.shape
         vector = None if context is None or context.vector is None else context.vector.numpy()

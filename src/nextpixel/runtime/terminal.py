@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -10,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
+from nextpixel.runtime.compilation import working_time
 from nextpixel.runtime.distributed import launched_rank
 from nextpixel.runtime.notebook import Show, bar
 from nextpixel.runtime.progress import Advance, Progress, Status
@@ -88,12 +88,12 @@ def _counted(total: int | None, show: Show) -> Advance:
 
 def _forecast(description: str, total: int | None) -> Advance:
     """An `advance` that tells once how long a task takes, by what it took so far, if that is long."""
-    started, done, told = time.monotonic(), 0, total is None
+    started, done, told = working_time(), 0, total is None
 
     def advance(count: int) -> None:
         nonlocal done, told
         done += count
-        passed = time.monotonic() - started
+        passed = working_time() - started
         if told or total is None or passed < SECONDS_LOOKED_AT or not 0 < done < total:
             return
         told = True

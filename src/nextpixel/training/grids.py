@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 
 import torch
 
@@ -13,6 +12,7 @@ from nextpixel.errors import NextpixelError
 from nextpixel.families.base import ImageModel
 from nextpixel.nn.conditions import Values
 from nextpixel.rendering.grid import grid, save_picture
+from nextpixel.runtime.compilation import working_time
 from nextpixel.training.run_folder import RunFolder
 from nextpixel.training.settings import TrainingSettings
 
@@ -36,7 +36,7 @@ class SampleGrids:
         valid: the validation images, whose first conditions a conditional model draws from.
 
     Attributes:
-        seconds: how long the last grid took.
+        seconds: how long the last grid took, without what was compiled for it.
     """
 
     def __init__(self, folder: RunFolder, settings: TrainingSettings, valid: ImageSet | Pictures) -> None:
@@ -54,13 +54,13 @@ class SampleGrids:
         Returns:
             Why there is no grid, or None.
         """
-        start, done, total = time.monotonic(), 0, self._settings.grid_images * math.prod(model.image_shape)
+        start, done, total = working_time(), 0, self._settings.grid_images * math.prod(model.image_shape)
         allowed = max(MOST_SECONDS, MOST_PART * seconds)
 
         def advance(count: int) -> None:
             nonlocal done
             done += count
-            taken = time.monotonic() - start
+            taken = working_time() - start
             if taken > PATIENCE and taken * total > allowed * done:
                 raise TooSlowError(taken * total / done)
 
@@ -74,7 +74,7 @@ class SampleGrids:
                 f"for one: nextpixel sample {self._folder.path} --out grid.png"
             )
         finally:
-            self.seconds = time.monotonic() - start
+            self.seconds = working_time() - start
         save_picture(grid(samples, model.levels), self._folder.grid(step))
         return None
 

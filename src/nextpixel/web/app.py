@@ -19,10 +19,10 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from nextpixel.engines.native import compiling
 from nextpixel.errors import InputError, NextpixelError
 from nextpixel.rendering.explained import COLOURS
 from nextpixel.rendering.heat import colour_table
+from nextpixel.runtime.compilation import what_is_compiled
 from nextpixel.runtime.strict_json import as_json
 from nextpixel.web import teaching
 from nextpixel.web.fields import Fields
@@ -107,10 +107,12 @@ def make_app(
                 "formats": ["nextpixel", *formats()],
                 "families": teaching.described(),
                 "kinds": [{"colour": colour, "name": name} for colour, name in COLOURS.values()],
-                "compiling": compiling(),
                 "largest": MOST_BODY,
             }
         )
+
+    async def compiling(_: Request) -> Response:
+        return JSONResponse({"told": what_is_compiled()})
 
     def file(name: str) -> Callable[[Request], object]:
         async def endpoint(_: Request) -> Response:
@@ -136,6 +138,7 @@ def make_app(
         routes=[
             *(Route(path, file(name), methods=["GET"]) for path, name in FILES.items()),
             Route("/api/models", described, methods=["GET"]),
+            Route("/api/compiling", compiling, methods=["GET"]),
             *(Route(f"/api/{name}", endpoint, methods=["POST"]) for name, endpoint in posts.items()),
         ],
         middleware=[

@@ -257,6 +257,7 @@ function render() {
   $("message").hidden = !state.message;
   tell("spoken", state.spoken);
   const { model, image, working } = state;
+  tell("waiting", state.compiling ? `The server is ${state.compiling}.` : "");
   if (!model) return;
   if (changed("model", model)) renderModel(model);
   for (const name of ["generate", "complete", "restore", "explain", "bits", "compress"]) {
@@ -276,7 +277,7 @@ function render() {
   }
   const where = pointedAt(state);
   tell("where", where ? described(image, where) : "Paint with the pointer, or with arrow keys and space.");
-  tell("origin", working.example ? waitingForExample() : image.origin);
+  tell("origin", working.example ? "The model draws an example …" : image.origin);
   renderTiles("samples", model, current(state.samples, model));
   renderTiles("completed", model, completions());
   tell("complete-note", state.note && completions()?.of === state.note.of ? state.note.text : "");
@@ -284,11 +285,6 @@ function render() {
   renderSizes(image, current(state.sizes, image));
   if (changed("restored", state.restored)) renderRestored(state.restored);
   showTeaching();
-}
-
-function waitingForExample() {
-  const why = state.compiling ? " Before the first one the server compiles, once for each installation: some 15 seconds." : "";
-  return `The model draws an example …${why}`;
 }
 
 function renderModel(model) {

@@ -28,10 +28,15 @@ async function checked(answer) {
 
 const headers = (kind) => ({ "content-type": kind, ...(token ? { authorization: `Bearer ${token}` } : {}) });
 
-/** What the server tells of its models. */
-export async function models() {
-  return (await checked(await answered("api/models", { headers: headers("application/json") }))).json();
+async function get(path) {
+  return (await checked(await answered(`api/${path}`, { headers: headers("application/json") }))).json();
 }
+
+/** What the server tells of its models. */
+export const models = () => get("models");
+
+/** What the server is just compiling, for which all work waits; null if it is nothing, or has only begun. */
+export const compiling = async () => (await get("compiling")).told;
 
 /** Ask with a JSON object, or send the bytes of a file. */
 async function post(path, body, signal) {

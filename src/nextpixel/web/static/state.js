@@ -1,6 +1,6 @@
 /* The state of the page, and the work that changes it. It is shown by one function, which page.js names. */
 
-import { Refused } from "./server.js";
+import { compiling, Refused } from "./server.js";
 
 export const state = {
   models: [],
@@ -9,8 +9,8 @@ export const state = {
   kinds: [],
   // Bytes of a file that the server takes.
   largest: 0,
-  // Whether the server was compiling when it described its models.
-  compiling: false,
+  // What the server is compiling, in words, as long as work waits for it.
+  compiling: null,
   model: null,
   // { model, shape, pixels, known, label, origin, from }: `from` are the completions that it was chosen of.
   image: null,
@@ -74,6 +74,7 @@ export async function work(name, doing) {
   const controller = new AbortController();
   const mine = { controller, done: 0 };
   set({ working: { ...state.working, [name]: mine }, message: "" });
+  watchCompiling();
   try {
     await doing(controller.signal, (done) => {
       mine.done = done;
@@ -93,7 +94,29 @@ export function giveUp(...names) {
     working[name]?.controller.abort();
     delete working[name];
   }
-  set({ working });
+  set({ working, compiling: isWorking(working) ? state.compiling : null });
+}
+
+const isWorking = (working) => Object.keys(working).length > 0;
+
+const BETWEEN_LOOKS = 1000;
+let watching = false;
+
+/** While work is done, see now and then whether the server compiles, for which all work waits. */
+async function watchCompiling() {
+  if (watching) return;
+  watching = true;
+  for (;;) {
+    await new Promise((wake) => setTimeout(wake, BETWEEN_LOOKS));
+    if (!isWorking(state.working)) break;
+    try {
+      const told = await compiling();
+      if (isWorking(state.working)) set({ compiling: told });
+    } catch {
+      // What is wrong with the server is told by the work itself.
+    }
+  }
+  watching = false;
 }
 
 // What is shown ---------------------------------------------------------------------------------------------------
