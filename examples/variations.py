@@ -43,7 +43,7 @@ def main() -> None:
 
     digits = nx.open_images("digits")
     training, valid, test = (digits.split(name) for name in ("train", "valid", "test"))
-    labels = {split: images.labels for split, images in (("train", training), ("test", test))}
+    labels = {split: images.labels.numpy() for split, images in (("train", training), ("test", test))}
     classifier = MLPClassifier((64, SIZE), alpha=0.01, max_iter=500, random_state=0)
     classifier.fit(training[:].flatten(1).numpy() / 16, labels["train"])
     accuracy = classifier.score(test[:].flatten(1).numpy() / 16, labels["test"])

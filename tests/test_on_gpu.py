@@ -11,6 +11,7 @@ from nextpixel.generation import rows
 from nextpixel.generation.engine_choice import only
 from nextpixel.generation.walk import walk
 from nextpixel.model_files.shipped import shipped
+from nextpixel.nn.chosen_level import log_softmax_at
 from nextpixel.nn.distributions import SamplingParams
 from nextpixel.scoring.maps import bit_maps
 from nextpixel.verify import stepwise_difference
@@ -144,3 +145,22 @@ def test_files_are_the_same_bytes():
     on_gpu.load_state_dict(model.state_dict())
     assert nx.compress(on_gpu.to(GPU), images.to(GPU)) == data
     assert torch.equal(nx.decompress(on_gpu, data).cpu(), images)
+
+
+@pytest.mark.parametrize("offset", [0.0, 300.0])
+def test_compiled_in_half_precision_the_gradients_of_the_logits_of_a_pixel_cancel(offset):
+    """Those of a softmax do; where forward and backward round differently they do not, and large logits run away."""
+    convolution = torch.nn.Conv2d(16, 256, 1).to(GPU, memory_format=torch.channels_last)
+    torch.nn.init.constant_(convolution.bias, offset)
+    maps = torch.randn(8, 16, 14, 14).to(GPU, memory_format=torch.channels_last)
+    levels = torch.randint(256, (8, 14, 14)).to(GPU)
+
+    def nats():
+        with torch.autocast("cuda", torch.bfloat16):
+            logits = convolution(maps)
+        return log_softmax_at(logits.permute(0, 2, 3, 1), levels).sum()
+
+    for function in (nats, torch.compile(nats)):
+        convolution.zero_grad()
+        function().backward()
+        assert abs(float(convolution.bias.grad.sum())) < 0.05 * float(convolution.bias.grad.norm())

@@ -20,6 +20,7 @@ from nextpixel.training.checkpoint import read_checkpoint
 from nextpixel.training.run_folder import RunFolder, read_metrics, read_settings
 from nextpixel.training.settings import TrainingSettings
 from nextpixel.training.signals import Interrupted
+from nextpixel.training.steps import Steps
 
 
 def test_it_learns_and_leaves_a_model_with_its_figures(tiny, shapes, tmp_path):
@@ -258,6 +259,19 @@ def test_by_the_clock_it_ends_in_time_and_resumes(tiny, shapes, tmp_path, monkey
     assert state["optimizer"]["param_groups"][0]["lr"] < 1e-5
     run(tiny(), shapes, tmp_path / "run", resume=True, steps=None, minutes=1)
     assert read_checkpoint(tmp_path / "run" / "checkpoint.pt")["step"] == 60
+
+
+def test_a_first_step_that_compiles_does_not_take_the_warm_up_away(tiny, shapes, tmp_path, monkeypatch):
+    gradient = Steps.gradient
+
+    def slow_at_first(self, step):
+        time.sleep(1.5 if step == 0 else 0.01)
+        return gradient(self, step)
+
+    monkeypatch.setattr(Steps, "gradient", slow_at_first)
+    run(tiny(), shapes, tmp_path / "run", steps=None, minutes=0.1, warmup=200, learning_rate=0.01)
+    rates = [line["learning_rate"] for line in read_metrics(tmp_path / "run" / "metrics.jsonl") if "train_nats" in line]
+    assert rates[0] < 0.005 < max(rates)
 
 
 def test_the_last_evaluation_is_within_the_minutes(tiny, shapes, tmp_path, monkeypatch):

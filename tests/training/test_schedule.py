@@ -54,3 +54,9 @@ def test_short_runs_warm_up_for_a_tenth_of_them_only():
     assert learning_rate(settings, 0, 0.0) < 0.0001
     assert learning_rate(settings, 1, 0.05) == pytest.approx(0.005, rel=0.01)
     assert learning_rate(settings, 5, 0.5) == pytest.approx(0.005)
+
+
+def test_seconds_in_which_no_steps_are_taken_do_not_end_the_warm_up():
+    settings = TrainingSettings(learning_rate=0.01, warmup=200)
+    assert learning_rate(settings, 1, 0.2, 0.0001) < 0.0002
+    assert learning_rate(settings, 1, 0.2) > 0.008

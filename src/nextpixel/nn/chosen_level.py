@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx
 
-from nextpixel.nn.half import widened
+from nextpixel.nn.half import as_stored, widened
 
 PIECE = 2**18
 """Numbers that are worked on at once on a CPU."""
@@ -30,7 +30,7 @@ def log_softmax_at(logits: Tensor, levels: Tensor) -> Tensor:
     """
     if torch.compiler.is_compiling():
         # The compiler fuses the passes itself.
-        wide = widened(logits)
+        wide = widened(as_stored(logits))
         return wide.gather(-1, levels[..., None])[..., 0] - wide.logsumexp(-1)
     apply: Callable[..., Tensor] = _LogSoftmaxAt.apply
     return apply(logits, levels)

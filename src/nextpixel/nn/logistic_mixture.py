@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from nextpixel.nn.distributions import Distribution
-from nextpixel.nn.half import widened
+from nextpixel.nn.half import as_stored, widened
 from nextpixel.nn.head_names import MOST_COMPONENTS
 from nextpixel.runtime.validation import integer
 
@@ -62,7 +62,7 @@ class LogisticMixture(Distribution):
         """The parameters with the means moved by the earlier colours; see `Distribution.coupled`."""
         if colour == 0:
             return widened(parameters)
-        logits, means, scales, *coefficients = torch.split(widened(parameters), self.components, dim=1)
+        logits, means, scales, *coefficients = torch.split(widened(as_stored(parameters)), self.components, dim=1)
         for before in range(colour):
             means = means + coefficients[before] * earlier[before][:, None]
         return torch.cat([logits, means, scales, *coefficients], dim=1)
@@ -83,7 +83,7 @@ class LogisticMixture(Distribution):
 
     def _components(self, parameters: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Weights, means and inverse scales, `[B, K, ...]`."""
-        logits, means, scales = torch.split(widened(parameters), self.components, dim=1)[:3]
+        logits, means, scales = torch.split(widened(as_stored(parameters)), self.components, dim=1)[:3]
         return logits.softmax(dim=1), means, scales.clamp(*self.log_scales).neg().exp()
 
     def _values(self, levels: Tensor, like: Tensor) -> Tensor:

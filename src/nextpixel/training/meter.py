@@ -1,4 +1,4 @@
-"""Mean loss and speed of the last steps."""
+"""Mean loss and speed of the last steps, and how long a step takes."""
 
 from __future__ import annotations
 
@@ -40,3 +40,27 @@ class Meter:
     def images_per_second(self) -> float:
         """Images per second."""
         return self.images / max(time.monotonic() - self.start, 1e-9)
+
+
+class Pace:
+    """How long a step takes, as a moving average; without the first one, in which a network may be compiled."""
+
+    MEMORY = 0.9
+
+    def __init__(self) -> None:
+        self._seconds: float | None = None
+        self._is_first = True
+
+    def add(self, seconds: float) -> None:
+        """Add a step that took so many seconds."""
+        if self._is_first:
+            self._is_first = False
+        elif self._seconds is None:
+            self._seconds = seconds
+        else:
+            self._seconds += (1 - self.MEMORY) * (seconds - self._seconds)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of a step; 0 before there were two."""
+        return self._seconds or 0.0

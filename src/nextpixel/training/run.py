@@ -31,7 +31,7 @@ from nextpixel.training.checkpoint import State
 from nextpixel.training.few_steps import few_steps
 from nextpixel.training.grids import SampleGrids
 from nextpixel.training.images import TrainingImages
-from nextpixel.training.meter import Meter
+from nextpixel.training.meter import Meter, Pace
 from nextpixel.training.run_folder import RunFolder
 from nextpixel.training.schedule import learning_rate
 from nextpixel.training.settings import TrainingSettings
@@ -80,7 +80,9 @@ class Run:
         self.total_steps = settings.total_steps(len(images))
         self.nats_per_bit_per_dim = math.prod(images.image_shape) * math.log(2)
         self.step = 0
-        self.seconds_before = self.agreed_seconds = self.saved = self.seconds_of_steps = 0.0
+        self.seconds_before = self.agreed_seconds = self.saved = 0.0
+        self.pace = Pace()
+        self.agreed_pace = 0.0
         self.clock_progress = 0.0
         self.started = time.monotonic()
         self.stopping = False
@@ -96,6 +98,13 @@ class Run:
     def progress(self) -> float:
         """Part of the run that is done, 0 to 1: by steps, or by the clock."""
         return self.clock_progress if self.total_steps is None else self.step / self.total_steps
+
+    @property
+    def part_of_steps(self) -> float | None:
+        """Part of the steps of a run by the clock that is done, by the pace of its last ones; None by steps."""
+        if self.settings.minutes is None:
+            return None
+        return self.step * self.agreed_pace / (60 * self.settings.minutes)
 
     @property
     def seconds(self) -> float:
@@ -167,7 +176,7 @@ class Run:
                 start = time.monotonic()
                 nats, norm = self._step(before)
                 self.step += 1
-                self.seconds_of_steps = time.monotonic() - start
+                self.pace.add(time.monotonic() - start)
                 now = self.progress
                 meter.add(self.batch_size, nats)
                 if self.step % LOG_EVERY == 0 or now >= 1:
@@ -217,15 +226,15 @@ class Run:
                 f"learning rate than {self.settings.learning_rate:g}, a longer warm-up, or --precision float32"
             )
             raise everywhere(error)
-        self.steps.update(learning_rate(self.settings, self.step, progress))
+        self.steps.update(learning_rate(self.settings, self.step, progress, self.part_of_steps))
         return nats, norm
 
     def _agree(self, nats: float) -> float:
         """Let all processes know the sum of their nats, whether one is to stop, and the clock of the first."""
         first = self.processes.first
-        clock = [self.seconds, self._reserve()] if first else [0.0, 0.0]
+        clock = [self.seconds, self._reserve(), self.pace.seconds] if first else [0.0, 0.0, 0.0]
         mine = torch.tensor([nats, self.stop_request.made, *clock], dtype=torch.float64)
-        total, stops, self.agreed_seconds, reserve = self.processes.sum(mine).tolist()
+        total, stops, self.agreed_seconds, reserve, self.agreed_pace = self.processes.sum(mine).tolist()
         if self.settings.minutes is not None:
             allowed = 60 * self.settings.minutes
             done = self.agreed_seconds / (allowed - min(reserve, MOST_RESERVE * allowed))
@@ -236,7 +245,7 @@ class Run:
 
     def _reserve(self) -> float:
         """Estimate the seconds from the last step to the end of the run: its evaluations and its last grid."""
-        per_image = FORWARD_PART * self.seconds_of_steps / self.batch_size
+        per_image = FORWARD_PART * self.pace.seconds / self.batch_size
         return self.validation.seconds_at_the_end(per_image) + self.grids.seconds
 
     def _validate(self) -> None:

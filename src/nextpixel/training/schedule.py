@@ -11,12 +11,20 @@ from numpy.typing import NDArray
 from nextpixel.training.settings import TrainingSettings
 
 
-def learning_rate(settings: TrainingSettings, step: int, progress: float) -> float:
+def learning_rate(settings: TrainingSettings, step: int, progress: float, part_of_steps: float | None = None) -> float:
     """Linear warm-up by steps, times a cosine that falls from 1 to 0 as `progress` goes from 0 to 1.
 
     The warm-up ends with the first tenth of the run, if its steps are more than that: short runs learn too.
+
+    Args:
+        settings: of the run.
+        step: how many steps were taken before.
+        progress: part of the run that is done, by steps or by the clock.
+        part_of_steps: part of its steps that is done, where a clock says something else: a network that is compiled in
+            the first step takes much of a short run for it, and the weights have hardly moved.
     """
-    warm = min(1.0, max((step + 1) / (settings.warmup + 1), 10 * progress))
+    part = progress if part_of_steps is None else part_of_steps
+    warm = min(1.0, max((step + 1) / (settings.warmup + 1), 10 * part))
     return settings.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
