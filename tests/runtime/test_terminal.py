@@ -20,3 +20,13 @@ def test_without_a_bar_long_work_says_how_long_it_takes(total, told, capsys, mon
         for count in (3, 7, 8, 1):
             advance(count)
     assert capsys.readouterr().err == told
+
+
+def test_what_comes_before_the_first_of_it_is_no_measure(capsys, monkeypatch):
+    now = iter([0.0, 40.0, 41.0, 44.0])
+    monkeypatch.setattr(terminal, "working_time", lambda: next(now))
+    with TerminalProgress().task("compressing", 1000) as advance:
+        for count in (1, 100, 299):
+            advance(count)
+    # 40 seconds, and then a hundred a second: less than what is worth telling.
+    assert capsys.readouterr().err == ""

@@ -87,17 +87,22 @@ def _counted(total: int | None, show: Show) -> Advance:
 
 
 def _forecast(description: str, total: int | None) -> Advance:
-    """An `advance` that tells once how long a task takes, by what it took so far, if that is long."""
-    started, done, told = working_time(), 0, total is None
+    """An `advance` that tells once how long a task takes, by how fast it goes, if that is long.
+
+    The time until it is first called is no measure of that: something may be prepared then.
+    """
+    started, begun, first, done, told = working_time(), 0.0, 0, 0, total is None
 
     def advance(count: int) -> None:
-        nonlocal done, told
-        done += count
-        passed = working_time() - started
-        if told or total is None or passed < SECONDS_LOOKED_AT or not 0 < done < total:
+        nonlocal begun, first, done, told
+        now, done = working_time(), done + count
+        if not first:
+            begun, first = now, done
+        if told or total is None or now - begun < SECONDS_LOOKED_AT or not first < done < total:
             return
         told = True
-        if (whole := passed * total / done) > WORTH_TELLING:
+        whole = begun - started + (now - begun) * (total - first) / (done - first)
+        if whole > WORTH_TELLING:
             console.print(f"{description}: {duration(whole)} in all", markup=False)
 
     return advance
