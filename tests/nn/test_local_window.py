@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.tiny_models import many
+from nextpixel.errors import ModelError
 from nextpixel.nn.local_window import NEAREST, LocalWindow
 
 windows = st.builds(LocalWindow, reach=st.integers(2, 7), distance=st.integers(2, 10), lag=st.integers(1, 3))
@@ -47,3 +48,13 @@ def test_a_wavefront_has_a_pixel_in_every_row_some_columns_apart(lag):
     row, column = (fronts == 10).nonzero()
     assert (row[1:] - row[:-1] == 1).all()
     assert (column[:-1] - column[1:] == lag + 1).all()
+
+
+@pytest.mark.parametrize("sizes", [(127, 2, 1), (2, 254, 1), (2, 2, 127)])
+def test_a_window_is_no_longer_than_kernels_are(sizes):
+    LocalWindow(*sizes)
+    for place, largest in enumerate((127, 254, 127)):
+        if sizes[place] == largest:
+            longer = (*sizes[:place], largest + 1, *sizes[place + 1 :])
+            with pytest.raises(ModelError, match="no window has"):
+                LocalWindow(*longer)

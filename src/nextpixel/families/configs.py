@@ -15,10 +15,11 @@ from typing import ClassVar, NamedTuple, Self, TypeVar, get_args, get_type_hints
 
 from nextpixel.errors import ModelError
 from nextpixel.nn.head_names import COMPONENTS, HEADS, LOGISTIC_MIXTURE, MOST_COMPONENTS, SOFTMAX
-from nextpixel.nn.local_window import MOST_REACH
+from nextpixel.nn.local_window import FURTHEST
 from nextpixel.nn.order_names import CURVES, MOST_ORDERS
 from nextpixel.plan.stored_model import MOST_SCALES
 from nextpixel.runtime.validation import (
+    LONGEST_SIDE,
     MOST_FEATURES,
     MOST_LAYERS,
     MOST_SIDE,
@@ -197,7 +198,7 @@ def _layers_option(default: int, help: str) -> int:  # noqa: A002 - see `option`
 
 def _odd_option(default: int, help: str, *, least: int = 3) -> int:  # noqa: A002 - see `option`
     """An option for the side of kernels that have a centre; see `option`."""
-    return option(default, help, check=partial(odd_size, least=least), allowed=f"odd, {least} to 255")
+    return option(default, help, check=partial(odd_size, least=least), allowed=f"odd, {least} to {LONGEST_SIDE}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -417,13 +418,13 @@ class LocalPixelCNNConfig(NetworkConfig):
         least=5,
     )
     distance: int = option(
-        8, "How far a local-pixelcnn sees, in rows and columns together.", least=2, most=2 * MOST_REACH
+        8, "How far a local-pixelcnn sees, in rows and columns together.", least=2, most=2 * FURTHEST
     )
     lag: int = option(
         1,
         "Columns to the right that the window of a local-pixelcnn has for each row upwards.",
         least=1,
-        most=MOST_REACH,
+        most=FURTHEST,
     )
     head: str = _head_option(LOGISTIC_MIXTURE)
 

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nextpixel.errors import ModelError
+from nextpixel.runtime.validation import LONGEST_SIDE
 
 NEAREST = ((0, -1), (0, -2), (-1, 0), (-1, -1), (-1, 1), (-2, 0))
 """The six known pixels nearest to a pixel, as (rows down, columns right)."""
@@ -29,9 +30,8 @@ STEPS_AN_OCTAVE = 8
 LARGEST = 16.0
 """Values further than so many deviations from the mean are taken to be there."""
 
-
-MOST_REACH = 127
-"""In rows, and in columns for each row."""
+FURTHEST = LONGEST_SIDE // 2
+"""The most rows upwards, or columns to either side, in a window as long as kernels are at most."""
 
 MIDDLE_STEP, STEPS_A_UNIT = 16, 12
 """What brings the step near to 0 and 1, as an input of a network."""
@@ -70,7 +70,7 @@ class LocalWindow:
             ModelError: see above.
         """
         sizes = self.reach, self.distance, self.lag
-        if not (2 <= sizes[0] <= MOST_REACH and 2 <= sizes[1] <= 2 * MOST_REACH and 1 <= sizes[2] <= MOST_REACH):
+        if not (2 <= sizes[0] <= FURTHEST and 2 <= sizes[1] <= 2 * FURTHEST and 1 <= sizes[2] <= FURTHEST):
             raise ModelError("no window has a reach of {}, a distance of {} and a lag of {}".format(*sizes))
         beside = [(0, -left) for left in range(1, min(self.reach, self.distance) + 1)]
         above = [

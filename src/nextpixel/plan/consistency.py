@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from nextpixel.errors import ModelError
 from nextpixel.plan.operations import Add, Cell, Gate, Given, Image, Operation, Pointwise, Program, Summing, Tap
-
-MOST_REACH = 255
-"""Rows and columns beside a pixel that a sum reads at most: kernels have no longer sides."""
+from nextpixel.runtime.validation import LONGEST_SIDE
 
 
 def other_weights(part: str, reason: str = "") -> ModelError:
@@ -58,7 +56,8 @@ def _fits(operation: Operation, channels: dict[str, int], program: Program, cond
 
 
 def _reads(tap: Tap, outputs: int, inputs: int) -> bool:
-    return tap.weight.shape == (outputs, inputs) and max(-tap.row, abs(tap.column)) <= MOST_REACH
+    # Whatever the place of a pixel in its kernel, nothing in it is further away than the kernel is long.
+    return tap.weight.shape == (outputs, inputs) and max(-tap.row, abs(tap.column)) <= LONGEST_SIDE
 
 
 def _enlarges(program: Program) -> bool:

@@ -11,6 +11,8 @@ from nextpixel.errors import ModelError, NextpixelError
 
 MOST_LAYERS, MOST_FEATURES, MOST_SIDE, MOST_VALUES = 1000, 2**16, 2**20, 2**24
 """Far beyond what anyone can train, so that a description that comes from a file cannot ask for endless work."""
+LONGEST_SIDE = 255
+"""Of a kernel or a window, in pixels."""
 
 
 def integer(
@@ -48,17 +50,19 @@ def real(value: object) -> float | None:
 
 
 def odd_size(name: str, value: object, least: int = 3) -> int:
-    """The odd side of a kernel, from `least` to 255.
+    """The odd side of a kernel, from `least` to `LONGEST_SIDE`.
 
     Raises:
         ModelError: it is not one.
     """
     try:
-        number = integer(name, value, least, 255)
+        number = integer(name, value, least, LONGEST_SIDE)
     except ModelError:
         number = 0
     if number % 2 == 0:
-        raise ModelError(f"{name} must be odd, from {least} to 255, so that a kernel has a centre, not {value!r}")
+        raise ModelError(
+            f"{name} must be odd, from {least} to {LONGEST_SIDE}, so that a kernel has a centre, not {value!r}"
+        )
     return number
 
 
