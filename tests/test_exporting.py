@@ -1,5 +1,6 @@
 import json
 import shlex
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,27 @@ def test_it_is_the_same_model_in_half_the_bytes(family, tmp_path, valid, monkeyp
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         *("README.md", "config.json", "model.safetensors", "samples.png")
     ]
+
+
+def test_weights_of_few_bits_take_less_in_an_archive(tmp_path, valid, monkeypatch):
+    monkeypatch.setattr(module, "MOST_CHANGE", 0.05)
+    saved("gated-pixelcnn", tmp_path / "run")
+    for bits in (None, 3):
+        export(tmp_path / "run", tmp_path / str(bits), valid, **CARD, fraction_bits=bits, outputs=2)
+    whole, rounded = (nx.load(tmp_path / str(bits)).state_dict() for bits in (None, 3))
+    for name, weight in rounded.items():
+        torch.testing.assert_close(weight, whole[name], rtol=2**-4, atol=0)
+        fraction = torch.frexp(weight)[0] * 2**4
+        assert torch.equal(fraction, fraction.round())
+    packed = [len(zlib.compress((tmp_path / str(bits) / "model.safetensors").read_bytes())) for bits in (None, 3)]
+    assert packed[1] < 0.8 * packed[0]
+    assert "float16 with 3 bits of fraction, which changes" in (tmp_path / "3" / "README.md").read_text()
+
+
+@pytest.mark.parametrize("bits", [0, 24, 2.5, "many"])
+def test_bits_that_no_weight_has_are_refused(tmp_path, valid, bits):
+    saved("gated-pixelcnn", tmp_path / "run")
+    refused(tmp_path, valid, "fraction_bits must be", nx.InputError, fraction_bits=bits)
 
 
 def test_the_card_says_everything_and_no_names_of_folders(tmp_path, valid):

@@ -19,6 +19,7 @@ def export(
     valid: str,
     out: Path,
     dtype: Literal["float16", "bfloat16", "float32"] = "float16",
+    fraction_bits: int | None = None,
     split: str | None = None,
     vectors: Path | None = None,
     outputs: int | None = None,
@@ -43,6 +44,8 @@ def export(
         valid: Images that the model was not trained on; see `nextpixel --help`.
         out: A new or empty folder.
         dtype: How the weights are stored. All commands compute with them in float32.
+        fraction_bits: Round the weights to so many bits after the leading one. The folder is as large as before, and
+            takes less in an archive or a wheel: float16 has 10, and with 6 a third less.
         split: train, valid, test or all; by default valid where the data has one, or the run held one out of the same
             images; else all.
         vectors: File of the images' vectors, for a model conditioned on vectors; see `nextpixel train --help`.
@@ -99,12 +102,14 @@ def export(
         limits=limits,
         intended_use=intended_use,
         storage=dtype,
+        fraction_bits=fraction_bits,
         outputs=outputs,
         onnx=onnx,
         push=push,
         progress=progress,
     )
-    say(f"{opened.name}: {done.likelihood}; storing in {dtype} changed the nats by {done.change:+.4%}")
+    stored = dtype if fraction_bits is None else f"{dtype} with {fraction_bits} bits of fraction"
+    say(f"{opened.name}: {done.likelihood}; storing in {stored} changed the nats by {done.change:+.4%}")
     say(done.report)
     if done.twin_cost is not None:
         tell = warn if done.twin_cost > MOST_TWIN_COST else say
