@@ -1,33 +1,24 @@
 """The page beside what people use is what its script makes of the records."""
 
-import pytest
 
-from helpers.scripts import load_script
-
-
-@pytest.fixture(scope="module")
-def benchmarks():
-    return load_script("docs/scripts/benchmarks.py")
+def test_the_page_is_what_the_script_makes(script, check_page):
+    check_page(script.PAGE)
 
 
-def test_the_page_is_what_the_script_makes(benchmarks):
-    assert benchmarks.PAGE.read_text(encoding="utf-8") == benchmarks.page(), "run: python docs/scripts/benchmarks.py"
-
-
-def test_the_least_size_is_bold_whoever_has_it(benchmarks):
-    sizes = dict.fromkeys(benchmarks.FORMATS, 2.0) | {"nextpixel": 1.5}
-    assert benchmarks.row("a", sizes)[1] == "**1.500**"
-    cells = benchmarks.row("a", sizes | {"QOI": 1.25})
+def test_the_least_size_is_bold_whoever_has_it(script):
+    sizes = dict.fromkeys(script.FORMATS, 2.0) | {"nextpixel": 1.5}
+    assert script.row("a", sizes)[1] == "**1.500**"
+    cells = script.row("a", sizes | {"QOI": 1.25})
     assert cells[1] == "1.500" and cells[-1] == "**1.250**"
 
 
-def test_kinds_in_which_another_file_is_smaller_are_named(benchmarks):
-    sizes = dict.fromkeys(benchmarks.FORMATS, 2.0)
+def test_kinds_in_which_another_file_is_smaller_are_named(script):
+    sizes = dict.fromkeys(script.FORMATS, 2.0)
     kinds = {"wins, 3, effort 1": sizes | {"nextpixel": 1.5}, "loses, 2, effort 5": sizes | {"nextpixel": 2.5}}
-    first = benchmarks.losses(kinds)[0]
+    first = script.losses(kinds)[0]
     assert "loses, 2 (PNG 2.000, nextpixel 2.500)" in first and "wins" not in first
 
 
-def test_every_kind_of_picture_is_measured_in_every_format(benchmarks):
-    for name, sizes in benchmarks.kinds().items():
-        assert set(sizes) == {"nextpixel", *benchmarks.FORMATS} and min(sizes.values()) > 0, name
+def test_every_kind_of_picture_is_measured_in_every_format(script):
+    for name, sizes in script.kinds().items():
+        assert set(sizes) == {"nextpixel", *script.FORMATS} and min(sizes.values()) > 0, name

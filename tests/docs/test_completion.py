@@ -1,6 +1,5 @@
 """The table of completions is what its script makes of the record, which a benchmark writes."""
 
-import json
 import math
 from pathlib import Path
 
@@ -13,26 +12,17 @@ from helpers.tiny_models import every_image, seeded, sharper, tiny
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module")
-def completion():
-    return load_script("docs/scripts/completion.py")
-
-
 @pytest.fixture
 def benchmark(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "benchmarks"))
     return load_script("benchmarks/completion.py")
 
 
-def test_the_page_is_what_the_script_makes(completion):
-    records = json.loads(completion.RECORD.read_text(encoding="utf-8"))
-    page = completion.PAGE.read_text(encoding="utf-8")
-    assert len(completion.MARKED.findall(page)) == 1
-    assert page == completion.filled(page, records), "run: python docs/scripts/completion.py"
+def test_the_page_is_what_the_script_makes(script, records, check_page):
+    check_page(script.PAGE, records)
 
 
-def test_candidates_are_never_better_than_their_bound(completion):
-    records = json.loads(completion.RECORD.read_text(encoding="utf-8"))
+def test_candidates_are_never_better_than_their_bound(records):
     for record in (record for runs in records.values() for record in runs.values()):
         for measured in record["masks"].values():
             gain = measured["nats"]["rows"][0] - measured["nats"]["candidates"][0]

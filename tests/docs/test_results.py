@@ -2,30 +2,23 @@
 
 import pytest
 
-from helpers.scripts import load_script
 
-
-@pytest.fixture(scope="module")
-def results():
-    return load_script("docs/scripts/results.py")
-
-
-def test_the_page_is_what_the_script_makes(results):
-    assert results.PAGE.read_text(encoding="utf-8") == results.page(), "run: python docs/scripts/results.py"
+def test_the_page_is_what_the_script_makes(script, check_page):
+    check_page(script.PAGE)
 
 
 def sections(page):
     return {part.partition("\n")[0]: part for part in page.split("\n## ")}
 
 
-def test_no_table_mixes_fixed_and_dynamic_binarisation(results):
-    found = sections(results.page())
+def test_no_table_mixes_fixed_and_dynamic_binarisation(script):
+    found = sections(script.page())
     assert "81.30" in found["MNIST, fixed binarisation"] and "81.45" not in found["MNIST, fixed binarisation"]
     assert "81.45" in found["MNIST, dynamic binarisation"] and "81.30" not in found["MNIST, dynamic binarisation"]
 
 
-def test_what_is_recalled_is_never_printed_as_checked(results):
-    lines = [line for line in results.page().splitlines() if "80.54" in line or "80.75" in line]
+def test_what_is_recalled_is_never_printed_as_checked(script):
+    lines = [line for line in script.page().splitlines() if "80.54" in line or "80.75" in line]
     assert len(lines) == 2
     for line in lines:
         assert "not checked" in line and "witness" not in line
@@ -66,17 +59,17 @@ HOMES = [
 ]
 
 
-def test_what_a_training_began_with_counts(results):
+def test_what_a_training_began_with_counts(script):
     begun = config("mnist", 256)
     begun["record"] |= {"trained": "3 steps", "begun": "first, 50 steps"}
-    assert "; 3 steps, begun with first, 50 steps; an abacus |" in results.ours_row("nextpixel/it", begun, "nats")
+    assert "; 3 steps, begun with first, 50 steps; an abacus |" in script.ours_row("nextpixel/it", begun, "nats")
 
 
 @pytest.mark.parametrize(("shipped", "section"), HOMES)
-def test_a_model_stands_with_the_figures_of_its_protocol(results, monkeypatch, shipped, section):
-    monkeypatch.setattr(results, "shipped", lambda: ["nextpixel/it"])
-    monkeypatch.setattr(results, "read_config", lambda _name: shipped)
-    found = [name for name, text in sections(results.page()).items() if "`nextpixel/it`" in text]
+def test_a_model_stands_with_the_figures_of_its_protocol(script, monkeypatch, shipped, section):
+    monkeypatch.setattr(script, "shipped", lambda: ["nextpixel/it"])
+    monkeypatch.setattr(script, "read_config", lambda _name: shipped)
+    found = [name for name, text in sections(script.page()).items() if "`nextpixel/it`" in text]
     assert found == [section]
-    text = sections(results.page())[section]
+    text = sections(script.page())[section]
     assert "70.12 ± 0.46" in text or "1.234 ± 0.010" in text or "1.235 ± 0.010" in text

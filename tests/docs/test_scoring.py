@@ -14,35 +14,23 @@ from nextpixel.scoring.anomaly import DEFAULT_SCORE
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(scope="module")
-def scoring():
-    return load_script("docs/scripts/scoring.py")
+def test_the_page_is_what_the_script_makes(script, records, check_page):
+    check_page(script.PAGE, records)
 
 
-@pytest.fixture(scope="module")
-def records(scoring):
-    return json.loads(scoring.RECORD.read_text(encoding="utf-8"))
-
-
-def test_the_page_is_what_the_script_makes(scoring, records):
-    page = scoring.PAGE.read_text(encoding="utf-8")
-    assert len(scoring.MARKED.findall(page)) == 1
-    assert page == scoring.filled(page, records), "run: python docs/scripts/scoring.py"
-
-
-def test_the_row_of_the_readme_is_that_of_the_record(scoring, records):
+def test_the_row_of_the_readme_is_that_of_the_record(script, records):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert scoring.readme_row(records) in readme.splitlines(), "run: python docs/scripts/scoring.py, and copy its row"
+    assert script.readme_row(records) in readme.splitlines(), "run: python docs/scripts/scoring.py, and copy its row"
 
 
-def test_the_default_is_the_best_score_that_needs_no_second_model(scoring, records):
-    scores = records[scoring.TASK]["scores"]
+def test_the_default_is_the_best_score_that_needs_no_second_model(script, records):
+    scores = records[script.TASK]["scores"]
     alone = {name: one["area"] for name, one in scores.items() if one["kind"] == "score"}
     assert max(alone, key=lambda name: alone[name]) == DEFAULT_SCORE
 
 
-def test_the_best_score_is_marked_and_stands_first(scoring, records):
-    rows = [line for line in scoring.table(scoring.TASK, records[scoring.TASK]).splitlines() if line.startswith("|")]
+def test_the_best_score_is_marked_and_stands_first(script, records):
+    rows = [line for line in script.table(script.TASK, records[script.TASK]).splitlines() if line.startswith("|")]
     assert "**" in rows[2] and not any("**" in row for row in rows[3:])
     areas = [float(row.split("|")[2].strip(" *").split()[0]) for row in rows[2:]]
     assert areas == sorted(areas, reverse=True)

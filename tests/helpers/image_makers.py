@@ -1,4 +1,4 @@
-"""Small images and files made of them, for the tests of this folder."""
+"""Small images and files made of them."""
 
 import gzip
 import io

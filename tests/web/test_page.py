@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 import nextpixel as nx
+from helpers.image_makers import encode
 from nextpixel.dependence import dependence_of
 from nextpixel.runtime import compilation
 from nextpixel.runtime.compilation import LateCompiled
@@ -136,12 +137,6 @@ def drop(page, name, data, count=1):
     )
     for event in ("dragover", "drop"):
         page.dispatch_event("#samples", event, {"dataTransfer": transfer})
-
-
-def png(array):
-    file = io.BytesIO()
-    Image.fromarray(array).save(file, "PNG")
-    return file.getvalue()
 
 
 def test_generate(page):
@@ -350,7 +345,7 @@ def test_a_bad_file_is_an_error_one_can_read(page):
     until(page, "state.message.includes('not an .npx file')")
     page.click("#dismiss")
     assert page.is_hidden("#message")
-    drop(page, "yes.png", png(np.full((6, 5), 255, np.uint8)))
+    drop(page, "yes.png", encode(np.full((6, 5), 255, np.uint8)))
     until(page, "state.image.pixels[0] === 7")
     assert page.is_hidden("#message") and not page.is_visible("#drop")
 
@@ -359,7 +354,7 @@ def test_a_larger_picture_is_scored_by_a_local_model(page, models):
     use(page, "local")
     assert "any size" in page.inner_text("#about")
     picture = np.random.default_rng(0).integers(0, 256, (30, 50, 3), np.uint8)
-    page.set_input_files("#file", {"name": "photo.png", "mimeType": "image/png", "buffer": png(picture)})
+    page.set_input_files("#file", {"name": "photo.png", "mimeType": "image/png", "buffer": encode(picture)})
     until(page, "state.image.shape[2] === 50")
     show_bits(page)
     table = nx.score(models["local"], torch.from_numpy(picture.transpose(2, 0, 1).copy())[None])[0]
@@ -433,7 +428,7 @@ def test_a_file_that_cannot_be_sent_is_told(page, change, said):
 
 
 def test_of_several_files_that_are_dropped_it_is_told_which_is_taken(page):
-    drop(page, "x.png", png(np.zeros((6, 5), np.uint8)), count=3)
+    drop(page, "x.png", encode(np.zeros((6, 5), np.uint8)), count=3)
     until(page, "state.message")
     assert page.text_content("#message-text") == "Only the first of 3 files was opened."
     assert of(page, "state.image.pixels.every((level) => level === 0)")

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ import nextpixel as nx
 from data.test_open_fuzz import damage
 from helpers.fuzzing import fuzzed
 from helpers.tiny_models import noise, sharper, tiny
+from helpers.web_answers import events_of
 from nextpixel.codec.codec import Original
 from nextpixel.web import restoring
 
@@ -23,8 +23,7 @@ KIND = {"content-type": "application/octet-stream"}
 
 def sent(client, data):
     answer = client.post("/api/restore", content=data, headers=KIND)
-    assert answer.status_code == 200, answer.text
-    events = [json.loads(line) for line in answer.text.splitlines()]
+    events = events_of(answer)
     assert all(event.get("status") != 500 for event in events)
     return [event for event in events if event["kind"] != "progress"]
 

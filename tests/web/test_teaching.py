@@ -1,30 +1,21 @@
 """The comparison of families, without a browser."""
 
 import base64
-import json
 
 import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
+from helpers.web_answers import events_of
 from nextpixel.web.app import make_app
 from nextpixel.web.teaching import FAMILIES, SIDE
 
 
-def lines(answer):
-    assert answer.status_code == 200, answer.text
-    return [json.loads(line) for line in answer.text.splitlines()]
-
-
 @pytest.fixture(scope="module")
-def client(served):
-    return TestClient(make_app(served))
-
-
-@pytest.fixture(scope="module")
-def tables(client):
+def tables(served):
+    client = TestClient(make_app(served))
     side = client.get("/api/models").json()["families"][0]["side"]
-    events = lines(client.post("/api/families", json={}))
+    events = events_of(client.post("/api/families", json={}))
     assert [event["number"] for event in events] == list(range(len(FAMILIES)))
     return side, {
         FAMILIES[event["number"]].name: (

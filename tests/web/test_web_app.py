@@ -18,7 +18,9 @@ from starlette.testclient import TestClient
 import nextpixel as nx
 from data.test_open_fuzz import damage
 from helpers.fuzzing import fuzzed
+from helpers.image_makers import encode
 from helpers.tiny_models import noise
+from helpers.web_answers import events_of
 from nextpixel.dependence import dependence_of
 from nextpixel.verify import Site
 from nextpixel.web import app as app_module
@@ -37,17 +39,6 @@ def text(values):
 
 def values(text, shape):
     return torch.from_numpy(np.frombuffer(base64.b64decode(text), np.uint8).reshape(shape).copy())
-
-
-def lines(answer):
-    assert answer.status_code == 200, answer.text
-    return [json.loads(line) for line in answer.text.splitlines()]
-
-
-def png(array):
-    buffer = io.BytesIO()
-    Image.fromarray(array).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 @pytest.mark.parametrize("path", app_module.FILES)
@@ -73,7 +64,7 @@ def test_models_are_described_without_their_paths(client, models):
 
 @pytest.mark.parametrize("name", ["plain", "colour", "row"])
 def test_images_are_drawn_as_sample_draws_them(client, models, name):
-    events = lines(client.post("/api/sample", json={"model": name, "count": 5, "seed": 3}))
+    events = events_of(client.post("/api/sample", json={"model": name, "count": 5, "seed": 3}))
     shape = (5, *models[name].image_shape)
     last = events[-1]
     expected = models[name].sample(5, generator=torch.Generator().manual_seed(3))
@@ -87,11 +78,11 @@ def test_classes_are_drawn(client, models):
         ({"label": "2"}, [2] * 4),
         ({"every_class": True}, [0, 1, 2, 0]),
     ):
-        events = lines(client.post("/api/sample", json={"model": "kinds", "count": 4, **asked}))
+        events = events_of(client.post("/api/sample", json={"model": "kinds", "count": 4, **asked}))
         expected = model.sample(4, torch.tensor(numbers), generator=torch.Generator().manual_seed(0))
         assert torch.equal(values(events[-1]["pixels"], shape), expected)
     for label, said in ((None, "choose a class of the image"), ("cow", "no class 'cow'")):
-        (event,) = lines(client.post("/api/sample", json={"model": "kinds", "label": label}))
+        (event,) = events_of(client.post("/api/sample", json={"model": "kinds", "label": label}))
         assert event["kind"] == "error" and said in event["error"]
 
 
@@ -100,12 +91,12 @@ def test_unknown_pixels_are_completed(client, models):
     image = noise(model, 1)[0]
     known = torch.rand(6, 5, generator=torch.Generator().manual_seed(0)) < 0.6
     body = {"model": "plain", "count": 3, "pixels": text(image), "known": text(known), "seed": 5}
-    events = lines(client.post("/api/complete", json=body))
+    events = events_of(client.post("/api/complete", json=body))
     found = values(events[-1]["pixels"], (3, 1, 6, 5))
     expected = model.complete(image.expand(3, -1, -1, -1), known, generator=torch.Generator().manual_seed(5))
     assert torch.equal(found, expected) and events[0]["kind"] == "note"
     assert (found[:, 0] == image[0])[:, known].all()
-    several = lines(client.post("/api/complete", json=body | {"candidates": 4}))
+    several = events_of(client.post("/api/complete", json=body | {"candidates": 4}))
     assert [event["kind"] for event in several] == ["images"] * len(several)
 
 
@@ -129,7 +120,7 @@ def test_images_are_saved_as_png(client, models):
 
 
 def test_what_a_pixel_depends_on(client, models):
-    events = lines(client.post("/api/explain", json={"model": "colour", "row": 1, "column": 2, "channel": 0}))
+    events = events_of(client.post("/api/explain", json={"model": "colour", "row": 1, "column": 2, "channel": 0}))
     expected = dependence_of(models["colour"], Site(0, 1, 2))
     assert events[-1]["sentences"] == expected.sentences and events[-1]["done"] == 1
     assert torch.equal(values(events[-1]["kinds"], (4, 4)), expected.kinds.byte())
@@ -140,7 +131,7 @@ def test_what_a_pixel_depends_on(client, models):
 
 def test_images_with_too_many_pairs_of_pixels_are_not_explained(client, monkeypatch):
     monkeypatch.setattr(served_module, "MOST_EXPLAINED", 29)
-    (event,) = lines(client.post("/api/explain", json={"model": "plain", "row": 0, "column": 0}))
+    (event,) = events_of(client.post("/api/explain", json={"model": "plain", "row": 0, "column": 0}))
     assert "use nextpixel explain" in event["error"]
 
 
@@ -158,7 +149,7 @@ def test_a_local_model_takes_any_size(client, models):
         np.testing.assert_allclose(pixel["distributions"], logits.softmax(dim=0).T, rtol=1e-3, atol=1e-6)
     known = torch.ones(11, 19)
     known[9:] = 0
-    events = lines(client.post("/api/complete", json=body | {"known": text(known), "count": 2}))
+    events = events_of(client.post("/api/complete", json=body | {"known": text(known), "count": 2}))
     drawn = values(events[-1]["pixels"], (2, 3, 11, 19))
     assert torch.equal(drawn[:, :, :9], image[:, :, :9].expand(2, -1, -1, -1))
     sizes = client.post("/api/compress", json=body).json()
@@ -178,7 +169,7 @@ def test_pictures_and_what_is_asked_of_them_have_limits(client, path, body, said
     pixels = base64.b64encode(bytes(3 * body["height"] * body["width"])).decode()
     known = base64.b64encode(bytes(body["height"] * body["width"])).decode()
     answer = client.post(f"/api/{path}", json={"model": "local", "pixels": pixels, "known": known, **body})
-    event = lines(answer)[0] if answer.status_code == 200 else answer.json()
+    event = events_of(answer)[0] if answer.status_code == 200 else answer.json()
     assert said in event["error"]
 
 
@@ -186,7 +177,7 @@ def test_larger_pictures_are_reduced_for_a_local_model(client, monkeypatch):
     monkeypatch.setattr(served_module, "MOST_PIXELS", 400)
     large = np.random.default_rng(0).integers(0, 256, (40, 90, 3), np.uint8)
     query = {"model": "local", "fit": 1}
-    found = client.post("/api/upload", params=query, content=png(large), headers=OCTETS).json()
+    found = client.post("/api/upload", params=query, content=encode(large), headers=OCTETS).json()
     _, height, width = found["shape"]
     assert (
         height * width <= 400
@@ -194,7 +185,7 @@ def test_larger_pictures_are_reduced_for_a_local_model(client, monkeypatch):
         and any("resized" in note for note in found["notes"])
     )
     small = np.random.default_rng(0).integers(0, 256, (9, 30, 3), np.uint8)
-    found = client.post("/api/upload", params=query | {"fit": 0}, content=png(small), headers=OCTETS).json()
+    found = client.post("/api/upload", params=query | {"fit": 0}, content=encode(small), headers=OCTETS).json()
     assert torch.equal(values(found["pixels"], (3, 9, 30)), torch.from_numpy(small.transpose(2, 0, 1).copy()))
     assert found["notes"] == []
 
@@ -247,7 +238,7 @@ def test_pictures_are_uploaded_without_loss_or_as_asked(client):
         )
 
     own = np.arange(30, dtype=np.uint8).reshape(6, 5) * 8
-    found = upload(png(own)).json()
+    found = upload(encode(own)).json()
     assert torch.equal(values(found["pixels"], (6, 5)), torch.from_numpy(own // 32))
     lying = io.BytesIO()
     orientation = Image.Exif()
@@ -255,12 +246,12 @@ def test_pictures_are_uploaded_without_loss_or_as_asked(client):
     Image.fromarray(own.T).save(lying, "PNG", exif=orientation)
     assert any("upright" in note for note in upload(lying.getvalue()).json()["notes"])
     large = np.random.default_rng(0).integers(0, 256, (40, 50, 4)).astype(np.uint8)
-    refused = upload(png(large))
+    refused = upload(encode(large))
     assert refused.status_code == 422 and "the model takes 1 x 6 x 5" in refused.json()["error"]
-    fitted = upload(png(large), fit=1).json()
+    fitted = upload(encode(large), fit=1).json()
     assert len(base64.b64decode(fitted["pixels"])) == 30 and any("cropped" in note for note in fitted["notes"])
-    assert len(base64.b64decode(upload(png(own), "colour", 1).json()["pixels"])) == 48
-    for data in (b"", b"no picture", png(own)[:50]):
+    assert len(base64.b64decode(upload(encode(own), "colour", 1).json()["pixels"])) == 48
+    for data in (b"", b"no picture", encode(own)[:50]):
         answer = upload(data)
         assert answer.status_code == 422 and "the picture" in answer.json()["error"]
 
@@ -286,7 +277,7 @@ def test_pictures_are_uploaded_without_loss_or_as_asked(client):
 def test_what_is_wrong_is_said_in_a_sentence(client, path, body, said):
     answer = client.post(f"/api/{path}", content=json.dumps(body), headers={"content-type": "application/json"})
     if answer.status_code == 200:
-        (event,) = lines(answer)
+        (event,) = events_of(answer)
         assert event["kind"] == "error"
     else:
         assert answer.status_code == 422
@@ -460,7 +451,7 @@ def test_preparing_ends_after_a_while_and_harms_nothing(models, monkeypatch, cap
 
 def test_work_ends_after_a_while(client, monkeypatch):
     monkeypatch.setattr(jobs_module, "MOST_SECONDS", -1)
-    (event,) = lines(client.post("/api/sample", json={"model": "plain", "count": 1}))
+    (event,) = events_of(client.post("/api/sample", json={"model": "plain", "count": 1}))
     assert event["status"] == 422 and "ask for less, or use the commands" in event["error"]
 
 
@@ -530,13 +521,13 @@ def test_no_request_is_a_fault_of_ours(client, path, model, body, good):
     answer = client.post(f"/api/{path}", content=json.dumps(body), headers={"content-type": "application/json"})
     assert answer.status_code in (200, 415, 422)
     if answer.headers["content-type"].startswith("application/x-ndjson"):
-        assert all(event.get("status") != 500 for event in lines(answer))
+        assert all(event.get("status") != 500 for event in events_of(answer))
 
 
 @fuzzed(40)
 @given(chance=st.randoms(use_true_random=False), model=st.sampled_from(["plain", "colour"]), fit=st.integers(0, 1))
 def test_no_upload_is_a_fault_of_ours(client, chance, model, fit):
-    picture = png(np.arange(30, dtype=np.uint8).reshape(6, 5))
+    picture = encode(np.arange(30, dtype=np.uint8).reshape(6, 5))
     query, kind = {"model": model, "fit": fit}, {"content-type": "application/octet-stream"}
     answer = client.post("/api/upload", params=query, content=damage(picture, chance), headers=kind)
     assert answer.status_code in (200, 422) and (answer.status_code == 200 or "the picture" in answer.json()["error"])
