@@ -53,8 +53,9 @@ class Dependence:
             "gradients",
         ]
         if bool(unseen.any()):
-            beyond = int((unseen & ~self.promised).sum())
-            sentences.append(f"{beyond:,} of the other {int(unseen.sum()):,} are out of the architecture's reach")
+            beyond, others = int((unseen & ~self.promised).sum()), int(unseen.sum())
+            which = f"{beyond:,} of the other {others:,}" if beyond < others else f"the other {others:,}"
+            sentences.append(f"{which} {'is' if beyond == 1 else 'are'} out of the architecture's reach")
         if bool((self.seen & ~self.before).any()) or bool((self.promised & ~self.seen).any()):
             sentences.append("that is not what the architecture promises: run nextpixel check")
         return sentences

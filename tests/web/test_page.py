@@ -547,7 +547,8 @@ def test_axe_finds_nothing(page, scheme):
 
 
 def test_a_pixel_and_what_it_sees(page, models):
-    page.locator("#teach").scroll_into_view_if_needed()
+    page.click("#to-teach")
+    assert page.evaluate("document.activeElement.id") == "teach-title"
     until(page, "state.seen?.sentences.length")
     assert of(page, "[state.seen.row, state.seen.column]") == [3, 2]
     page.focus("#seen")

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from starlette.testclient import TestClient
 
-from helpers.web_answers import events_of
 from nextpixel.web.app import make_app
 from nextpixel.web.teaching import FAMILIES, SIDE
 
@@ -15,16 +14,18 @@ from nextpixel.web.teaching import FAMILIES, SIDE
 def tables(served):
     client = TestClient(make_app(served))
     side = client.get("/api/models").json()["families"][0]["side"]
-    events = events_of(client.post("/api/families", json={}))
-    assert [event["number"] for event in events] == list(range(len(FAMILIES)))
+    answers = {
+        family.name: client.post("/api/families", json={"number": number}).json()
+        for number, family in enumerate(FAMILIES)
+    }
     return side, {
-        FAMILIES[event["number"]].name: (
-            event["order"],
+        name: (
+            answer["order"],
             np.unpackbits(
-                np.frombuffer(base64.b64decode(event["sees"]), np.uint8).reshape(side**2, -1), axis=1, count=side**2
+                np.frombuffer(base64.b64decode(answer["sees"]), np.uint8).reshape(side**2, -1), axis=1, count=side**2
             ),
         )
-        for event in events
+        for name, answer in answers.items()
     }
 
 
@@ -55,3 +56,9 @@ def test_only_some_families_see_all_that_came_before():
         seen[family.name] = (model.receptive_field()[chosen] & past).sum() / past.sum()
     assert seen["gated-pixelcnn"] == seen["diagonal-bilstm"] == 1
     assert all(seen[name] < 1 for name in ("pixelcnn", "row-lstm", "local-pixelcnn"))
+
+
+@pytest.mark.parametrize("number", [len(FAMILIES), -1, "0", None])
+def test_there_is_no_other_family(client, number):
+    answer = client.post("/api/families", json={"number": number})
+    assert answer.status_code == 422 and "a whole number from 0 to 5" in answer.json()["error"]

@@ -33,7 +33,7 @@ def explain(
     Args:
         run: Run or model folder.
         out: Picture to write, .png, .gif or .webp.
-        pixel: Row and column of the pixel of a .png, from 0; by default the middle.
+        pixel: Row and column of the pixel of a .png, from 0, such as --pixel 4 4; by default the middle.
         channel: Colour of the pixel, from 0; by default the last, which sees the most.
         force: What may be replaced.
     """

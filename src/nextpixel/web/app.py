@@ -96,8 +96,8 @@ def make_app(
         return _stream(jobs, lambda job: restore(models, data, job))
 
     async def compared(request: Request) -> Response:
-        await _body(request, "application/json")
-        return _stream(jobs, teaching.compare)
+        fields = Fields(await _body(request, "application/json"))
+        return await _one(request, jobs, lambda job: teaching.compare(fields, job))
 
     async def described(_: Request) -> Response:
         return JSONResponse(

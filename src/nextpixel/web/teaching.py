@@ -10,7 +10,7 @@ import torch
 
 from nextpixel.families.build import build
 from nextpixel.verify import observed_receptive_fields
-from nextpixel.web.fields import packed
+from nextpixel.web.fields import Fields, packed
 from nextpixel.web.jobs import Job
 
 SIDE, LOOKS = 12, 4
@@ -45,11 +45,9 @@ def described() -> list[dict[str, object]]:
     return [{"name": family.name, "told": family.told, "side": SIDE} for family in FAMILIES]
 
 
-def compare(job: Job) -> None:
-    """Tell for each family, as soon as it is known, the order of its pixels, and which pixel sees which."""
-    for number in range(len(FAMILIES)):
-        job.check()
-        job.tell(dict(_family(number)))
+def compare(fields: Fields, job: Job) -> None:
+    """Tell the order of the pixels of a family, and which pixel sees which."""
+    job.tell(dict(_family(fields.integer("number", 0, len(FAMILIES) - 1))))
 
 
 @cache
@@ -62,7 +60,6 @@ def _family(number: int) -> dict[str, object]:
     table = observed_receptive_fields(model, looks=LOOKS)
     return {
         "kind": "family",
-        "number": number,
         "order": model.order[0].flatten().argsort().tolist(),
         "sees": packed(torch.from_numpy(np.packbits(table.numpy(), axis=1))),
     }

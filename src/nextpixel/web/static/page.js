@@ -582,7 +582,7 @@ async function begin() {
     const { models, ...others } = await askForModels();
     set({ models, ...others });
     options($("model"), models.map((model) => [model.name, model.name]));
-    document.querySelector("main").hidden = false;
+    for (const part of ["main", "#to-teach"]) document.querySelector(part).hidden = false;
     wire();
     choose(models[0]);
   } catch (error) {

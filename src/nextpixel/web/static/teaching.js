@@ -28,10 +28,14 @@ function fetchAll() {
       set({ order: { of: model, places: order } });
     });
   }
-  if (state.seen?.of !== model && model.explains) explain(Math.floor(model.shape[1] / 2), Math.floor(model.shape[2] / 2));
+  if (state.seen?.of !== model && model.explains) {
+    explain(Math.floor(model.shape[1] / 2), Math.floor(model.shape[2] / 2), { pause: 0 });
+  }
   if (!state.families.at(-1).sees && !state.working.families) {
     work("families", async (signal) => {
-      for await (const { number, order, sees } of events("families", {}, signal)) {
+      // One by one, so that a pixel that is chosen meanwhile need not wait for all of them.
+      for (let number = 0; number < state.families.length; number++) {
+        const { order, sees } = await ask("families", { number }, signal);
         const change = (family, at) => (at === number ? { ...family, order, sees: bytesOf(sees) } : family);
         set({ families: state.families.map(change) });
       }
@@ -39,15 +43,14 @@ function fetchAll() {
   }
 }
 
-/** Find what a pixel of the model sees. */
-function explain(row, column, aloud = false) {
+/** Find what a pixel of the model sees. Who walks over pixels asks for the last one only, after a pause. */
+function explain(row, column, { aloud = false, pause = 150 } = {}) {
   const { model } = state;
   if (!model.explains) return;
   const channel = state.channel ?? model.shape[0] - 1;
   set({ seen: { of: model, row, column, kinds: null, sentences: [] } });
   work("explain", async (signal, tell) => {
-    // Who walks over pixels asks for the last one only.
-    await new Promise((resolve) => setTimeout(resolve, 150));
+    if (pause) await new Promise((resolve) => setTimeout(resolve, pause));
     signal.throwIfAborted();
     for await (const event of events("explain", { model: model.name, row, column, channel }, signal)) {
       tell(event.done);
@@ -215,7 +218,11 @@ function play(last) {
 
 function wire() {
   wired = true;
-  const pointed = new Pointed($("seen"), () => state.model.shape.slice(1), (row, column) => explain(row, column, true));
+  $("to-teach").addEventListener("click", () => {
+    $("teach").scrollIntoView();
+    $("teach-title").focus();
+  });
+  const pointed = new Pointed($("seen"), () => state.model.shape.slice(1), (row, column) => explain(row, column, { aloud: true }));
   $("seen").addEventListener("pointerdown", (event) => {
     [pointed.row, pointed.column] = pointed.at(event);
     explain(pointed.row, pointed.column);
