@@ -31,7 +31,7 @@ BLUE, GREY, INK = "#2b6cb0", "#b9c0cc", "#1a1a2e"
 
 
 def sizes() -> dict[str, float]:
-    """Bits per dimension of 1,000 Fashion-MNIST images, by format, as the documentation has them."""
+    """Bits per dimension of 200 Fashion-MNIST images, by format, as the documentation has them."""
     table = (DOCS / "results" / "compression.md").read_text(encoding="utf-8")
     model = re.search(r"^\| the file \| \*\*([\d.]+)\*\*", table, re.MULTILINE)
     others = re.findall(r"^\| (PNG|WebP|JPEG XL)[^|]*\| [\d.]+ / ([\d.]+) \|", table, re.MULTILINE)
@@ -86,7 +86,7 @@ def main() -> None:
     panels[3].bar_label(bars, fmt="%.2f", padding=4, color=INK)
     panels[3].set_xlim(0, 5.2)
     panels[3].set_box_aspect(1)
-    label(panels[3], "Compress", "bits per dimension, 1,000 held-out images,\nthe model not counted")
+    label(panels[3], "Compress", "bits per dimension, 200 held-out images,\nthe model not counted")
     panels[3].set_yticks(range(4), list(sizes()))
     panels[3].tick_params(length=0)
     buffer = io.BytesIO()

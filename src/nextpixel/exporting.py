@@ -58,7 +58,9 @@ MOST_DIFFERENCE = 1e-4
 """Nats by which the stepwise computation may differ from the parallel one."""
 
 ONNX = "model.onnx"
-COLUMNS, ROWS, SEED, QUANTILES = 10, 6, 0, 101
+COLUMNS, SEED, QUANTILES = 10, 0, 101
+ROWS, ROWS_IN_COLOUR = 6, 3
+"""Of samples. Coloured ones hardly pack: sixty of 64 x 64 take more bytes than the weights of nextpixel/photographs."""
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,7 @@ def export(
         onnx_difference = write_onnx(model, folder / ONNX) if onnx else None
         twin_cost = _twin_cost(model, valid)
         condition, told = _conditions(model, valid)
-        count = ROWS * COLUMNS if condition is None else len(next(iter(condition.values())))
+        count = _rows(model) * COLUMNS if condition is None else len(next(iter(condition.values())))
         generator = torch.Generator().manual_seed(SEED)
         with progress.task("drawing", count * sub_pixels) as advance:
             images = model.sample(count, condition, generator=generator, advance=advance)
@@ -271,20 +273,24 @@ def protocol(images: ImageSet | Pictures) -> str:
     return f"{images.levels} levels"
 
 
+def _rows(model: ImageModel) -> int:
+    return ROWS if model.image_shape[0] == 1 else ROWS_IN_COLOUR
+
+
 def _conditions(model: ImageModel, valid: ImageSet | Pictures) -> tuple[dict[str, Tensor] | None, str]:
     """The conditions of the samples that the card shows, a row of the picture for each, and what they are."""
     if model.condition is None or isinstance(valid, Pictures):
-        return None, f"{ROWS * COLUMNS} samples"
+        return None, f"{_rows(model) * COLUMNS} samples"
     if isinstance(model.condition, Labels):
         rows = min(model.condition.count, COLUMNS)
         labels = torch.arange(rows).repeat_interleave(COLUMNS)
         return model.condition_values(
             labels, len(labels)
         ), f"{COLUMNS} samples of each of the first {rows} classes, a row each"
-    chosen = torch.arange(ROWS).repeat_interleave(COLUMNS) % len(valid)
+    chosen = torch.arange(_rows(model)).repeat_interleave(COLUMNS) % len(valid)
     with torch.no_grad():
         values = model.conditions_for(model.checked_images(valid.batch(chosen)), valid.condition_of(chosen))
-    return values, f"{COLUMNS} samples for each condition of the first {ROWS} validation images, a row each"
+    return values, f"{COLUMNS} samples for each condition of the first {_rows(model)} validation images, a row each"
 
 
 def _twin_cost(model: ImageModel, valid: ImageSet | Pictures) -> float | None:

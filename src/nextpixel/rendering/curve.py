@@ -9,6 +9,9 @@ from pathlib import Path
 from nextpixel.rendering.figure import as_png, new_figure
 from nextpixel.runtime.atomic_files import write_result
 
+COLOURS = 64
+"""Of the picture: two lines and the shades of their edges."""
+
 
 def learning_curve(metrics: Iterable[Mapping[str, float]], path: Path) -> None:
     """Draw bits/dim of training and validation against steps, as a PNG.
@@ -40,4 +43,4 @@ def learning_curve(metrics: Iterable[Mapping[str, float]], path: Path) -> None:
     axes.set_xlabel("step")
     axes.set_ylabel("bits/dim")
     axes.grid(alpha=0.3)
-    write_result(path, as_png(figure, 130))
+    write_result(path, as_png(figure, 130, colours=COLOURS))
