@@ -39,7 +39,7 @@ class Count(NamedTuple):
 
 class _Counter(TorchDispatchMode):
     def __init__(self) -> None:
-        super().__init__()
+        TorchDispatchMode.__init__(self)
         self.multiplications = 0
         self.operations = 0
 

@@ -11,7 +11,7 @@ import argparse
 import json
 import math
 import statistics
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -28,7 +28,7 @@ from nextpixel.engines.layout import lay_out
 from nextpixel.families.local_pixelcnn import LocalPixelCNN
 from nextpixel.model_files.shipped import find_model
 from nextpixel.scoring.references import Format, has_jpeg_xl, lossless_size
-from timing import processor
+from timing import alternately, processor, ratio
 
 VERIFIED = 64
 """So many images are decompressed again."""
@@ -38,20 +38,14 @@ VERIFIED = 64
 def time_all(model: nx.ImageModel, some: torch.Tensor, own: torch.Tensor | None, turns: int) -> None:
     """Measure and print times."""
     data, wide = nx.compress(model, some, own), nx.compress(model, some, own, lanes=len(some))
-    runs = {
+    runs: dict[str, Callable[[], object]] = {
         "a parallel pass in float32": lambda: model.log_prob(some, own),
         "encoding": lambda: nx.compress(model, some, own),
         "sampling in float32": lambda: model.sample(len(some), own),
         "decoding": lambda: nx.decompress(model, data),
         "decoding, a lane an image": lambda: nx.decompress(model, wide),
     }
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for turn in range(turns + 1):
-        for name, run in runs.items():
-            start = time.perf_counter()
-            run()
-            if turn:
-                times[name].append(time.perf_counter() - start)
+    times = alternately(runs, turns)
     for name in runs:
         print(f"{name:28}{1000 * statistics.median(times[name]):8.0f} ms, {len(some)} images")
     for over, under in (
@@ -59,8 +53,7 @@ def time_all(model: nx.ImageModel, some: torch.Tensor, own: torch.Tensor | None,
         ("decoding", "sampling in float32"),
         ("decoding, a lane an image", "sampling in float32"),
     ):
-        middle = statistics.median(a / b for a, b in zip(times[over], times[under], strict=True))
-        print(f"{over} is {middle:.2f} times {under}")
+        print(f"{over} is {ratio(times[over], times[under]):.2f} times {under}")
 
 
 @torch.no_grad()
@@ -85,7 +78,8 @@ def main() -> None:
         held_out, _ = valid_part(model, nx.open_images(arguments.images, levels=model.levels), None)
         model.check_set(held_out, with_condition=False)
         images = held_out[: arguments.count]
-        condition = None if model.condition is None else held_out.labels[: arguments.count]
+        labels = None if model.condition is None else held_out.labels
+        condition = None if labels is None else labels[: arguments.count]
     print(f"{processor()}; {arguments.threads} thread(s); torch {torch.__version__}")
 
     if arguments.timed:
@@ -109,7 +103,7 @@ def sizes(run: str, model: nx.ImageModel, images: torch.Tensor, labels: torch.Te
     data = nx.compress(model, images, labels)
     some, own = images[:VERIFIED], None if labels is None else labels[:VERIFIED]
     restored = nx.decompress(model, nx.compress(model, some, own))
-    assert torch.equal(restored, some), "the images did not come back"
+    assert isinstance(restored, torch.Tensor) and torch.equal(restored, some), "the images did not come back"
     if isinstance(model, LocalPixelCNN):
         twin_bits = sum(bits for _, bits in crop_bits(model, list(images)))
     else:

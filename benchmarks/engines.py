@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from unittest import mock
 
@@ -37,6 +38,7 @@ from nextpixel.engines import exact
 from nextpixel.engines.layout import lay_out
 from nextpixel.generation.engine_choice import Engine, only
 from nextpixel.plan.lowering.families import LOWERINGS
+from nextpixel.training.precision import placed
 from timing import alternately, processor, ratio
 
 CASES = [
@@ -85,10 +87,10 @@ def steps(turns: int) -> None:
     """What steps cost."""
     print(f"{'':34}{'images':>7}{'/ a pass':>10}{'goal':>6}{'compiled':>10}{'PyTorch':>9}{'PyTorch / it':>14}")
     for family, options, count, goal in CASES:
-        model = nx.build(family, image_shape=SHAPE, levels=2, **options).eval().to(memory_format=torch.channels_last)
+        model = placed(nx.build(family, image_shape=SHAPE, levels=2, condition=None, **options).eval())
         images = torch.randint(2, (count, *SHAPE), dtype=torch.uint8)
-        runs = {
-            "pass": lambda model=model, images=images: model.log_prob(images),
+        runs: dict[str, Callable[[], object]] = {
+            "pass": partial(model.log_prob, images),
             "chosen": sampled(model, count),
             "compiled": sampled(model, count, "compiled"),
             "pytorch": sampled(model, count, "pytorch"),
@@ -157,7 +159,7 @@ def photograph(turns: int, picture: Path | None) -> None:
             pixels = np.asarray(opened.convert("RGB"))
     image = torch.from_numpy(pixels.transpose(2, 0, 1).copy())
     data = nx.compress(model, image, effort=1)
-    runs = {"compiled": lambda: nx.decompress(model, data)}
+    runs: dict[str, Callable[[], object]] = {"compiled": lambda: nx.decompress(model, data)}
     runs["NumPy"] = uncompiled(runs["compiled"])
     times = alternately(runs, turns, clock=time.process_time)
     sides = f"{image.shape[2]} x {image.shape[1]}"
@@ -197,7 +199,7 @@ def digest(random: int) -> str:
         layout = lay_out(fixed_point(model, [3] * len(calibrate(model, images[:8]))))
         shares = shares_of(layout, images.numpy())
         streams, _ = encode(shares, min(random, 64))
-        assert np.array_equal(decode(layout, streams, tuple(images.shape)), images.numpy())
+        assert np.array_equal(decode(layout, streams, (random, 3, 5, 4)), images.numpy())
         whole.update(shares.frequencies.tobytes())
     return whole.hexdigest()
 

@@ -14,9 +14,10 @@ import statistics
 import torch
 
 import nextpixel as nx
+from nextpixel.training.precision import placed
 from timing import alternately, processor, ratio, training_step
 
-MODELS = {
+MODELS: dict[str, tuple[str, dict[str, int | str]]] = {
     "pixelcnn, 9 x 32": ("pixelcnn", {"features": 32, "layers": 9}),
     "gated-pixelcnn, 6 x 64, 5 x 5": ("gated-pixelcnn", {"features": 64, "layers": 6, "kernel_size": 5}),
     "row-lstm, 7 x 16": ("row-lstm", {"features": 16, "layers": 7}),
@@ -44,9 +45,7 @@ def main() -> None:
     shape = (1, arguments.size, arguments.size)
     images = torch.randint(arguments.levels, (arguments.batch_size, *shape), dtype=torch.uint8)
     models = {
-        name: nx.build(family, image_shape=shape, levels=arguments.levels, **options).to(
-            memory_format=torch.channels_last
-        )
+        name: placed(nx.build(family, image_shape=shape, levels=arguments.levels, condition=None, **options))
         for name, (family, options) in MODELS.items()
         if name.startswith(tuple(arguments.only))
     }

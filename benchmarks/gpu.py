@@ -20,6 +20,7 @@ from torch import Tensor
 import nextpixel as nx
 from arithmetic import count
 from nextpixel.generation.engine_choice import Engine, only
+from nextpixel.training.precision import placed
 from peak import Case
 from scaling import PAPER, SMALL
 from timing import alternately, training_step
@@ -43,7 +44,7 @@ def build(case: Case) -> nx.ImageModel:
     """The model of a case on the GPU, as training has it."""
     torch.manual_seed(0)
     model = nx.build(case.family, image_shape=case.shape, levels=case.levels, **case.options)
-    return model.to("cuda", memory_format=torch.channels_last).train()
+    return placed(model, "cuda").train()
 
 
 def product(side: int) -> Callable[[], None]:

@@ -27,6 +27,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
+from typing import TypedDict
 
 from PIL import Image
 from playwright.sync_api import sync_playwright
@@ -35,9 +36,19 @@ WARM_UP = 15.0
 """Seconds in which what is imported and compiled when it is needed is needed once."""
 
 
+class Described(TypedDict):
+    """What is needed of what the server says of a model."""
+
+    name: str
+    shape: tuple[int, int, int]
+    labels: list[str] | None
+
+
 def resident(pid: int) -> float:
     """Megabytes of memory that a process has."""
-    return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[1]) / 1024
+    found = re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())
+    assert found is not None
+    return int(found[1]) / 1024
 
 
 def post(address: str, path: str, body: bytes, kind: str = "application/json") -> tuple[int, bytes]:
@@ -93,7 +104,7 @@ def hostile_uploads() -> list[bytes]:
     return [black(4000), black(6000), small[:40], bytes(vast), chance.randbytes(2**20), b"", bytes(9 * 2**20)]
 
 
-def load(address: str, model: dict, clients: int, seconds: float, pid: int) -> None:
+def load(address: str, model: Described, clients: int, seconds: float, pid: int) -> None:
     """Clients that ask without a pause, some of them hostile, and one that looks at the page and the memory."""
     answers: collections.Counter[str] = collections.Counter()
     waits: list[float] = []
@@ -142,7 +153,7 @@ def load(address: str, model: dict, clients: int, seconds: float, pid: int) -> N
     )
 
 
-def odd(address: str, model: dict, count: int) -> None:
+def odd(address: str, model: Described, count: int) -> None:
     """Requests that are mended, broken and made up."""
     answers: collections.Counter[int] = collections.Counter()
     source = random.Random(0)
@@ -157,7 +168,23 @@ def odd(address: str, model: dict, count: int) -> None:
         "seed": 1,
         "temperature": 1,
     }
-    strange = [None, True, -1, 0, 10**30, 1e308, float("nan"), "", "x", "*", [], {}, [[]], "\ud800", "A" * 5000]
+    strange: list[object] = [
+        None,
+        True,
+        -1,
+        0,
+        10**30,
+        1e308,
+        float("nan"),
+        "",
+        "x",
+        "*",
+        [],
+        {},
+        [[]],
+        "\ud800",
+        "A" * 5000,
+    ]
     for _ in range(count):
         body = dict(good)
         for name in source.sample(sorted(good), source.randrange(4)):
@@ -186,9 +213,11 @@ def main() -> None:
     words = [sys.executable, "-m", "nextpixel", "serve", options.run, "--port", "0"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as server:
         try:
-            address = re.search(r"http://\S+/", server.stdout.readline())[0]
+            assert server.stdout is not None
+            line = server.stdout.readline()
+            address = next(word for word in line.split() if word.startswith("http"))
             with urllib.request.urlopen(f"{address}api/models", timeout=60) as answer:
-                model = json.load(answer)["models"][0]
+                model: Described = json.load(answer)["models"][0]
             paint(address)
             print(f"memory: {resident(server.pid):.0f} MB")
             load(address, model, 1, WARM_UP, server.pid)

@@ -16,6 +16,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -23,6 +24,7 @@ import torch
 import nextpixel as nx
 from arithmetic import count
 from nextpixel.runtime.memory import keep_freed_memory
+from nextpixel.training.precision import placed
 from textbook_gated import TextbookGatedPixelCNN
 from timing import alternately, processor, ratio, training_step
 
@@ -61,7 +63,7 @@ def products() -> dict[str, Callable[[], object]]:
     for dtype in (torch.bfloat16, torch.float32):
         for side in SIDES:
             one, other, out = (torch.randn(side, side).to(dtype) for _ in range(3))
-            made[f"{dtype} {side}"] = lambda one=one, other=other, out=out: torch.mm(one, other, out=out)
+            made[f"{dtype} {side}"] = partial(torch.mm, one, other, out=out)
     return made
 
 
@@ -74,7 +76,7 @@ def build(case: Case) -> nx.ImageModel:
     """The model of a case, as training has it."""
     torch.manual_seed(0)
     model = nx.build(case.family, image_shape=case.shape, levels=case.levels, **case.options)
-    return model.to(memory_format=torch.channels_last).train()
+    return placed(model).train()
 
 
 def main() -> None:
@@ -97,7 +99,8 @@ def main() -> None:
     gated = next(iter(models))
     first = CASES[0]
     textbook = TextbookGatedPixelCNN(first.levels, first.options["features"], first.options["layers"])
-    hidden = sum(int((module.mask == 0).sum()) for module in models[gated].modules() if hasattr(module, "mask"))
+    masked = [module for module in models[gated].modules() if isinstance(module, nx.MaskedConv2d)]
+    hidden = sum(int((module.mask == 0).sum()) for module in masked)
     visible = sum(parameter.numel() for parameter in models[gated].parameters()) - hidden
     assert textbook.visible == visible, (textbook.visible, visible)
     steps["textbook"] = training_step(textbook, textbook.log_prob, images[gated], bfloat16=False)

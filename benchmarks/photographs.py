@@ -16,8 +16,9 @@ import io
 import json
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -30,7 +31,10 @@ ENDINGS = (".png", ".webp", ".tif", ".tiff", ".ppm")
 JPEG_XL_EFFORTS = (9, 10)
 
 
-def timed(work: Callable[[], Any]) -> tuple[Any, float]:
+Result = TypeVar("Result")
+
+
+def timed(work: Callable[[], Result]) -> tuple[Result, float]:
     start = time.process_time()
     result = work()
     return result, time.process_time() - start
@@ -69,16 +73,16 @@ def measure(path: Path, group: str, model: nx.ImageModel, efforts: list[int], kn
         line["webp"] = saved(picture, "WEBP", lossless=True, exact=True, quality=100, method=6)
     for effort in JPEG_XL_EFFORTS:
         if f"jxl{effort}" not in line:
-            data, seconds = timed(lambda effort=effort: jpeg_xl(pixels, effort))
+            data, seconds = timed(partial(jpeg_xl, pixels, effort))
             line |= {f"jxl{effort}": len(data), f"jxl{effort}_seconds": round(seconds, 2)}
         if f"jxl12_{effort}" not in line:
-            size, seconds = timed(lambda effort=effort: jpeg_xl_12(picture, effort))
+            size, seconds = timed(partial(jpeg_xl_12, picture, effort))
             line |= {f"jxl12_{effort}": size, f"jxl12_{effort}_seconds": round(seconds, 2)}
     for effort in efforts:
         if f"effort{effort}" not in line:
-            data, seconds = timed(lambda effort=effort: nx.compress(model, image, effort=effort))
-            decoded, back = timed(lambda data=data: nx.decompress(model, data))
-            if not torch.equal(decoded, image):
+            data, seconds = timed(partial(nx.compress, model, image, effort=effort))
+            decoded, back = timed(partial(nx.decompress, model, data))
+            if not (isinstance(decoded, torch.Tensor) and torch.equal(decoded, image)):
                 raise SystemExit(f"{path} does not come back")
             line |= {
                 f"effort{effort}": len(data),

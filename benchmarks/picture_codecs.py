@@ -73,7 +73,9 @@ def imagecodecs_version(name: str) -> str:
     return str(known[name])
 
 
-def checked(encode: Callable[[Pixels], bytes], decode: Callable[[bytes], Pixels], pixels: Pixels) -> int:
+def checked(
+    encode: Callable[[Pixels], bytes | bytearray], decode: Callable[[bytes | bytearray], Pixels], pixels: Pixels
+) -> int:
     """The size of a file that was decoded to the same pixels."""
     data = encode(pixels)
     if not np.array_equal(decode(data), pixels):
@@ -114,14 +116,15 @@ def in_all(several: list[Pixels]) -> dict[str, float]:
     packed = [nx.compress(model, image, effort=1) for image in images]
     middle = time.process_time()
     for image, data in zip(images, packed, strict=True):
-        if not torch.equal(nx.decompress(model, data), image):
+        back = nx.decompress(model, data)
+        if not (isinstance(back, torch.Tensor) and torch.equal(back, image)):
             raise SystemExit("nextpixel does not give the same pixels back")
     end = time.process_time()
     sizes: dict[str, float] = {"pictures": len(several), "sub_pixels": sum(pixels.size for pixels in several)}
     for form in FORMATS:
         sizes[form] = sum(lossless_size(Image.fromarray(pixels), form) for pixels in several)
-    for form in ("JPEG-LS", "QOI"):
-        sizes[form] = sum(others(pixels)[form] for pixels in several)
+    for name in ("JPEG-LS", "QOI"):
+        sizes[name] = sum(others(pixels)[name] for pixels in several)
     return sizes | {
         "nextpixel": sum(map(len, packed)),
         "encoding seconds": round(middle - start, 2),
@@ -139,7 +142,8 @@ def scan() -> Pixels:
     down, across = np.mgrid[0:420, 0:560]
     paper = soft + 6 * np.sin(down / 90) + 5 * np.cos(across / 130) + random.normal(0, 1.5, soft.shape)
     tinted = paper[..., None] * np.array([1.0, 0.985, 0.95]) + random.normal(0, 1.0, (*soft.shape, 3))
-    return tinted.clip(0, 255).round().astype(np.uint8)
+    seen: Pixels = tinted.clip(0, 255).round().astype(np.uint8)
+    return seen
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ import nextpixel as nx
 from nextpixel.cli.app import run
 from nextpixel.errors import NextpixelError
 from nextpixel.plan.model_folder import MODEL_FILES
+from nextpixel.training.checkpoint import State
 from nextpixel.training.run_folder import RunFolder
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
@@ -60,7 +61,7 @@ def of_training(place: Path) -> Iterator[str]:
     write = RunFolder.write_checkpoint
     with pytest.MonkeyPatch.context() as patch, Disk(place / "results", patch) as disk:
 
-        def reporting(folder: RunFolder, state: dict[str, object]) -> None:
+        def reporting(folder: RunFolder, state: State) -> None:
             write(folder, state)
             disk.reported = state["step"]
 

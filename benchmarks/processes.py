@@ -67,7 +67,9 @@ def main() -> None:
                 lines = [line for line in read_metrics(out / "metrics.jsonl") if "train_nats" in line]
                 speeds[way].append(statistics.median(line["images_per_second"] for line in lines[1:]))
                 losses[way] = [line["train_nats"] for line in lines]
-                finals[way] = nx.load(out).record.likelihood.nats
+                likelihood = nx.load(out).record.likelihood
+                assert likelihood is not None
+                finals[way] = likelihood.nats
     first = WAYS[0]
     print(f"{'':16}{'images/s':>10}{'ratio':>8}{'largest difference of the loss':>32}{'of the evaluation':>20}")
     for way in WAYS:

@@ -22,8 +22,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import nextpixel as nx
+from nextpixel.families.residual_network import ResidualNetwork
+from nextpixel.nn.conditioning import Context
 from nextpixel.nn.diagonal_lstm import DiagonalBiLSTM
 from nextpixel.nn.row_lstm import RowLSTM
+from nextpixel.training.precision import placed
 from timing import processor
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
@@ -58,7 +61,7 @@ def by_skewed_columns(layer: DiagonalBiLSTM, maps: Tensor) -> Tensor:
     """Diagonal BiLSTM, a column of the skewed map at a time, one direction after the other."""
     batch, _, height, width = maps.shape
     skewed_width = width + height - 1
-    results = []
+    results: list[Tensor] = []
     for direction, each in enumerate((maps, maps.flip(3))):
         start = [part[direction][None, :, None] for part in (layer.recurrence.hidden, layer.recurrence.memory)]
         left, above = layer.recurrence.weight[:, direction]
@@ -92,8 +95,8 @@ class Slow(nn.Module):
         super().__init__()
         self.layer, self.function = layer, function
 
-    def forward(self, maps: Tensor) -> Tensor:
-        """Run over the whole map."""
+    def forward(self, maps: Tensor, _context: Context | None = None) -> Tensor:
+        """Run over the whole map, of a model without conditions."""
         return self.function(self.layer, maps)
 
 
@@ -108,10 +111,11 @@ def make_step(
 ) -> tuple[Callable[[], None], nx.ImageModel]:
     """An optimiser step of a new model, and the model."""
     torch.manual_seed(0)
-    model = nx.build(
-        family, image_shape=(1, size, size), levels=2, features=arguments.features, layers=arguments.layers
-    ).to(memory_format=torch.channels_last)
+    model = placed(
+        nx.build(family, image_shape=(1, size, size), levels=2, features=arguments.features, layers=arguments.layers)
+    )
     if function is not None:
+        assert isinstance(model, ResidualNetwork)
         for block in model.blocks:
             block.core = Slow(block.core, function)
     optimizer = torch.optim.RMSprop(model.parameters(), 1e-4)

@@ -74,7 +74,12 @@ def main() -> None:
     for variant in VARIANTS:
         torch.manual_seed(0)
         model = nx.build(
-            "row-lstm", image_shape=images.image_shape, levels=images.levels, features=arguments.features, **variant
+            "row-lstm",
+            image_shape=images.image_shape,
+            levels=images.levels,
+            condition=None,
+            features=arguments.features,
+            **variant,
         )
         parameters = sum(parameter.numel() for parameter in model.parameters())
         start = time.monotonic()

@@ -12,19 +12,21 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
-from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 import torch
 
 import nextpixel as nx
-from timing import processor
+from nextpixel.training.precision import placed
+from timing import alternately, processor, ratio
 
-GATED = ("gated-pixelcnn", (1, 28, 28), 2, {"features": 64, "layers": 8})
-SNAIL = ("pixelsnail", (1, 28, 28), 2, {"features": 64, "layers": 2, "block_layers": 4})
-PLUS_PLUS = ("pixelcnn++", (1, 28, 28), 2, {"features": 26, "layers": 2, "sizes": 3, "head": "softmax"})
-CASES = [
+Description = tuple[str, tuple[int, int, int], int, dict[str, int | str]]
+"""Family, shape of the images, levels and options of a model."""
+
+GATED: Description = ("gated-pixelcnn", (1, 28, 28), 2, {"features": 64, "layers": 8})
+SNAIL: Description = ("pixelsnail", (1, 28, 28), 2, {"features": 64, "layers": 2, "block_layers": 4})
+PLUS_PLUS: Description = ("pixelcnn++", (1, 28, 28), 2, {"features": 26, "layers": 2, "sizes": 3, "head": "softmax"})
+CASES: list[tuple[str, Description, int, float]] = [
     ("gated 8 x 64, 28 x 28", GATED, 1, 12.0),
     ("gated 8 x 64, 28 x 28", GATED, 16, 3.5),
     ("gated 8 x 64, 28 x 28", GATED, 64, 2.0),
@@ -40,30 +42,8 @@ CASES = [
 SIDES = (16, 32, 64, 128)
 
 
-def build(family: str, shape: tuple[int, int, int], levels: int, options: dict[str, Any]) -> nx.ImageModel:
-    model = nx.build(family, image_shape=shape, levels=levels, **options).eval()
-    return model.to(memory_format=torch.channels_last)
-
-
-def seconds(run: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
-
-
-def alternately(runs: dict[str, Callable[[], object]], turns: int) -> dict[str, list[float]]:
-    """Seconds of each, in turns; a first turn is not counted."""
-    times: dict[str, list[float]] = {name: [] for name in runs}
-    for turn in range(turns + 1):
-        for name, run in runs.items():
-            taken = seconds(run)
-            if turn:
-                times[name].append(taken)
-    return times
-
-
-def ratio(times: dict[str, list[float]], over: str, under: str) -> float:
-    return statistics.median(a / b for a, b in zip(times[over], times[under], strict=True))
+def build(family: str, shape: tuple[int, int, int], levels: int, options: dict[str, int | str]) -> nx.ImageModel:
+    return placed(nx.build(family, image_shape=shape, levels=levels, condition=None, **options).eval())
 
 
 @torch.no_grad()
@@ -73,9 +53,9 @@ def against_a_pass(turns: int) -> None:
     for name, (family, shape, levels, options), count, goal in CASES:
         model = build(family, shape, levels, options)
         images = torch.randint(levels, (count, *shape), dtype=torch.uint8)
-        runs = {"pass": lambda m=model, x=images: m.log_prob(x), "sample": lambda m=model, n=count: m.sample(n)}
+        runs = {"pass": partial(model.log_prob, images), "sample": partial(model.sample, count)}
         times = alternately(runs, turns)
-        own = ratio(times, "sample", "pass")
+        own = ratio(times["sample"], times["pass"])
         medians = [1000 * statistics.median(times[each]) for each in runs]
         faster = shape[0] * shape[1] * shape[2] / own
         print(
@@ -88,11 +68,11 @@ def against_a_pass(turns: int) -> None:
 def against_the_side(turns: int) -> None:
     """The cost of a sub-pixel, for square images of several sides, relative to the second one."""
     models = {side: build("gated-pixelcnn", (1, side, side), 2, {"features": 32, "layers": 4}) for side in SIDES}
-    times = alternately({str(side): lambda m=model: m.sample(16) for side, model in models.items()}, turns)
+    times = alternately({str(side): partial(model.sample, 16) for side, model in models.items()}, turns)
     print("\ncost of a sub-pixel, gated 4 x 32, 16 images")
     reference = str(SIDES[1])
     for side in SIDES:
-        own = ratio(times, str(side), reference) * SIDES[1] ** 2 / side**2
+        own = ratio(times[str(side)], times[reference]) * SIDES[1] ** 2 / side**2
         print(f"  {side:4} x {side:<4}{own:6.2f}")
 
 
@@ -108,14 +88,14 @@ def completing(turns: int) -> None:
         known = torch.zeros(shape[1:], dtype=torch.bool)
         known[: shape[1] // 2] = True
         runs = {
-            "pass": lambda m=model, x=images: m.log_prob(x),
-            "sample": lambda m=model, n=count: m.sample(n),
-            "complete": lambda m=model, x=images, k=known: m.complete(x, k),
+            "pass": partial(model.log_prob, images),
+            "sample": partial(model.sample, count),
+            "complete": partial(model.complete, images, known),
         }
         times = alternately(runs, turns)
         without_pass = [(c - p) / s for c, p, s in zip(times["complete"], times["pass"], times["sample"], strict=True)]
         print(
-            f"  {name:33}{ratio(times, 'complete', 'sample'):6.2f} of a sample; "
+            f"  {name:33}{ratio(times['complete'], times['sample']):6.2f} of a sample; "
             f"without one pass {statistics.median(without_pass):5.2f}",
             flush=True,
         )

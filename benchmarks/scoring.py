@@ -31,10 +31,11 @@ def main() -> None:
     model = nx.load(options.run)
     images = open_for(model, options.images, DataOptions(), own_condition=False)
     images = images.subset(range(min(options.count, len(images))))
-    if isinstance(model.condition, nx.Labels):
+    labels = images.labels
+    if isinstance(model.condition, nx.Labels) and labels is not None:
         table = nx.score(model, images)
         names = np.array(model.condition.names or list(map(str, range(model.condition.count))))
-        right = float((table["label"] == names[images.labels.numpy()]).mean())
+        right = float((table["label"] == names[labels.numpy()]).mean())
         print(
             f"{len(images)} images: {right:.2%} of the classes are right; "
             f"{table['nats'].mean():.2f} nats whatever the class"

@@ -101,7 +101,7 @@ class TextbookGatedPixelCNN(nn.Module):
     def log_prob(self, images: Tensor) -> Tensor:
         """Nats of each image, `[B]`, of integers `[B, 1, H, W]`."""
         vertical = horizontal = images.float() / (self.levels - 1) * 2 - 1
-        total: Tensor | float = 0.0
+        total = torch.zeros((), device=images.device)
         for layer in self.layers:
             vertical, horizontal, skip = layer(vertical, horizontal)
             total = total + skip

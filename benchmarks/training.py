@@ -12,10 +12,14 @@ from __future__ import annotations
 import argparse
 import statistics
 from collections.abc import Callable
+from unittest import mock
 
 import torch
+from torch import Tensor
 
 import nextpixel as nx
+from nextpixel.nn.conditioning import Context
+from nextpixel.training.precision import placed
 from timing import alternately, processor, ratio, training_step
 
 
@@ -32,14 +36,16 @@ def make_step(
         features=arguments.features,
         layers=arguments.layers,
     )
-    layout = torch.channels_last if channels_last else torch.contiguous_format
-    model.to(memory_format=layout)
-    if not channels_last:
+    if channels_last:
+        placed(model)
+    else:
         # A model lays its inputs out channels last by itself; the reference must not profit from that.
         network = model._network
-        model._network = lambda inputs, context: network(
-            inputs.contiguous(memory_format=torch.contiguous_format), context
-        )
+
+        def contiguous(inputs: Tensor, context: Context | None) -> Tensor:
+            return network(inputs.contiguous(memory_format=torch.contiguous_format), context)
+
+        mock.patch.object(model, "_network", contiguous).start()
     images = torch.randint(arguments.levels, (arguments.batch_size, *shape), dtype=torch.uint8)
     objective = torch.compile(model.log_prob) if compiled else model.log_prob
     return training_step(model, objective, images, bfloat16=bfloat16)

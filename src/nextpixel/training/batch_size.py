@@ -15,7 +15,7 @@ from torch import Tensor
 from nextpixel.families.base import ImageModel
 from nextpixel.runtime.distributed import current
 from nextpixel.training.images import TrainingImages
-from nextpixel.training.precision import device_for, use_bfloat16
+from nextpixel.training.precision import device_for, placed, use_bfloat16
 from nextpixel.training.run_folder import read_settings
 from nextpixel.training.settings import TrainingSettings
 
@@ -47,7 +47,7 @@ def with_batch_size(
 
 def _best(settings: TrainingSettings, model: ImageModel, images: TrainingImages) -> int:
     """The images that one process best takes at once."""
-    model.to(device_for(settings), memory_format=torch.channels_last)  # type: ignore[call-overload]
+    placed(model, device_for(settings))
     most = max(1, min(LARGEST, len(images) // (current().count * settings.accumulate)))
     size = best = min(SMALLEST, most)
     speed = 0.0

@@ -18,7 +18,7 @@ from nextpixel.training.checkpoint import Weights
 from nextpixel.training.images import TrainingImages
 from nextpixel.training.objective import last_adds_up, make_objective
 from nextpixel.training.optimization import make_average, make_optimizer, restore_optimizer
-from nextpixel.training.precision import device_for, use_bfloat16
+from nextpixel.training.precision import device_for, placed, use_bfloat16
 from nextpixel.training.schedule import step_indices, step_seed
 from nextpixel.training.settings import TrainingSettings
 
@@ -51,7 +51,7 @@ class Steps:
             )
             raise everywhere(error)
         self._device = device_for(settings)
-        self.model = model.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.model = placed(model, self._device)
         # A companion is clipped by itself, so that the model learns as it would alone.
         self._companions = [] if model.companion is None else list(model.companion.parameters())
         others = {id(parameter) for parameter in self._companions}
