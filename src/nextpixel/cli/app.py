@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout, suppress
+from contextlib import ExitStack, contextmanager, nullcontext, redirect_stdout
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,7 +18,7 @@ from rich.console import Console
 from nextpixel._version import __version__
 from nextpixel.cli.ending import EndedError, ending_in_order
 from nextpixel.errors import NextpixelError
-from nextpixel.runtime.compilation import compiling
+from nextpixel.runtime.compilation import leave
 from nextpixel.runtime.distributed import launched, launched_count, launched_rank
 from nextpixel.runtime.quoting import printable
 
@@ -98,14 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
     That is 0, 2 for what the user can mend, 1 for our faults, and 128 + n where signal n ended it.
     """
-    code = run(sys.argv[1:] if arguments is None else list(arguments))
-    if compiling():
-        # Ctrl-C came meanwhile. Nothing ends the compiler's thread in order, and nothing here needs it.
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(OSError, ValueError):
-                stream.flush()
-        os._exit(code)
-    sys.exit(code)
+    leave(run(sys.argv[1:] if arguments is None else list(arguments)))
 
 
 def let_docstring_help(name: str) -> None:

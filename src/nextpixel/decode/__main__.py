@@ -20,13 +20,16 @@ from nextpixel.errors import DataError, InputError, ModelError, NextpixelError
 from nextpixel.model_files.shipped import HERE as SHIPPED
 from nextpixel.plan.model_folder import MODEL_FILES, read_model
 from nextpixel.plan.stored_model import StoredModel
+from nextpixel.runtime.compilation import leave
+
+EXIT_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Decode a file, as the command line says.
 
     Returns:
-        The exit code: 0, or 2 for what the user can mend.
+        The exit code: 0, or 2 for what the user can mend; Ctrl-C ends the process with 130.
     """
     parser = argparse.ArgumentParser(
         prog="nextpixel-decode",
@@ -42,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NextpixelError as error:
         print(f"nextpixel-decode: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print("nextpixel-decode: interrupted", file=sys.stderr)
+        leave(EXIT_INTERRUPTED)
     print(f"{count} picture{'' if count == 1 else 's'}: {options.out}")
     return 0
 

@@ -6,11 +6,14 @@ No PyTorch here, and nothing of the compiler.
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import NoReturn
 
 SLOW = 2.0
 """Seconds from which on compiling is told: what was kept is read sooner."""
@@ -24,7 +27,7 @@ class LateCompiled:
 
     In the main thread the first call is left to another one and waited for. The compiler runs Python in which an
     exception is lost, and native code that no signal interrupts; so Ctrl-C is taken at once, and does it no harm. What
-    is compiled then goes on being compiled, and is there for the next call; see `compiling`.
+    is compiled then goes on being compiled, and is there for the next call; see `leave`.
 
     Threads may call it at the same time: the compiler lets them wait for one compilation.
 
@@ -70,6 +73,17 @@ class LateCompiled:
 def compiling() -> bool:
     """Whether something is just being compiled, or what was kept of it read."""
     return _clock.stopped_for() is not None
+
+
+def leave(code: int) -> NoReturn:
+    """End the process with an exit code, without waiting for what is still compiled after Ctrl-C."""
+    if compiling():
+        # Nothing ends the compiler's thread in order, and nobody needs what it makes.
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def what_is_compiled() -> str | None:
