@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from nextpixel.nn.causal_attention import CausalAttention, after_a_start, places_of
 
@@ -54,6 +55,28 @@ def test_it_is_what_its_definition_says(sizes, shape):
     attention = made(*sizes)
     maps, image, places = inputs(*shape)
     torch.testing.assert_close(attention(maps, image, places), by_definition(attention, maps, image, places))
+
+
+class Called(TorchDispatchMode):
+    """The names of what PyTorch really calls."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.names.append(func.name())
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("sizes", [(1, 4, 4), (2, 3, 5), (2, 5, 3), (4, 2, 2)])
+def test_it_keeps_no_weights_of_all_pairs_whatever_the_sizes(sizes):
+    """PyTorch falls back to a matrix of all pairs, without a word, for a layout that its kernels do not know."""
+    attention = made(*sizes).float()
+    with Called() as called:
+        attention(*(part.float() for part in inputs(3, 5)))
+    assert not {name for name in called.names if "mm" in name}
+    assert any("_scaled_dot_product" in name for name in called.names)
 
 
 def test_a_sequence_moves_on_by_one_place():

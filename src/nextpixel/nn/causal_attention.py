@@ -97,9 +97,11 @@ class CausalAttention(nn.Module):
         keys, values = memory.split([self.heads * self.key_features, self.heads * self.value_features], dim=1)
         queries = self._sequence(self.query(self.ask(torch.cat([maps, places], dim=1))))
         keys, values = (after_a_start(self._sequence(maps)) for maps in (keys, values))
-        # PyTorch's fast kernels want keys as long as values.
+        # PyTorch's fast kernels want keys as long as values, and the numbers of each beside each other in memory.
         most = max(self.key_features, self.value_features)
-        queries, keys, values = (F.pad(part, (0, most - part.shape[-1])) for part in (queries, keys, values))
+        queries, keys, values = (
+            F.pad(part, (0, most - part.shape[-1])).contiguous() for part in (queries, keys, values)
+        )
         scale = 1 / math.sqrt(self.key_features)
         seen = F.scaled_dot_product_attention(queries, keys, values, is_causal=True, scale=scale)
         seen = seen[..., : self.value_features].transpose(1, 2)

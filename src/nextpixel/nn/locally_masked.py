@@ -83,7 +83,9 @@ class LocallyMaskedConv2d(nn.Module):
         window = self.window
         columns = F.unfold(maps, window.kernel_size, dilation=window.dilation, padding=window.reach)
         columns = columns.view(batch, inputs, *visible.shape) * visible.to(columns.dtype)
-        result = self.weight.flatten(1) @ columns.flatten(1, 2) + self.bias[:, None]
+        # By `@` PyTorch would lay all columns out anew, to make one product of those of all images.
+        weight = self.weight.flatten(1).expand(batch, -1, -1)
+        result = torch.baddbmm(self.bias[:, None], weight, columns.flatten(1, 2))
         return result.view(batch, len(self.bias), height, width)
 
 
