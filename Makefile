@@ -43,7 +43,7 @@ lint: .venv/installed
 	$(BIN)/ruff check src tests examples benchmarks docs
 	$(BIN)/ruff format --check src tests examples benchmarks docs
 	$(BIN)/mypy
-	$(BIN)/mypy benchmarks --exclude 'benchmarks/(craft|study)\.py'
+	$(BIN)/mypy benchmarks
 	$(BIN)/lint-imports
 
 docs: .venv/installed

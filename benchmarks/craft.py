@@ -25,7 +25,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -35,13 +35,15 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn, get_swa_m
 
 import nextpixel as nx
 from nextpixel.data import ImageSet
+from nextpixel.families.base import ImageModel
 from nextpixel.families.gated_pixelcnn import GatedPixelCNN
+from nextpixel.model_files.likelihood import Likelihood
 from nextpixel.nn.gated import GatedLayer
 from nextpixel.nn.level_embedding import LevelEmbedding
 from nextpixel.nn.masks import ChannelGroups
 from nextpixel.runtime.atomic_files import replacing, write_atomically
 from nextpixel.runtime.distributed import current
-from nextpixel.scoring.likelihood import Likelihood, log_probs
+from nextpixel.scoring.likelihood import log_probs
 from nextpixel.training.images import TrainingImages, WholeImages
 from nextpixel.training.optimization import make_average
 from nextpixel.training.schedule import learning_rate
@@ -250,7 +252,9 @@ class MuonForMatrices:
 
     def __init__(self, model: GatedPixelCNN, settings: TrainingSettings, factor: float) -> None:
         self.factor = factor
-        outer = {model.layers[0].vertical.weight, model.layers[0].horizontal.weight, model.readout.output.weight}
+        first = model.layers[0]
+        assert isinstance(first, GatedLayer)
+        outer = {first.vertical.weight, first.horizontal.weight, model.readout.output.weight}
         self.kernels = [weight for weight in model.parameters() if weight.ndim == 4 and weight not in outer]
         inner = set(self.kernels)
         self.matrices = [nn.Parameter(kernel.detach().flatten(1).clone()) for kernel in self.kernels]
@@ -305,7 +309,8 @@ class CraftSteps(Steps):
     ) -> None:
         super().__init__(model, images, settings, current())
         if muon is not None:
-            self._optimizer = MuonForMatrices(model, settings, muon)
+            # It has what the steps call: zero_grad, step, and groups with a rate.
+            self._optimizer = cast(torch.optim.Optimizer, MuonForMatrices(model, settings, muon))
         self.averages = {name: AVERAGES[name](self.model) for name in averages if name in AVERAGES}
 
     def take(self, step: int, rate: float) -> tuple[float, float]:
@@ -402,6 +407,7 @@ def train(name: str, steps: int, training: ImageSet, valid: ImageSet) -> list[Re
         known: list[tuple[nn.Module, Tensor]] = []
         for average in variant.halfway if halfway else variant.averages:
             weights = run.weights(average)
+            assert isinstance(weights, ImageModel)
             # A decay that the run is too short for is evaluated once.
             of_valid = next((nats for other, nats in known if same(weights, other)), None)
             if of_valid is None:
@@ -515,7 +521,7 @@ class Record:
         """Write the nats first: a line without them would be taken for done."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(self.nats_path) as file:
-            np.savez(file, **self.nats)
+            np.savez(file, allow_pickle=False, **self.nats)
         write_atomically(self.path, "".join(json.dumps(line) + "\n" for line in self.lines.values()).encode())
 
 

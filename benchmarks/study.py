@@ -24,7 +24,8 @@ from torch import Tensor
 
 import nextpixel as nx
 from nextpixel.data import ImageSet
-from nextpixel.scoring.likelihood import Likelihood, log_probs
+from nextpixel.model_files.likelihood import Likelihood
+from nextpixel.scoring.likelihood import log_probs
 from nextpixel.training.api import train
 from nextpixel.training.settings import TrainingSettings
 
