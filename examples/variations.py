@@ -75,7 +75,7 @@ def main() -> None:
     generator = torch.Generator().manual_seed(0)
     chosen = codes[:ROWS]
     drawn = model.sample(ROWS * COLUMNS, chosen.repeat_interleave(COLUMNS, dim=0), generator=generator)
-    agreed = classifier.predict(drawn.flatten(1).numpy() / 16) == np.repeat(labels["test"][:ROWS].numpy(), COLUMNS)
+    agreed = classifier.predict(drawn.flatten(1).numpy() / 16) == np.repeat(labels["test"][:ROWS], COLUMNS)
     print(f"the classifier names {agreed.mean():.1%} of the variations as the digits they are variations of")
     originals = test[:ROWS]
     steps = torch.stack([torch.lerp(chosen[:-1], chosen[1:], step / (COLUMNS - 1)) for step in range(COLUMNS)], dim=1)
