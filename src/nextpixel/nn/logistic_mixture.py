@@ -60,9 +60,10 @@ class LogisticMixture(Distribution):
 
     def coupled(self, parameters: Tensor, earlier: Sequence[Tensor], colour: int) -> Tensor:
         """The parameters with the means moved by the earlier colours; see `Distribution.coupled`."""
+        wide = widened(as_stored(parameters))
         if colour == 0:
-            return widened(parameters)
-        logits, means, scales, *coefficients = torch.split(widened(as_stored(parameters)), self.components, dim=1)
+            return wide
+        logits, means, scales, *coefficients = torch.split(wide, self.components, dim=1)
         for before in range(colour):
             means = means + coefficients[before] * earlier[before][:, None]
         return torch.cat([logits, means, scales, *coefficients], dim=1)
