@@ -73,10 +73,14 @@ def test_weights_of_few_bits_take_less_in_an_archive(tmp_path, valid, monkeypatc
     assert "float16 with 3 bits of fraction, which changes" in (tmp_path / "3" / "README.md").read_text()
 
 
-@pytest.mark.parametrize("bits", [0, 24, 2.5, "many"])
-def test_bits_that_no_weight_has_are_refused(tmp_path, valid, bits):
+@pytest.mark.parametrize(
+    ("bits", "storage"),
+    [(0, "float16"), (11, "float16"), (8, "bfloat16"), (24, "float32"), (2.5, "float16"), ("many", "float16")],
+)
+def test_bits_that_no_weight_has_are_refused(tmp_path, valid, bits, storage):
     saved("gated-pixelcnn", tmp_path / "run")
-    refused(tmp_path, valid, "fraction_bits must be", nx.InputError, fraction_bits=bits)
+    told = f"fraction_bits of {storage} must be an integer from 1 to"
+    refused(tmp_path, valid, told, nx.InputError, fraction_bits=bits, storage=storage)
 
 
 def test_the_card_says_everything_and_no_names_of_folders(tmp_path, valid):

@@ -51,8 +51,8 @@ Storage = Literal["float16", "bfloat16", "float32"]
 MOST_CHANGE = 1e-4
 """The part of its likelihood by which storing a model may change it."""
 
-MOST_FRACTION_BITS = 23
-"""Those of float32."""
+FRACTION_BITS: dict[Storage, int] = {"float16": 10, "bfloat16": 7, "float32": 23}
+"""After the leading one, in what is stored."""
 
 MOST_DIFFERENCE = 1e-4
 """Nats by which the stepwise computation may differ from the parallel one."""
@@ -134,7 +134,7 @@ def export(
     check_new_folder(out)
     check_charts()
     if fraction_bits is not None:
-        integer("fraction_bits", fraction_bits, 1, MOST_FRACTION_BITS, error=InputError)
+        integer(f"fraction_bits of {storage}", fraction_bits, 1, FRACTION_BITS[storage], error=InputError)
     if onnx:
         check_onnx()
     if push is not None:
@@ -235,7 +235,7 @@ def round_fractions(model: nn.Module, bits: int) -> None:
 
     Args:
         model: whose parameters are rounded.
-        bits: 1 to `MOST_FRACTION_BITS`.
+        bits: 1 to 23, as many as float32 has.
     """
     with torch.no_grad():
         for weight in model.parameters():
