@@ -20,7 +20,13 @@ from nextpixel.training.signals import Interrupted
 )
 def test_only_epochs_that_are_few_steps_are_told_of(settings, images, told):
     sentence = few_steps(nx.TrainingSettings(**settings), images)
-    assert (sentence is None) if told is None else (told in sentence and "--batch-size" in sentence)
+    assert (sentence is None) if told is None else (told in sentence and "--steps 1000" in sentence)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_a_smaller_batch_is_proposed_where_there_is_one(batch_size):
+    sentence = few_steps(nx.TrainingSettings(batch_size=batch_size), 19)
+    assert ("a smaller --batch-size" in sentence) == (batch_size > 1)
 
 
 def test_it_is_told_before_the_first_step_and_not_again_when_the_run_goes_on(tiny, shapes, tmp_path, monkeypatch):

@@ -23,7 +23,8 @@ def few_steps(settings: TrainingSettings, images: int) -> str | None:
     if settings.steps is not None or steps is None or steps >= FEW_STEPS:
         return None
     length = "is a single step" if steps == 1 else f"has only {steps:,} steps"
+    smaller = "a smaller --batch-size, or " if settings.images_a_step > 1 else ""
     return (
         f"this run {length}, as a step takes {counted(settings.images_a_step, 'image')} and there are {images:,} to "
-        f"train on: give a smaller --batch-size, or the length in --steps, such as --steps {5 * FEW_STEPS}"
+        f"train on: give {smaller}the length in --steps, such as --steps {5 * FEW_STEPS}"
     )
