@@ -148,7 +148,7 @@ def export(
     dimensions, sub_pixels = dimensions_of(original, valid), math.prod(original.image_shape)
     with progress.task("evaluating", len(valid)) as advance:
         before = evaluate(original, valid, advance=advance)
-    stored = storage if fraction_bits is None else f"{storage} with {fraction_bits} bits of fraction"
+    stored = stored_as(storage, fraction_bits)
     with whole_folder(out) as folder:
         if fraction_bits is not None:
             round_fractions(original, fraction_bits)
@@ -228,6 +228,11 @@ def export(
         size = sum(path.stat().st_size for path in folder.iterdir())
     address = None if push is None else put_on_hub(out, push)
     return Exported(after, change, report, size, twin_cost, address, onnx_difference)
+
+
+def stored_as(storage: Storage, fraction_bits: int | None) -> str:
+    """How weights are stored, in words."""
+    return storage if fraction_bits is None else f"{storage} with {fraction_bits} bits of fraction"
 
 
 def round_fractions(model: nn.Module, bits: int) -> None:

@@ -75,6 +75,7 @@ def export(
     from nextpixel.cli.output import progress, say, warn
     from nextpixel.codec.outlook import MOST_TWIN_COST
     from nextpixel.exporting import export as write
+    from nextpixel.exporting import stored_as
     from nextpixel.runtime.atomic_files import check_new_folder
 
     check_new_folder(out)
@@ -108,7 +109,7 @@ def export(
         push=push,
         progress=progress,
     )
-    stored = dtype if fraction_bits is None else f"{dtype} with {fraction_bits} bits of fraction"
+    stored = stored_as(dtype, fraction_bits)
     say(f"{opened.name}: {done.likelihood}; storing in {stored} changed the nats by {done.change:+.4%}")
     say(done.report)
     if done.twin_cost is not None:
