@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from helpers.tiny_models import many
+from nextpixel.coding import rans
 from nextpixel.coding.rans import FIRST, FREE_BITS, PRECISION, TOTAL, LaneDecoder, encode_lanes, overdrawn
 from nextpixel.errors import DataError
 
@@ -51,6 +52,20 @@ def test_what_is_encoded_is_decoded_by_both_decoders(seed, longest, lanes, extre
     decoder.finish()
     for lane, stream in enumerate(streams):
         reference_decode(stream, starts[: lengths[lane], lane], frequencies[: lengths[lane], lane])
+
+
+@many
+@given(
+    seed=st.integers(0, 999), longest=st.integers(0, 40), lanes=st.integers(1, 6), extreme=st.booleans(), data=st.data()
+)
+def test_few_lanes_and_many_are_encoded_alike(seed, longest, lanes, extreme, data):
+    starts, frequencies = random_shares(seed, longest, lanes, extreme)
+    lengths = data.draw(st.lists(st.integers(0, longest), min_size=lanes, max_size=lanes))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rans, "SYMBOLS_AT_ONCE", 7)
+        few = encode_lanes(starts, frequencies, lengths)
+        patch.setattr(rans, "MANY_LANES", 0)
+        assert encode_lanes(starts, frequencies, lengths) == few
 
 
 @many

@@ -7,7 +7,8 @@ turns x into
 
 after words of 16 bits were moved from x to the stream until the result fits into 48 bits. The decoder undoes that step
 by step, so what was encoded last is decoded first: the encoder goes through the symbols from the end. Lanes do not
-depend on each other, and NumPy advances all of them at once. Everything is integers of 64 bits.
+depend on each other, and NumPy advances all of them at once where they are many; Python encodes a few sooner, one after
+the other. Everything is integers of 64 bits.
 
 The encoder begins with x = 0 and not, as usual, with the least state that words are moved from, 2^32: below it nothing
 is moved, and the decoder, which arrives there last, knows it by having no word left. So a lane costs some three bytes
@@ -32,6 +33,12 @@ MOST_FREQUENCY_SHIFT = 32 + WORD - PRECISION
 FREE_BITS, FREE_PARTS = 2048, 8
 """Information of the symbols of a dry lane: so much, and so many times the lane."""
 
+MANY_LANES = 90
+"""From so many on, NumPy encodes a symbol of each sooner than Python does it lane by lane."""
+
+SYMBOLS_AT_ONCE = 2**14
+"""That are Python's integers at the same time, which take much memory."""
+
 ENCODED_PART = 0.9
 """The part of it that an encoder makes use of, so that no rounding of a logarithm parts it from a decoder."""
 
@@ -49,6 +56,29 @@ def encode_lanes(starts: NDArray[np.uint32], frequencies: NDArray[np.uint32], le
     Returns:
         The bytes of each lane.
     """
+    if starts.shape[1] < MANY_LANES:
+        return [_encode_lane(starts[:length, lane], frequencies[:length, lane]) for lane, length in enumerate(lengths)]
+    return _encode_together(starts, frequencies, lengths)
+
+
+def _encode_lane(starts: NDArray[np.uint32], frequencies: NDArray[np.uint32]) -> bytes:
+    """Encode one lane, in Python's integers."""
+    state, words = 0, []
+    for end in range(len(starts), 0, -SYMBOLS_AT_ONCE):
+        part = slice(max(0, end - SYMBOLS_AT_ONCE), end)
+        for start, frequency in zip(starts[part][::-1].tolist(), frequencies[part][::-1].tolist(), strict=True):
+            limit = frequency << MOST_FREQUENCY_SHIFT
+            while state >= limit:
+                words.append(state & 0xFFFF)
+                state >>= WORD
+            state = (state // frequency << PRECISION) + state % frequency + start
+    return _state_bytes(state, bool(words)) + np.array(words[::-1], "<u2").tobytes()
+
+
+def _encode_together(
+    starts: NDArray[np.uint32], frequencies: NDArray[np.uint32], lengths: Sequence[int]
+) -> list[bytes]:
+    """Encode lanes, a symbol of each at once."""
     count = starts.shape[1]
     ends = np.asarray(lengths)
     state = np.zeros(count, np.uint64)
