@@ -1,8 +1,8 @@
 """Fitting a local model to pictures: changes of its weights that save more bits than they take.
 
 Adam walks on random pixels of the pictures; after every step each weight is drawn back to where it was, by as much as a
-bit of its change costs. So only those weights move that are worth it (a proximal gradient method, with the cost of an
-integer taken as `RATE * log2(1 + |change| / step)` bits). What remains is rounded to steps, and travels with the file
+bit of its change costs (`nextpixel.codec.proximal_adam`, with the cost of an integer taken as
+`RATE * log2(1 + |change| / step)` bits). What remains is rounded to steps, and travels with the file
 (`nextpixel.codec.adaptation`). The first efforts change fewer weights, and none.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from nextpixel.codec.adaptation import MOST, Adaptation, Change
+from nextpixel.codec.proximal_adam import ProximalAdam
 from nextpixel.families.local_pixelcnn import LocalPixelCNN
 from nextpixel.runtime.progress import Advance
 
@@ -27,7 +28,7 @@ PIXELS_A_STEP = 4096
 EXPONENTS = {1: 6, 2: 7}
 """A step of a change is 2^-exponent, by the number of dimensions: that of a weight matrix is half of that of a bias."""
 
-LEARNING_RATE, DECAYS = 3e-3, (0.9, 0.95)
+LEARNING_RATE = 3e-3
 STEADY = 0.3
 """The part of the steps at the full learning rate; afterwards it falls in a line."""
 
@@ -108,49 +109,22 @@ def fit(model: LocalPixelCNN, pixels: Pixels, effort: int, *, advance: Advance |
         parameter.requires_grad_(plan.changes(name))
     names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    before = [parameter.detach().clone() for parameter in parameters]
-    optimizer = torch.optim.Adam(parameters, LEARNING_RATE, betas=DECAYS)
+    exponents = [EXPONENTS[parameter.ndim] for parameter in parameters]
+    optimizer = ProximalAdam(parameters, [2.0**-exponent for exponent in exponents], RATE / pixels.sub_pixels)
     random = np.random.default_rng(0)
-    share = pixels.sub_pixels / pixels.count
+    # Bits of a sub-pixel.
+    scale = 1 / (PIXELS_A_STEP * pixels.sub_pixels / pixels.count * math.log(2))
     with torch.enable_grad():
         for step in range(plan.steps):
             numbers = torch.from_numpy(random.integers(0, pixels.count, PIXELS_A_STEP))
-            loss = nats(model, pixels, numbers).sum() / (PIXELS_A_STEP * share * math.log(2))
-            optimizer.zero_grad()
-            torch.autograd.backward(loss)
+            torch.autograd.backward(nats(model, pixels, numbers).sum() * scale)
             left = (1 - step / plan.steps) / (1 - STEADY)
-            rate = LEARNING_RATE * min(1.0, max(0.02, left))
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            optimizer.step()
-            _draw_back(optimizer, parameters, before, rate, step + 1, pixels.sub_pixels)
+            optimizer.update(LEARNING_RATE * min(1.0, max(0.02, left)))
             if advance is not None:
                 advance(1)
     changes = {}
-    for name, parameter, old in zip(names, parameters, before, strict=True):
-        exponent = EXPONENTS[parameter.ndim]
-        steps = (parameter.detach() - old) * 2**exponent
-        rounded = torch.where(steps.abs() < DEAD_ZONE, 0.0, steps.round()).clamp(-MOST, MOST)
+    for name, exponent, change in zip(names, exponents, optimizer.changes(), strict=True):
+        rounded = torch.where(change.abs() < DEAD_ZONE, 0.0, change.round()).clamp(-MOST, MOST)
         if rounded.any():
             changes[name] = Change(rounded.long().numpy(), exponent)
     return changes
-
-
-@torch.no_grad()
-def _draw_back(
-    optimizer: torch.optim.Adam,
-    parameters: Sequence[Tensor],
-    before: Sequence[Tensor],
-    rate: float,
-    step: int,
-    sub_pixels: int,
-) -> None:
-    """Bring each parameter nearer to where it was, by Adam's step for the gradient of its cost."""
-    for parameter, old in zip(parameters, before, strict=True):
-        size = 2.0 ** -EXPONENTS[parameter.ndim]
-        squares = optimizer.state[parameter]["exp_avg_sq"]
-        scale = (squares / (1 - DECAYS[1] ** step)).sqrt_().add_(1e-8)
-        change = parameter - old
-        cost = RATE / (size * math.log(2) * sub_pixels) / (1 + change.abs() / size)
-        kept = (change.abs() - rate * cost / scale).clamp_(min=0)
-        parameter.copy_(old + change.sign() * kept)

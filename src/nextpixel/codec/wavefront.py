@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from nextpixel.codec.local_twin import COUNT, COUPLING_DIVISOR, LocalTwin
@@ -359,7 +360,7 @@ class Canvas:
         self.whole: NDArray[np.uint8] | None = None
 
     def complete(self) -> None:
-        """Say that all pixels are set: windows are read in one step then, and what decoding needs is given back."""
+        """Say that all pixels are set: windows are read a row at a time then, and what decoding needs is given back."""
         self.whole = self.pixels[self.sources]
         self.sources = self.sources[:0].copy()
 
@@ -368,9 +369,26 @@ class Canvas:
         stride = self.strides[sheets]
         row, column = np.divmod(pixels, self.widths[sheets])
         place = self.first_place[sheets] + (row + self.reach) * stride + column + self.reach
+        if self.whole is not None:
+            return self._whole_windows(self.whole, place, stride)
         around = place[:, None] + self.down * np.reshape(stride, (-1, 1)) + self.right
-        cells = self.pixels[self.sources[around]] if self.whole is None else self.whole[around]
-        windows: NDArray[np.float32] = cells.astype(np.float32)
+        windows: NDArray[np.float32] = self.pixels[self.sources[around]].astype(np.float32)
+        return windows
+
+    def _whole_windows(
+        self, whole: NDArray[np.uint8], place: Integers, stride: Integers | np.int64
+    ) -> NDArray[np.float32]:
+        """The windows at some places, of which each row lies in one piece."""
+        channels = whole.shape[1]
+        windows = np.empty((len(place), len(self.down), channels), np.float32)
+        for down in range(int(self.down.min()), 1):
+            (parts,) = np.nonzero(self.down == down)
+            if len(parts):
+                right = self.right[parts]
+                rows = sliding_window_view(whole.reshape(-1), len(parts) * channels)[::channels]
+                values = rows[place + down * stride + right.min()].reshape(len(place), len(parts), channels)
+                # The row of the pixel itself goes from right to left.
+                windows[:, parts[0] : parts[-1] + 1] = values if right[0] <= right[-1] else values[:, ::-1]
         return windows
 
     def set(self, pixels: Integers, sheets: Integers, values: Integers) -> None:

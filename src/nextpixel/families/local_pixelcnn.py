@@ -35,6 +35,7 @@ from nextpixel.nn.layers import Layers
 from nextpixel.nn.local_units import LocalUnits, local_units
 from nextpixel.nn.local_window import LARGEST, MIDDLE_STEP, STEPS_A_UNIT, LocalWindow
 from nextpixel.nn.logistic_mixture import LogisticMixture
+from nextpixel.nn.mixture_in_units import log_prob_in_units
 from nextpixel.nn.recompute import call
 
 PIXELS_AT_ONCE = 2**14
@@ -188,6 +189,11 @@ class LocalPixelCNN(ImageModel):
         Returns:
             `[B, N, C, distribution.parameters]`.
         """
+        outputs, units = self._outputs_at(windows, context)
+        return self._of_distribution(outputs, units)
+
+    def _outputs_at(self, windows: Tensor, context: Context | None) -> tuple[Tensor, LocalUnits]:
+        """The last layer's numbers, `[B, N, outputs]`, and the units of the neighbourhoods, `[B, N, C]`."""
         units = local_units(windows[:, :, list(self.window.nearest)], self.levels)
         values = (windows - units.mean[:, :, None]) / units.deviation[:, :, None]
         middle = (units.mean - self.beyond) * (4 / self.levels)
@@ -196,7 +202,7 @@ class LocalPixelCNN(ImageModel):
         features: Tensor = self.activation(self.first(inputs, context))
         for block in self.blocks:
             features = call(block, features, context, recompute=self.checkpoint_activations)
-        return self._of_distribution(self.output(self.activation(features), None), units)
+        return self.output(self.activation(features), None), units
 
     def log_prob_at(self, windows: Tensor, values: Tensor) -> Tensor:
         """Log-probabilities of some pixels by their windows alone, for a model without conditions; with gradients.
@@ -208,7 +214,10 @@ class LocalPixelCNN(ImageModel):
         Returns:
             Nats of each colour given the window and the earlier colours, float `[N, C]`.
         """
-        parameters = self.parameters_at(windows.float()[None], None)[0]
+        outputs, units = self._outputs_at(windows.float()[None], None)
+        if isinstance(self.distribution, LogisticMixture):
+            return log_prob_in_units(outputs[0], LocalUnits(*(unit[0] for unit in units)), values, self.distribution)
+        parameters = self._of_distribution(outputs, units)[0]
         inputs = values.to(parameters) / self.half_range - 1
         # [N, C, P] to [N, P, C, 1, 1], as if each pixel were an image.
         maps = parameters.transpose(1, 2)[..., None, None]
