@@ -153,14 +153,14 @@ class Layer(NamedTuple):
     bias: Floats
     scale: Floats
 
-    def __call__(self, inputs: NDArray[np.float32], largest: int, least: int | None = None) -> NDArray[np.float32]:
-        """Activations `[N, outputs]` from `least`, by default -`largest`, to `largest`."""
+    def __call__(self, inputs: Floats, largest: int, least: int | None = None) -> Floats:
+        """Activations `[N, outputs]` from `least`, by default -`largest`, to `largest`, in the carrier's dtype."""
         sums: Floats = inputs.astype(self.bias.dtype, copy=False) @ self.weights
         sums += self.bias
         sums *= self.scale
         np.rint(sums, out=sums)
         np.clip(sums, -largest if least is None else least, largest, out=sums)
-        return sums.astype(np.float32, copy=False)
+        return sums
 
 
 def _layer(parts: Sequence[Part], bias: NDArray[np.float64], limit: float) -> Layer:
@@ -242,25 +242,28 @@ class LocalTwin:
         inputs = self._inputs(windows, sums, spread)
         features = self.first(inputs, self.largest[0], 0)
         for (inner, outer), most, largest in zip(self.blocks, self.largest[1::2], self.largest[2::2], strict=True):
-            features += outer(inner(features, most, 0), largest)
-            np.clip(features, -largest, largest, out=features)
+            change = outer(inner(features, most, 0), largest)
+            # Any dtype holds both, and their sum.
+            change += features.astype(change.dtype, copy=False)
+            features = np.clip(change, -largest, largest, out=change)
         np.maximum(features, 0, out=features)
         outputs = self.output(features, MOST_OUTPUT).astype(np.int64)
         return self._prediction(outputs, sums.astype(np.int64), spread)
 
-    def _inputs(
-        self, windows: NDArray[np.float32], sums: NDArray[np.float32], spread: NDArray[np.int64]
-    ) -> NDArray[np.float32]:
+    def _inputs(self, windows: NDArray[np.float32], sums: NDArray[np.float32], spread: NDArray[np.int64]) -> Floats:
         """What the first layer reads, integers `[N, (n + 2) * C]`."""
         count, places, channels = windows.shape
-        inputs = np.empty((count, (places + 2) * channels), np.float32)
+        inputs: Floats = np.empty((count, (places + 2) * channels), self.first.bias.dtype)
         values = inputs[:, : places * channels].reshape(count, places, channels)
-        np.multiply(windows, COUNT, out=values)
-        values -= sums[:, None]
-        values *= self.units.multiplier[spread][:, None]
-        values *= np.float32(self.units.shift)
-        np.rint(values, out=values)
-        np.clip(values, -LARGEST_INPUT, LARGEST_INPUT, out=values)
+        # What is scaled by a power of two is as exact as before.
+        multiplier = self.units.multiplier[spread] * np.float32(self.units.shift)
+        # NumPy goes through a colour of all places sooner than through all colours of a place.
+        for colour in range(channels):
+            above = windows[:, :, colour] * np.float32(COUNT)
+            above -= sums[:, colour, None]
+            above *= multiplier[:, colour, None]
+            np.rint(above, out=above)
+            np.clip(above, -LARGEST_INPUT, LARGEST_INPUT, out=values[:, :, colour])
         # One division, which IEEE arithmetic rounds in one way only.
         middle = (sums.astype(np.float64) - COUNT * self.beyond) * (4 * ONE) / (COUNT * self.levels)
         inputs[:, places * channels : (places + 1) * channels] = np.rint(middle)
