@@ -326,6 +326,24 @@ def _decode_front(
     canvas.set(pixels, sheets, values)
 
 
+class _WindowRow(NamedTuple):
+    """A row of all windows of complete sheets, which lies in one piece.
+
+    Attributes:
+        values: uint8 `[places, n * C]`: the colours of so many pixels from each place of the canvas on.
+        down: where the row begins, in rows from the pixel of the window.
+        right: likewise, in columns.
+        part: which pixels of a window these are.
+        turned: whether a window has them from right to left.
+    """
+
+    values: NDArray[np.uint8]
+    down: int
+    right: int
+    part: slice
+    turned: bool
+
+
 class Canvas:
     """Sheets beside each other, with what stands beyond their edges.
 
@@ -357,38 +375,37 @@ class Canvas:
         self.widths, self.strides = np.array([width for _, width in sizes]), strides
         self.first_place, self.reach = first_place, reach
         self.down, self.right = (np.array(axis) for axis in zip(*window.offsets, strict=True))
-        self.whole: NDArray[np.uint8] | None = None
+        self.rows: list[_WindowRow] = []
 
     def complete(self) -> None:
         """Say that all pixels are set: windows are read a row at a time then, and what decoding needs is given back."""
-        self.whole = self.pixels[self.sources]
+        whole = self.pixels[self.sources].reshape(-1)
         self.sources = self.sources[:0].copy()
+        channels = self.pixels.shape[1]
+        for down in np.unique(self.down).tolist() if len(whole) else []:
+            (parts,) = np.nonzero(self.down == down)
+            right = self.right[parts]
+            values = sliding_window_view(whole, len(parts) * channels)[::channels]
+            part = slice(int(parts[0]), int(parts[-1]) + 1)
+            # The row of the pixel itself goes from right to left.
+            self.rows.append(_WindowRow(values, down, int(right.min()), part, bool(right[0] > right[-1])))
 
     def windows(self, pixels: Integers, sheets: Integers | int = 0) -> NDArray[np.float32]:
         """The windows of pixels, numbered within their sheets: float32 `[N, n, C]`."""
         stride = self.strides[sheets]
         row, column = np.divmod(pixels, self.widths[sheets])
         place = self.first_place[sheets] + (row + self.reach) * stride + column + self.reach
-        if self.whole is not None:
-            return self._whole_windows(self.whole, place, stride)
-        around = place[:, None] + self.down * np.reshape(stride, (-1, 1)) + self.right
-        windows: NDArray[np.float32] = self.pixels[self.sources[around]].astype(np.float32)
-        return windows
-
-    def _whole_windows(
-        self, whole: NDArray[np.uint8], place: Integers, stride: Integers | np.int64
-    ) -> NDArray[np.float32]:
-        """The windows at some places, of which each row lies in one piece."""
-        channels = whole.shape[1]
+        windows: NDArray[np.float32]
+        if not self.rows:
+            around = place[:, None] + self.down * np.reshape(stride, (-1, 1)) + self.right
+            windows = self.pixels[self.sources[around]].astype(np.float32)
+            return windows
+        channels = self.pixels.shape[1]
         windows = np.empty((len(place), len(self.down), channels), np.float32)
-        for down in range(int(self.down.min()), 1):
-            (parts,) = np.nonzero(self.down == down)
-            if len(parts):
-                right = self.right[parts]
-                rows = sliding_window_view(whole.reshape(-1), len(parts) * channels)[::channels]
-                values = rows[place + down * stride + right.min()].reshape(len(place), len(parts), channels)
-                # The row of the pixel itself goes from right to left.
-                windows[:, parts[0] : parts[-1] + 1] = values if right[0] <= right[-1] else values[:, ::-1]
+        for line in self.rows:
+            cells = line.values[place + (line.down * stride + line.right)]
+            values = cells.reshape(len(place), cells.shape[1] // channels, channels)
+            windows[:, line.part] = values[:, ::-1] if line.turned else values
         return windows
 
     def set(self, pixels: Integers, sheets: Integers, values: Integers) -> None:
