@@ -1,6 +1,6 @@
 """Damaged and hostile .npx files: what a million mutants of the golden files do to whoever decodes them.
 
-Golden files of both versions of the format are changed at random: bits, bytes, runs of bytes, numbers, and, in the
+Golden files of all versions of the format are changed at random: bits, bytes, runs of bytes, numbers, and, in the
 mutants with fitting checksums, whole parts of what they declare. The first kind has the checksum of the file as it was,
 as a disk or a network leaves it; the second has it computed anew, as whoever means harm does. Processes with limits of
 memory and time decode them, and what happens is counted:
@@ -66,9 +66,11 @@ def golden_files(names: list[str]) -> list[Golden]:
     files = []
     for path in sorted(GOLDEN.glob("*.npx")):
         if not names or path.stem in names:
-            # Files of versions 3 and 4 stand beside those of versions 1 and 2, of the same pictures and the same model.
-            name = re.sub(r"-[34]$", "", path.stem)
-            pictures = json.loads((GOLDEN / f"{name}.json").read_text())
+            # Files of versions 3 to 5 stand beside those of versions 1 and 2, of the same model and, where they have no
+            # pixels of their own, the same pictures.
+            name = re.sub(r"-[345]$", "", path.stem)
+            pixels = path.with_suffix(".json")
+            pictures = json.loads((pixels if pixels.exists() else GOLDEN / f"{name}.json").read_text())
             tensors = [torch.tensor(picture, dtype=torch.uint8) for picture in pictures]
             files.append(Golden(path.stem, path.read_bytes(), nx.load(GOLDEN / name), tensors))
     return files

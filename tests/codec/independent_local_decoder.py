@@ -1,4 +1,4 @@
-"""A decoder of .npx files of versions 2 and 4, written from docs/reference/format.md alone.
+"""A decoder of .npx files of versions 2, 4 and 5, written from docs/reference/format.md alone.
 
 Nothing of nextpixel is imported. Slow and plain, one line of the text after the other, so that a difference between the
 text and the package shows.
@@ -157,7 +157,7 @@ class Twin:
         layer = lambda name: (weights[f"{name}.weight"], weights[f"{name}.bias"])  # noqa: E731
         inputs = [2**12] * (len(self.window) * self.colours) + [3 * 2**8] * (2 * self.colours)
         self.first_bound, self.bounds = bounds[0], list(zip(bounds[1::2], bounds[2::2], strict=True))
-        self.first = Sum(*layer("first.linear"), inputs, wide=version == 4)
+        self.first = Sum(*layer("first.linear"), inputs, wide=version in (4, 5))
         features, before = len(weights["first.linear.bias"]), bounds[0]
         self.blocks = []
         for block, (inner, outer) in enumerate(self.bounds):
@@ -222,17 +222,56 @@ class Twin:
         earlier = [(rows[first + before], sums[before]) for before in range(colour)]
         return weights, means, rounded(2**16 * np.exp(-tau / 32)), earlier
 
-    def decode(self, mixture, earlier_values, stream):
-        """The value of a sub-pixel."""
+    def moved(self, mixture, earlier_values):
+        """Weights, means and inverse scales, with what the earlier colours add to the means."""
         weights, means, inverses, earlier = mixture
         for (coefficients, total), value in zip(earlier, earlier_values, strict=True):
             means = means + (coefficients * (6 * value - total) + 12) // 24
+        return weights, means, inverses
 
-        def start(level):
-            if level in (0, self.levels):
-                return TOTAL if level else 0
-            places = np.clip((64 * level - 32 - means) * inverses // 2**12, -12288, 12288)
-            return level + int((weights * self.logistic[places + 12288]).sum() // TOTAL)
+    def start(self, moved, level):
+        """F(level)."""
+        weights, means, inverses = moved
+        if level in (0, self.levels):
+            return TOTAL if level else 0
+        places = np.clip((64 * level - 32 - means) * inverses // 2**12, -12288, 12288)
+        return level + int((weights * self.logistic[places + 12288]).sum() // TOTAL)
+
+    def weighted(self, mixtures, earlier_values, lattice, exponent):
+        """Where the shares of green, or of blue, start on a lattice."""
+        colour = len(earlier_values)
+        moved = self.moved(mixtures[colour], earlier_values)
+        starts = [self.start(moved, level) for level in range(257)]
+        shares = [starts[level + 1] - starts[level] for level in range(256)]
+        red = earlier_values[0]
+        if colour == 2:
+            parts = [2**12 * int(lattice[red, earlier_values[1], blue]) for blue in range(256)]
+        else:
+            parts = [None] * 256
+            for green in range(256):
+                if shares[green] < 2**12:
+                    continue
+                blues = self.moved(mixtures[2], [red, green])
+                mean = (int((blues[0] * blues[1]).sum()) // 2**22 + 32) // 64
+                near = range(max(mean - 16, 0), min(mean + 16, 255) + 1)
+                near = [blue for blue in near if lattice[red, green, blue]]
+                parts[green] = sum(self.start(blues, blue + 1) - self.start(blues, blue) for blue in near) // 2**10
+            likely = [green for green in range(256) if parts[green] is not None]
+            mean = sum(shares[green] * parts[green] for green in likely) // sum(shares[green] for green in likely)
+            parts = [mean if part is None else part for part in parts]
+        sums = [0]
+        for share, part in zip(shares, parts, strict=True):
+            sums.append(sums[-1] + share * (2**12 + part * 2**exponent))
+        return [v + (sums[v] // 2**12) * (TOTAL - 256) // (sums[256] // 2**12) for v in range(257)]
+
+    def decode(self, mixtures, earlier_values, stream, on):
+        """The value of a sub-pixel."""
+        if on is not None and earlier_values:
+            table = self.weighted(mixtures, earlier_values, *on)
+            start = table.__getitem__
+        else:
+            moved = self.moved(mixtures[len(earlier_values)], earlier_values)
+            start = lambda level: self.start(moved, level)  # noqa: E731
 
         low, high = 0, self.levels
         while high - low > 1:
@@ -240,6 +279,31 @@ class Twin:
             low, high = (middle, high) if start(middle) <= stream.slot() else (low, middle)
         stream.advance(start(low), start(low + 1) - start(low))
         return low
+
+
+def lattice_of(number):
+    """Whether a colour is of a lattice, bool `[red, green, blue]`."""
+    first, second = np.mgrid[:256, :256]
+    lattice = np.zeros((256, 256, 256), bool)
+    for y in range(256):
+        if number == 1:
+            b, r = first - 128, second - 128
+            red, blue = y + (91881 * r + 2**15) // 2**16, y + (116130 * b + 2**15) // 2**16
+            green = y + (-22554 * b - 46802 * r + 2**15) // 2**16
+        elif number == 2:
+            light, b, r = 13584 * y, 22179 * (first - 156), 18215 * (second - 137)
+            red, blue = (light + r) // 10000, (light + b) // 10000
+            green = (587 * light - 10000 * (299 * (r // 10000) + 114 * (b // 10000))) // 5870000
+        else:
+            assert number == 3
+            light = 19077 * y // 2**8
+            red, blue = (
+                (light + 26149 * second // 2**8 - 14234) // 2**6,
+                (light + 33050 * first // 2**8 - 17685) // 2**6,
+            )
+            green = (light - 6419 * first // 2**8 - 13320 * second // 2**8 + 8708) // 2**6
+        lattice[tuple(np.clip(values, 0, 255) for values in (red, green, blue))] = True
+    return lattice
 
 
 def seen(sheet, lag, constant, row, column):
@@ -253,8 +317,8 @@ def seen(sheet, lag, constant, row, column):
     return sheet[0, column] if column >= 0 else constant
 
 
-def decode_sheet(twin, height, width, coded, blocks, stripe_pixels):
-    """A sheet `[H, W, C]`; its blocks are taken from an iterator."""
+def decode_sheet(twin, height, width, coded, blocks, stripe_pixels, on=None):
+    """A sheet `[H, W, C]`, which may lie on a lattice; its blocks are taken from an iterator."""
     sheet = np.zeros((height, width, twin.colours), np.int64)
     constant = np.full(twin.colours, twin.constant)
     rows = max(1, stripe_pixels // width)
@@ -272,7 +336,7 @@ def decode_sheet(twin, height, width, coded, blocks, stripe_pixels):
             for colour in range(coded):
                 for p, (i, j) in enumerate(places):
                     stream = lanes[p % len(lanes)]
-                    value = twin.decode(mixtures[p][colour], sheet[i, j, :colour].tolist(), stream)
+                    value = twin.decode(mixtures[p], sheet[i, j, :colour].tolist(), stream, on)
                     # A sheet of one channel has it in all colours.
                     sheet[i, j, colour if coded > 1 else slice(None)] = value
         assert all(stream.is_done() for stream in lanes)
@@ -296,7 +360,7 @@ def decode(folder, data, stripe_pixels=2**22):
     reader = Reader(data[:-4])
     assert reader.take(8) == bytes.fromhex("894E50580D0A1A0A")
     version = reader.take(1)[0]
-    assert version in (2, 4)
+    assert version in (2, 4, 5)
     flags = reader.take(1)[0]
     assert flags < 16 and reader.take(8) == fingerprint(description, weights)
     assert reader.take(1)[0] + 1 == description["levels"]
@@ -315,6 +379,10 @@ def decode(folder, data, stripe_pixels=2**22):
     for _ in range(reader.varint()):
         image, kind = reader.varint(), reader.varint()
         stored[image] = kind, reader.sized()
+    lattices = {}
+    for _ in range(reader.varint() if version == 5 else 0):
+        image, lattice, exponent = (reader.varint() for _ in range(3))
+        lattices[image] = lattice_of(lattice), exponent
     lengths = [[reader.varint() for _ in range(reader.varint())] for _ in range(reader.varint())]
     blocks = iter([[reader.take(length) for length in lanes] for lanes in lengths])
     if flags & 8:
@@ -329,7 +397,7 @@ def decode(folder, data, stripe_pixels=2**22):
             continue
         parts, left = [], channels
         if channels >= twin.colours:
-            parts.append(decode_sheet(twin, height, width, twin.colours, blocks, stripe_pixels))
+            parts.append(decode_sheet(twin, height, width, twin.colours, blocks, stripe_pixels, lattices.get(number)))
             left -= twin.colours
         parts += [decode_sheet(twin, height, width, 1, blocks, stripe_pixels)[:, :, :1] for _ in range(left)]
         pictures.append(np.concatenate(parts, axis=2).transpose(2, 0, 1).astype(np.uint8))

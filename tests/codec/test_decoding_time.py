@@ -16,7 +16,7 @@ from nextpixel.engines import exact
 from nextpixel.model_files.stored import stored_model
 
 
-@pytest.fixture(params=["gated-rgb-3", "row-lstm-rgb-3", "local-grey-4"])
+@pytest.fixture(params=["gated-rgb-3", "row-lstm-rgb-3", "local-grey-4", "local-rgb-5"])
 def golden(request):
     """A model and a file that it made."""
     folder = GOLDEN / model_of(request.param)

@@ -1,7 +1,6 @@
 """The text of docs/reference/format.md is enough to decode whole pictures: a decoder was written from it alone."""
 
 import ast
-import json
 import re
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import torch
 
 import nextpixel as nx
 from codec import independent_local_decoder
-from helpers.golden import GOLDEN, model_of
+from helpers.golden import GOLDEN, model_of, pixels_of
 from helpers.tiny_models import sharper, tiny
 from nextpixel.codec import local_codec, wavefront
 from nextpixel.codec.adaptation import MOST, Change
@@ -31,11 +30,10 @@ def test_the_independent_decoder_imports_nothing_of_the_package():
     assert "numpy" in imported and not any(name.startswith(("nextpixel", "torch")) for name in imported)
 
 
-@pytest.mark.parametrize("file", ["local-rgb", "local-grey", "local-rgb-4", "local-grey-4"])
+@pytest.mark.parametrize("file", ["local-rgb", "local-grey", "local-rgb-4", "local-grey-4", "local-rgb-5"])
 def test_it_decodes_the_golden_files(file):
-    name = model_of(file)
-    expected = json.loads((GOLDEN / f"{name}.json").read_text())
-    pictures, names = independent_local_decoder.decode(GOLDEN / name, (GOLDEN / f"{file}.npx").read_bytes())
+    expected = pixels_of(file)
+    pictures, names = independent_local_decoder.decode(GOLDEN / model_of(file), (GOLDEN / f"{file}.npx").read_bytes())
     assert [picture.tolist() for picture in pictures] == expected
     assert names == [f"{number}.png" for number in range(len(expected))]
 

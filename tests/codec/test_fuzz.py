@@ -34,15 +34,23 @@ def tried(mutations, names, count, *, fitting):
 
 
 def test_random_mutants(mutations):
-    names = ["gated-grey", "local-grey", "multiscale-labels-3", "pixelcnn-labels-3", "local-rgb-4"]
+    names = ["gated-grey", "local-grey", "multiscale-labels-3", "pixelcnn-labels-3", "local-rgb-4", "local-rgb-5"]
     tried(mutations, names, 200, fitting=False)
 
 
 def test_mutants_whose_checksum_fits(mutations):
     tried(
         mutations,
-        ["gated-labels", "local-grey", "gated-labels-3", "multiscale-rgb-3", "turned-labels-3", "local-grey-4"],
-        18,
+        [
+            "gated-labels",
+            "local-grey",
+            "gated-labels-3",
+            "multiscale-rgb-3",
+            "turned-labels-3",
+            "local-grey-4",
+            "local-rgb-5",
+        ],
+        21,
         fitting=True,
     )
 

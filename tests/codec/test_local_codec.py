@@ -10,13 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import nextpixel as nx
+from helpers.lattice_pictures import picture_on
 from helpers.tiny_models import few, sharper, tiny
-from nextpixel.codec import fitting, local_codec, native, wavefront
-from nextpixel.codec.container import DEFLATE, PICTURES, PNG, WEBP, read, write
+from nextpixel.codec import fitting, lattice_shares, local_codec, native, wavefront
+from nextpixel.codec.container import DEFLATE, LATTICE_PICTURES, PICTURES, PNG, WEBP, read, write
 from nextpixel.codec.local_ranges import measure
 from nextpixel.codec.local_twin import LocalTwin, units
 from nextpixel.codec.sheets import sheets_of
 from nextpixel.codec.wavefront import stripes_of
+from nextpixel.coding.colour_lattices import LATTICES, OnLattice
 from nextpixel.errors import DataError, InputError, ModelError
 from nextpixel.model_files.stored import stored_model
 
@@ -87,12 +89,17 @@ def test_stripes_groups_and_lanes_change_no_pixel(monkeypatch, rows, group, lane
 @pytest.mark.usefixtures("by_the_model")
 def test_numpy_and_the_compiled_kernel_decode_the_same_from_the_same_bytes(monkeypatch):
     model = model_of()
-    pictures = [smooth(3, 12, 11), smooth(1, 9, 8)]
+    pictures = [smooth(3, 12, 11), smooth(1, 9, 8), torch.from_numpy(picture_on(1, 9, 14))]
+    on = OnLattice(1, 9)
+    monkeypatch.setattr(local_codec, "_lattice_of", lambda _, __, picture, ___: on if picture.shape[2] == 14 else None)
     data = nx.compress(model, pictures, effort=1, lanes=3)
+    assert list(read(data).lattices) == [2]
     pytest.importorskip("numba")
     assert native.kernel() is not None
     assert same(nx.decompress(model, data), pictures)
-    monkeypatch.setattr(wavefront, "kernel", lambda: None)
+    for name in ("kernel", "weighted_kernel"):
+        monkeypatch.setattr(wavefront, name, lambda: None)
+    monkeypatch.setattr(lattice_shares, "lattice_kernel", lambda: None)
     assert same(nx.decompress(model, data), pictures)
 
 
@@ -113,6 +120,36 @@ def test_where_nothing_can_be_kept_the_kernel_is_compiled_each_time(monkeypatch)
     finally:
         native.kernel.cache_clear()
     assert asked == [{"cache": True, "nogil": True}, {"nogil": True}]
+
+
+@pytest.mark.usefixtures("by_the_model")
+@pytest.mark.parametrize("lanes", [1, 3])
+@pytest.mark.parametrize("rows", [3, 10**6])
+def test_pictures_on_lattices_come_back_in_stripes_and_lanes_among_others(monkeypatch, rows, lanes):
+    model = model_of()
+    pictures = [
+        smooth(4, 7, 9),
+        *(torch.from_numpy(picture_on(lattice, 9, 9)) for lattice in LATTICES),
+        smooth(1, 5, 6),
+    ]
+    monkeypatch.setattr(wavefront, "STRIPE_PIXELS", rows * 9)
+    ways = iter([OnLattice(1, 0), OnLattice(1, 15), OnLattice(2, 4), OnLattice(3, 8), None])
+    monkeypatch.setattr(local_codec, "_lattice_of", lambda *_: next(ways))
+    data = nx.compress(model, pictures, lanes=lanes, effort=1)
+    assert read(data).version == LATTICE_PICTURES and write(read(data)) == data
+    assert same(nx.decompress(model, data), pictures)
+    for number, picture in enumerate(pictures):
+        assert torch.equal(nx.decompress(model, data, only=number), picture)
+
+
+@pytest.mark.usefixtures("by_the_model")
+def test_a_lattice_for_a_picture_or_a_model_without_is_refused():
+    for model, picture in ((model_of(), smooth(2, 5, 6)), (model_of(1), smooth(3, 5, 6)), (model_of(levels=9), None)):
+        data = nx.compress(model, smooth(3, 5, 6, levels=9) if picture is None else picture, effort=1)
+        contents = read(data)
+        contents.version, contents.lattices = LATTICE_PICTURES, {0: OnLattice(1, 3)}
+        with pytest.raises(DataError, match="a lattice of colours for a picture or a model without"):
+            nx.decompress(model, write(contents))
 
 
 def test_a_picture_has_the_same_bits_alone_and_among_others():

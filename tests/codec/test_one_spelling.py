@@ -15,6 +15,7 @@ from nextpixel.codec import container
 from nextpixel.codec.adaptation import Change, from_bytes, to_bytes
 from nextpixel.codec.container import DEFLATE, PNG, WEBP, Contents, deflate, read, varint, write
 from nextpixel.codec.stored_pictures import restored
+from nextpixel.coding.colour_lattices import OnLattice
 from nextpixel.errors import DataError
 from nextpixel.model_files.stored import stored_model
 
@@ -23,6 +24,12 @@ GOLDEN = Path(__file__).parent / "golden"
 
 def contents(**changes):
     return replace(Contents(bytes(8), 2, [], 0, [(1, 2, 3), (1, 3, 2)], [[b""], [b""]], version=1), **changes)
+
+
+def on_lattices(**changes):
+    lattices = {0: OnLattice(1, 9), 1: OnLattice(3, 0)}
+    shapes = [(3, 2, 3), (4, 3, 2)]
+    return contents(**{"version": 5, "levels": 256, "shapes": shapes, "lattices": lattices} | changes)
 
 
 def sealed(body):
@@ -54,6 +61,17 @@ def respelled(data, old, new):
         (contents(model={"a": b"1", "b": b"2"}), b"\1b\0012", b"\1a\0012", "twice"),
         (contents(model={"a": b"1"}), b"\1\1a\0011", b"\0", "none of its files"),
         (contents(model={"a": b"1"}), b"\1a\0011", b"\1\xff\0011", "no text"),
+        (on_lattices(), bytes([2, 0, 1, 9, 1, 3, 0]), bytes([2, 1, 3, 0, 0, 1, 9]), "ascending"),
+        (on_lattices(), bytes([2, 0, 1, 9, 1, 3, 0]), bytes([2, 0, 1, 9, 2, 3, 0]), "ascending"),
+        (on_lattices(), bytes([2, 0, 1, 9, 1, 3, 0]), bytes([2, 0, 1, 9, 1, 4, 0]), "lattice 4 of colours that this"),
+        (on_lattices(), bytes([2, 0, 1, 9, 1, 3, 0]), bytes([2, 0, 1, 9, 1, 3, 16]), "exponent 16"),
+        (on_lattices(), bytes([2, 0, 1, 9, 1, 3, 0]), bytes([0]), "has none"),
+        (
+            on_lattices(stored={1: b"a"}, lattices={0: OnLattice(1, 9)}),
+            bytes([1, 0, 1, 9]),
+            bytes([1, 1, 1, 9]),
+            "and has a lattice",
+        ),
     ],
 )
 def test_another_spelling_is_refused(made, old, new, match):

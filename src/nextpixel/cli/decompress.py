@@ -109,6 +109,7 @@ def _list(contents: Contents, names: Sequence[str], size: int) -> None:
 
     from nextpixel.cli.output import say
     from nextpixel.codec.container import DEFLATE, FILE, PNG, WEBP
+    from nextpixel.coding.colour_lattices import LATTICES
     from nextpixel.runtime.counted import counted
 
     how = {DEFLATE: "deflated", PNG: "stored as PNG", WEBP: "stored as WebP", FILE: "kept as its file"}
@@ -116,6 +117,8 @@ def _list(contents: Contents, names: Sequence[str], size: int) -> None:
         stored = ""
         if number in contents.stored:
             stored = f", {how[contents.kinds.get(number, DEFLATE)]}"
+        elif number in contents.lattices:
+            stored = f", in the colours of {LATTICES[contents.lattices[number].lattice].name}"
         say(f"{name}: {' x '.join(map(str, shape))}{stored}")
     total = sum(math.prod(shape) for shape in contents.shapes)
     lanes = sum(map(len, contents.blocks))

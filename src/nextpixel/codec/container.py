@@ -13,16 +13,17 @@ import zlib
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
+from nextpixel.coding.colour_lattices import LATTICES, MOST_EXPONENT, OnLattice
 from nextpixel.data.entries import is_image
 from nextpixel.errors import DataError
 from nextpixel.runtime.validation import MOST_SIDE
 
 MAGIC = b"\x89NPX\r\n\x1a\n"
-VERSIONS = FIRST_TILES, FIRST_PICTURES, TILES, PICTURES = 1, 2, 3, 4
+VERSIONS = FIRST_TILES, FIRST_PICTURES, TILES, PICTURES, LATTICE_PICTURES = 1, 2, 3, 4, 5
 """Files of tiles, of families whose images have one size, and of whole pictures, in the arithmetic that each had first;
-and of both as they are written."""
+of both as they are written; and of whole pictures of which some lie on a lattice of colours."""
 
-OF_PICTURES = (FIRST_PICTURES, PICTURES)
+OF_PICTURES = (FIRST_PICTURES, PICTURES, LATTICE_PICTURES)
 
 DEFLATE, PNG, WEBP, FILE = range(4)
 """How a stored image is stored: deflated, as the bytes of such a file, or as those of the file that was given."""
@@ -39,7 +40,7 @@ FREE_SUB_PIXELS, MOST_RATIO = 2**16, 2**11
 certain in no bytes at all, and each of them takes its time."""
 
 COUNTED_A_SIDE = 256
-"""Likewise so many for each row and column of a picture of versions 2 and 4: what is narrow has few pixels in a
+"""Likewise so many for each row and column of a picture of versions 2, 4 and 5: what is narrow has few pixels in a
 wavefront, and each wavefront takes its time."""
 
 STORED_PART = 64
@@ -71,7 +72,8 @@ class Contents:
         model: files of the model, by name, where they come along.
         version: of the format, one of `VERSIONS`.
         kinds: how an image is stored, by number of the image, where it is not deflated. Not in version 1.
-        adaptation: what changes the model's weights; see `nextpixel.codec.adaptation`. Versions 2 and 4.
+        adaptation: what changes the model's weights; see `nextpixel.codec.adaptation`. Versions 2, 4 and 5.
+        lattices: of colours on which coded pictures lie, by number of the picture. Version 5.
     """
 
     fingerprint: bytes
@@ -88,6 +90,7 @@ class Contents:
     version: int = TILES
     kinds: dict[int, int] = field(default_factory=dict)
     adaptation: bytes = b""
+    lattices: dict[int, OnLattice] = field(default_factory=dict)
 
 
 def write(contents: Contents) -> bytes:
@@ -121,6 +124,10 @@ def write(contents: Contents) -> bytes:
     for image, data in sorted(contents.stored.items()):
         kind = [varint(contents.kinds.get(image, DEFLATE))] if contents.version != FIRST_TILES else []
         parts += [varint(image), *kind, _sized(data)]
+    if contents.version == LATTICE_PICTURES:
+        parts.append(varint(len(contents.lattices)))
+        for image, (lattice, exponent) in sorted(contents.lattices.items()):
+            parts += [varint(image), varint(lattice), varint(exponent)]
     parts.append(varint(len(contents.blocks)))
     for lanes in contents.blocks:
         parts += [varint(len(lanes)), *(varint(len(lane)) for lane in lanes)]
@@ -212,6 +219,7 @@ def read(data: bytes, most_sub_pixels: int | None = None) -> Contents:
                 raise DataError("the file keeps a picture file without its name: it is damaged")
             kinds[image] = kind
         stored[image] = reader.sized()
+    lattices = _read_lattices(reader, len(shapes), stored) if version == LATTICE_PICTURES else {}
     lengths = [[reader.number() for _ in range(reader.count())] for _ in range(reader.count())]
     blocks = [[reader.take(length) for length in lanes] for lanes in lengths]
     model = {}
@@ -237,7 +245,31 @@ def read(data: bytes, most_sub_pixels: int | None = None) -> Contents:
         version,
         kinds,
         adaptation,
+        lattices,
     )
+
+
+def _read_lattices(reader: _Reader, count: int, stored: Collection[int]) -> dict[int, OnLattice]:
+    """The lattices on which pictures lie, by number of the picture, of which there are `count`."""
+    lattices: dict[int, OnLattice] = {}
+    last = -1
+    for _ in range(reader.count()):
+        image, number, exponent = (reader.number() for _ in range(3))
+        if not last < image < count:
+            raise DataError(
+                "the pictures on lattices in the file are not in ascending order, or not there: it is damaged"
+            )
+        if image in stored:
+            raise DataError(f"the file stores an image {image} and has a lattice of colours for it: it is damaged")
+        if number not in LATTICES:
+            raise DataError(f"the file has a lattice {number} of colours that this nextpixel does not know: upgrade it")
+        if exponent > MOST_EXPONENT:
+            raise DataError(f"the file has an exponent {exponent} of a lattice, which cannot be: it is damaged")
+        last = image
+        lattices[image] = OnLattice(number, exponent)
+    if not lattices:
+        raise DataError("the file is of a version for lattices of colours, and has none: it is damaged")
+    return lattices
 
 
 def deflate(data: bytes) -> bytes:

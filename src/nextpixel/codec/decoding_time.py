@@ -55,6 +55,7 @@ def _of_pictures(model: StoredModel, contents: Contents) -> float:
             [len(coded[sheet][0]) for sheet in group],
             [(sheet.height, sheet.width) for sheet in group],
             len(group[0].channels),
+            group[0].on,
         )
         for group in groups_of_sheets(list(coded))
     )

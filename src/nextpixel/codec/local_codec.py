@@ -1,4 +1,4 @@
-"""Whole pictures of any size, by a local PixelCNN: files of version 4.
+"""Whole pictures of any size, by a local PixelCNN: files of version 4 and, with pictures on lattices of colours, 5.
 
 A picture is divided into sheets, which the model takes as images (`nextpixel.codec.sheets`). Each picture that other
 formats hold in less is stored in the shortest of them.
@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nextpixel.codec.adaptation import adapted, to_bytes
-from nextpixel.codec.container import DEFLATE, PICTURES, Contents, Shape
+from nextpixel.codec.container import DEFLATE, LATTICE_PICTURES, PICTURES, Contents, Shape
 from nextpixel.codec.fitting import EFFORTS, Pixels, fit, nats
+from nextpixel.codec.lattice_choice import choose_lattice
 from nextpixel.codec.local_ranges import check_local, measure
 from nextpixel.codec.local_twin import LocalTwin
-from nextpixel.codec.sheets import Sheet, sheets_of, too_short
+from nextpixel.codec.sheets import Sheet, can_lie_on_lattice, sheets_of, too_short
 from nextpixel.codec.stored_pictures import WORTH_A_CLOSER_LOOK, quick_size, shorter
 from nextpixel.codec.wavefront import Canvas, stripes_of
+from nextpixel.coding.colour_lattices import OnLattice
 from nextpixel.families.local_pixelcnn import LocalPixelCNN
 from nextpixel.model_files.stored import stored_model
 from nextpixel.plan.stored_model import StoredModel
@@ -36,6 +38,10 @@ LOOKED_AT = 2**15
 
 LOOKED_AT_IN_A_PICTURE = 2**12
 """Pixels of a picture that tell whether the model suits it."""
+
+
+LOOKED_AT_FOR_LATTICE = 2**11
+"""Pixels of a picture that tell whether its colours lie on a lattice."""
 
 
 def pack(
@@ -84,12 +90,13 @@ def pack(
     del source
     twin = LocalTwin(changed, contents.ranges)
     for number, picture in enumerate(pictures):
+        on = _lattice_of(model, twin, picture, sheets[number])
         streams: list[list[bytes]] = []
         readable = True
         for sheet in sheets[number]:
             pixels = sheet.pixels(picture, channels)
             coded = len(sheet.channels)
-            for stripe in stripes_of(twin, pixels, coded, advance=coding):
+            for stripe in stripes_of(twin, pixels, coded, on=on if coded > 1 else None, advance=coding):
                 block = stripe.encoded(lanes)
                 if block is None or too_short(block, stripe.sub_pixels, model.levels):
                     readable = False
@@ -100,12 +107,16 @@ def pack(
         other = shorter(picture, model.levels, size, original, quick=quick_sizes[number])
         if other is None:
             contents.blocks += streams
+            if on is not None:
+                contents.lattices[number] = on
         else:
             kind, contents.stored[number] = other
             if kind != DEFLATE:
                 contents.kinds[number] = kind
     if len(contents.stored) == len(pictures):
         contents.adaptation = b""
+    if contents.lattices:
+        contents.version = LATTICE_PICTURES
     return contents
 
 
@@ -143,6 +154,17 @@ def _suits(model: LocalPixelCNN, picture: Picture, sheets: Sequence[Sheet], quic
     with torch.no_grad():
         bits = float(nats(model, pixels, numbers).sum()) / (LOOKED_AT_IN_A_PICTURE * math.log(2)) * source.count
     return bits < 8 * WORTH_A_CLOSER_LOOK * quick
+
+
+def _lattice_of(model: LocalPixelCNN, twin: LocalTwin, picture: Picture, sheets: Sequence[Sheet]) -> OnLattice | None:
+    """The lattice on which a picture's colours lie, by some of its pixels."""
+    if not can_lie_on_lattice(twin, _shape(picture)):
+        return None
+    source = _Source(model, {sheets[0].picture: picture}, sheets[:1])
+    numbers = torch.from_numpy(np.random.default_rng(2).permutation(source.count)[:LOOKED_AT_FOR_LATTICE])
+    pixels = source.pixels()
+    windows = pixels.windows(numbers).numpy()
+    return choose_lattice(twin, picture, windows, pixels.values(numbers).numpy())
 
 
 class _Source:

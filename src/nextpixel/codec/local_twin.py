@@ -125,6 +125,10 @@ class Prediction(NamedTuple):
     coefficients: NDArray[np.int64]
     sums: NDArray[np.int64]
 
+    def of(self, pixels: NDArray[np.int64]) -> Prediction:
+        """What it says of some of the pixels."""
+        return Prediction(*(values[:, pixels] for values in self))
+
     def mixture(self, colour: int, earlier: Sequence[NDArray[np.int64]]) -> Mixture:
         """The mixture of a colour, given the values `[N]` of those before it."""
         means = self.means[colour]

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from nextpixel.codec.adaptation import adapted, from_bytes
 from nextpixel.codec.container import FIRST_PICTURES, Contents, Shape
 from nextpixel.codec.local_twin import LocalTwin
+from nextpixel.codec.native import LATTICE_COLOURS, LATTICE_LEVELS
 from nextpixel.codec.wavefront import GROUP_PIXELS, longest_front, sheets_from, stripe_rows
+from nextpixel.coding.colour_lattices import OnLattice
 from nextpixel.coding.rans import TOTAL
 from nextpixel.errors import DataError, ModelError
 from nextpixel.plan.stored_model import StoredModel
@@ -31,12 +33,14 @@ class Sheet(NamedTuple):
         channels: those of the picture's that the sheet has.
         height: of the picture.
         width: of the picture.
+        on: the lattice on which its colours lie, if they do.
     """
 
     picture: int
     channels: tuple[int, ...]
     height: int
     width: int
+    on: OnLattice | None = None
 
     def pixels(self, picture: NDArray[np.uint8], model_channels: int) -> NDArray[np.uint8]:
         """Its pixels, uint8 `[C, H, W]` of the model's channels, all of them equal where there is one channel only."""
@@ -48,13 +52,20 @@ class Sheet(NamedTuple):
         return self.height * self.width
 
 
-def sheets_of(model_channels: int, picture: int, shape: Shape) -> list[Sheet]:
-    """The sheets of a picture."""
+def sheets_of(model_channels: int, picture: int, shape: Shape, on: OnLattice | None = None) -> list[Sheet]:
+    """The sheets of a picture.
+
+    Args:
+        model_channels: channels of the model.
+        picture: its number.
+        shape: of the picture.
+        on: the lattice on which its colours lie, if they do.
+    """
     channels, height, width = shape
     together = model_channels if channels >= model_channels else 0
     groups = [tuple(range(together))] if together else []
     groups += [(channel,) for channel in range(together, channels)]
-    return [Sheet(picture, group, height, width) for group in groups]
+    return [Sheet(picture, group, height, width, on if len(group) > 1 else None) for group in groups]
 
 
 def pictures_from(
@@ -89,7 +100,7 @@ def pictures_from(
         streams = [coded[sheet] for sheet in group]
         for sheet, pixels in zip(
             group,
-            sheets_from(twin, streams, sizes, len(group[0].channels), trusted=trusted, advance=advance),
+            sheets_from(twin, streams, sizes, len(group[0].channels), on=group[0].on, trusted=trusted, advance=advance),
             strict=True,
         ):
             pictures[sheet.picture][list(sheet.channels)] = pixels
@@ -121,7 +132,10 @@ def coded_sheets(twin: LocalTwin, contents: Contents) -> dict[Sheet, list[list[b
     for number, shape in enumerate(contents.shapes):
         if number in contents.stored:
             continue
-        for sheet in sheets_of(twin.channels, number, shape):
+        on = contents.lattices.get(number)
+        if on is not None and not can_lie_on_lattice(twin, shape):
+            raise DataError("the file has a lattice of colours for a picture or a model without: it is damaged")
+        for sheet in sheets_of(twin.channels, number, shape, on):
             rows = stripe_rows(sheet.height, sheet.width)
             stripes = contents.blocks[first : first + len(rows)]
             first += len(rows)
@@ -138,6 +152,11 @@ def coded_sheets(twin: LocalTwin, contents: Contents) -> dict[Sheet, list[list[b
     return coded
 
 
+def can_lie_on_lattice(twin: LocalTwin, shape: Shape) -> bool:
+    """Whether a model takes a picture's red, green and blue as one sheet, with all of their levels."""
+    return twin.levels == LATTICE_LEVELS and twin.channels == LATTICE_COLOURS <= shape[0]
+
+
 def too_short(lanes: Sequence[bytes], sub_pixels: int, levels: int) -> bool:
     """Whether a block has fewer bytes than its sub-pixels cost at least, as no level has all shares.
 
@@ -149,10 +168,10 @@ def too_short(lanes: Sequence[bytes], sub_pixels: int, levels: int) -> bool:
 
 
 def groups_of_sheets(sheets: Sequence[Sheet]) -> Iterator[list[Sheet]]:
-    """Sheets that are decoded together: as many coded colours each, and not too many pixels."""
-    for colours in sorted({len(sheet.channels) for sheet in sheets}):
+    """Sheets that are decoded together: as many coded colours each, on one lattice, and not too many pixels."""
+    for kind in dict.fromkeys((len(sheet.channels), sheet.on) for sheet in sheets):
         group: list[Sheet] = []
-        for sheet in (sheet for sheet in sheets if len(sheet.channels) == colours):
+        for sheet in (sheet for sheet in sheets if (len(sheet.channels), sheet.on) == kind):
             if group and sum(other.pixel_count for other in group) + sheet.pixel_count > GROUP_PIXELS:
                 yield group
                 group = []

@@ -21,8 +21,10 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from nextpixel.codec.local_twin import COUNT, COUPLING_DIVISOR, LocalTwin
-from nextpixel.codec.native import kernel
+from nextpixel.codec.lattice_shares import sums_below, weighted_starts
+from nextpixel.codec.local_twin import COUNT, COUPLING_DIVISOR, LocalTwin, Prediction
+from nextpixel.codec.native import kernel, weighted_kernel
+from nextpixel.coding.colour_lattices import OnLattice
 from nextpixel.coding.logistic_shares import Mixture, logistic_table, search, starts
 from nextpixel.coding.rans import TOTAL, LaneDecoder, encode_lanes, overdrawn, random_streams
 from nextpixel.nn.local_window import LocalWindow
@@ -95,6 +97,27 @@ class Stripe(NamedTuple):
         return None if overdrawn(streams, tables[0], tables[1], lengths.tolist()).any() else streams
 
 
+def shares_of(
+    twin: LocalTwin, prediction: Prediction, values: Sequence[Integers], on: OnLattice | None = None
+) -> Integers:
+    """Where the shares of values of a colour start and end.
+
+    Args:
+        twin: of the model.
+        prediction: of N pixels.
+        values: of the colour, after those of the earlier ones, `[N]` each.
+        on: the lattice on which the colours lie, if they do.
+
+    Returns:
+        `[N, 2]`.
+    """
+    *earlier, here = values
+    ends = np.stack([here, here + 1], axis=1)
+    if on is not None and earlier:
+        return weighted_starts(sums_below(prediction, earlier, on), ends)
+    return starts(prediction.mixture(len(earlier), earlier), ends, twin.levels)
+
+
 def stripe_rows(height: int, width: int) -> list[range]:
     """The rows of each stripe of a sheet."""
     rows = max(1, STRIPE_PIXELS // width)
@@ -107,7 +130,12 @@ def longest_front(window: LocalWindow, rows: int, width: int) -> int:
 
 
 def stripes_of(
-    twin: LocalTwin, sheet: NDArray[np.uint8], coded: int, *, advance: Advance | None = None
+    twin: LocalTwin,
+    sheet: NDArray[np.uint8],
+    coded: int,
+    *,
+    on: OnLattice | None = None,
+    advance: Advance | None = None,
 ) -> Iterator[Stripe]:
     """The shares of all values of a sheet, a stripe at a time.
 
@@ -115,6 +143,7 @@ def stripes_of(
         twin: of the model.
         sheet: uint8 `[C, H, W]`, of the model's channels.
         coded: how many of its colours are coded, the first ones.
+        on: the lattice on which they lie, if they do.
         advance: called with numbers of sub-pixels done.
     """
     _, height, width = sheet.shape
@@ -131,8 +160,7 @@ def stripes_of(
             prediction = twin.predict(canvas.windows(pixels))
             here = values[:, pixels].astype(np.int64)
             for colour in range(coded):
-                mixture = prediction.mixture(colour, list(here[:colour]))
-                ends = starts(mixture, np.stack([here[colour], here[colour] + 1], axis=1), twin.levels)
+                ends = shares_of(twin, prediction, list(here[: colour + 1]), on)
                 shares[0, colour, pixels - top] = ends[:, 0]
                 shares[1, colour, pixels - top] = ends[:, 1] - ends[:, 0]
             if advance is not None:
@@ -147,6 +175,7 @@ def sheets_from(
     sizes: Sequence[tuple[int, int]],
     coded: int,
     *,
+    on: OnLattice | None = None,
     trusted: bool = False,
     advance: Advance | None = None,
 ) -> list[NDArray[np.uint8]]:
@@ -157,6 +186,7 @@ def sheets_from(
         streams: of each sheet, of each of its stripes, the bytes of its lanes.
         sizes: height and width of each sheet.
         coded: how many colours are coded.
+        on: the lattice on which they lie, if they do.
         trusted: see `LaneDecoder`.
         advance: called with numbers of sub-pixels done.
 
@@ -181,7 +211,7 @@ def sheets_from(
             if decoder.finished:
                 canvas.set(pixels, sheet_of, np.zeros((coded, len(pixels)), np.int64))
             else:
-                _decode_front(twin, canvas, decoder, pixels, sheet_of, turns, lane, coded)
+                _decode_front(twin, canvas, decoder, pixels, sheet_of, turns, lane, coded, on)
                 decoder.check()
             if advance is not None:
                 advance(len(pixels) * coded)
@@ -193,7 +223,9 @@ def sheets_from(
     ]
 
 
-def decoding_seconds(twin: LocalTwin, lanes: Sequence[int], sizes: Sequence[tuple[int, int]], coded: int) -> float:
+def decoding_seconds(
+    twin: LocalTwin, lanes: Sequence[int], sizes: Sequence[tuple[int, int]], coded: int, on: OnLattice | None = None
+) -> float:
     """About what `sheets_from` takes, from the measured time of a wavefront of middling size.
 
     Args:
@@ -201,6 +233,7 @@ def decoding_seconds(twin: LocalTwin, lanes: Sequence[int], sizes: Sequence[tupl
         lanes: how many each sheet has in its first stripe.
         sizes: height and width of each sheet.
         coded: how many colours are coded.
+        on: the lattice on which they lie, if they do.
     """
     stripes = [stripe_rows(*size) for size in sizes]
     seconds = 0.0
@@ -211,12 +244,12 @@ def decoding_seconds(twin: LocalTwin, lanes: Sequence[int], sizes: Sequence[tupl
         fronts = max(width + (twin.window.lag + 1) * (height - 1) for height, width in parts)
         pixels = -(-sum(height * width for height, width in parts) // fronts)
         if number == 0 or len(parts) < len(sizes):
-            a_front = _seconds_a_front(twin, coded, pixels, min(pixels, sum(lanes)))
+            a_front = _seconds_a_front(twin, coded, pixels, min(pixels, sum(lanes)), on)
         seconds += fronts * a_front
     return seconds
 
 
-def _seconds_a_front(twin: LocalTwin, coded: int, pixels: int, lanes: int) -> float:
+def _seconds_a_front(twin: LocalTwin, coded: int, pixels: int, lanes: int, on: OnLattice | None) -> float:
     """What decoding a wavefront takes, measured on random streams."""
     canvas = Canvas(twin.window, twin.beyond, twin.channels, [(2, pixels)])
     decoder = LaneDecoder(random_streams(lanes, symbols=3 * coded * -(-pixels // lanes)), trusted=True)
@@ -226,7 +259,7 @@ def _seconds_a_front(twin: LocalTwin, coded: int, pixels: int, lanes: int) -> fl
     # What is compiled is compiled at the first.
     for _ in range(3):
         start = time.perf_counter()
-        _decode_front(twin, canvas, decoder, pixels + numbers, np.zeros(pixels, np.int64), turns, lane, coded)
+        _decode_front(twin, canvas, decoder, pixels + numbers, np.zeros(pixels, np.int64), turns, lane, coded, on)
         seconds.append(time.perf_counter() - start)
     return min(seconds[1:])
 
@@ -290,18 +323,35 @@ def _decode_front(
     turns: Integers,
     lanes: Integers,
     coded: int,
+    on: OnLattice | None,
 ) -> None:
     """The pixels of a wavefront, in ascending order of their turns in their lanes."""
     prediction = twin.predict(canvas.windows(pixels, sheets))
+    rounds = np.bincount(turns).cumsum().tolist()
+    values = np.empty((coded, len(pixels)), np.int64)
+    if on is None:
+        _decode_plain(prediction, twin.levels, decoder, lanes, rounds, values)
+    else:
+        # Of colours on a lattice only the first has shares that do not depend on it.
+        _decode_plain(prediction, twin.levels, decoder, lanes, rounds, values[:1])
+        for colour in range(1, coded):
+            sums = sums_below(prediction, list(values[:colour]), on)
+            _decode_weighted(sums, decoder, lanes, rounds, values[colour])
+    canvas.set(pixels, sheets, values)
+
+
+def _decode_plain(
+    prediction: Prediction, levels: int, decoder: LaneDecoder, lanes: Integers, rounds: Sequence[int], values: Integers
+) -> None:
+    """Decode the first colours `[colours, N]` of pixels, of whose lanes the turns end at the numbers `rounds`."""
     compiled = kernel()
     if compiled is not None:
-        values = np.empty((coded, len(pixels)), np.int64)
         compiled(
             *prediction,
             COUPLING_DIVISOR,
             COUNT,
             logistic_table(),
-            twin.levels,
+            levels,
             lanes,
             decoder.state.view(np.int64),
             decoder.words.view(np.int64),
@@ -310,20 +360,42 @@ def _decode_front(
             decoder.spare,
             values,
         )
-        canvas.set(pixels, sheets, values)
         return
-    rounds = np.bincount(turns).cumsum().tolist()
-    values = np.empty((coded, len(pixels)), np.int64)
-    for colour in range(coded):
+    for colour in range(len(values)):
         mixture = prediction.mixture(colour, list(values[:colour]))
         for start, end in zip([0, *rounds[:-1]], rounds, strict=True):
             part = Mixture(*(table[start:end] for table in mixture))
             turn = lanes[start:end]
-            levels = search(part, decoder.slots(turn), twin.levels)
-            limits = starts(part, np.stack([levels, levels + 1], axis=1), twin.levels)
+            decoded = search(part, decoder.slots(turn), levels)
+            limits = starts(part, np.stack([decoded, decoded + 1], axis=1), levels)
             decoder.advance(turn, limits[:, 0], limits[:, 1] - limits[:, 0])
-            values[colour, start:end] = levels
-    canvas.set(pixels, sheets, values)
+            values[colour, start:end] = decoded
+
+
+def _decode_weighted(
+    sums: Integers, decoder: LaneDecoder, lanes: Integers, rounds: Sequence[int], values: Integers
+) -> None:
+    """Decode a colour `[N]` of pixels on a lattice from its `sums_below`."""
+    compiled = weighted_kernel()
+    if compiled is not None:
+        compiled(
+            sums,
+            lanes,
+            decoder.state.view(np.int64),
+            decoder.words.view(np.int64),
+            decoder.next,
+            decoder.ends,
+            decoder.spare,
+            values,
+        )
+        return
+    for start, end in zip([0, *rounds[:-1]], rounds, strict=True):
+        turn, part = lanes[start:end], sums[start:end]
+        every = np.tile(np.arange(part.shape[1]), (len(part), 1))
+        decoded = (weighted_starts(part, every) <= decoder.slots(turn)[:, None]).sum(axis=1) - 1
+        limits = weighted_starts(part, np.stack([decoded, decoded + 1], axis=1))
+        decoder.advance(turn, limits[:, 0], limits[:, 1] - limits[:, 0])
+        values[start:end] = decoded
 
 
 class _WindowRow(NamedTuple):

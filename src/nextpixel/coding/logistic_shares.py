@@ -85,7 +85,7 @@ def starts(mixture: Mixture, levels: Integers, count: int) -> Integers:
         As many, from 0 to `TOTAL`.
     """
     extra = (1,) * (levels.ndim - 1)
-    weights, means, inverses = (values.reshape(len(values), *extra, -1) for values in mixture)
+    weights, means, inverses = (values.reshape(len(values), *extra, values.shape[1]) for values in mixture)
     distance = ((levels << LEVEL_BITS) - (1 << (LEVEL_BITS - 1)))[..., None] - means
     reach = LOGISTIC_REACH << LOGISTIC_BITS
     places = np.clip((distance * inverses) >> INVERSE_BITS, -reach, reach) + reach
