@@ -7,6 +7,9 @@ Every picture is a file by itself, with its header. JPEG XL without loss at effo
 neither is the smaller one of all pictures: libjxl 0.11.2 by imagecodecs 2026.3.6, libjxl 0.12.0 by pillow-jxl-plugin
 1.3.8. What is in the record already is not measured again, so a run can be stopped. Times are CPU
 seconds of one thread, and only comparable within a line.
+
+Pictures whose colours lie on a decoder's lattice are also measured as if they did not ("any"). `--set jpeg=FOLDER@90`
+takes pictures through JPEG of that quality first, as is true of many that are stored without loss now.
 """
 
 from __future__ import annotations
@@ -19,12 +22,15 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+from unittest.mock import patch
 
 import numpy as np
 import torch
 from PIL import Image
 
 import nextpixel as nx
+from nextpixel.codec import local_codec
+from nextpixel.codec.container import read
 from nextpixel.runtime.atomic_files import write_atomically
 
 ENDINGS = (".png", ".webp", ".tif", ".tiff", ".ppm")
@@ -63,8 +69,25 @@ def saved(picture: Image.Image, form: str, **options: Any) -> int:
     return len(file.getvalue())
 
 
-def measure(path: Path, group: str, model: nx.ImageModel, efforts: list[int], known: dict[str, Any]) -> dict[str, Any]:
+def opened(path: Path, quality: int | None) -> Image.Image:
+    """A picture, as it is after JPEG of a quality if there is one."""
     picture = Image.open(path).convert("RGB")
+    if quality is None:
+        return picture
+    file = io.BytesIO()
+    picture.save(file, "JPEG", quality=quality)
+    return Image.open(file).convert("RGB")
+
+
+def of_any_colours(model: nx.ImageModel, image: torch.Tensor, effort: int) -> int:
+    """The size of a file that makes no use of lattices."""
+    with patch.object(local_codec, "_lattice_of", lambda *_: None):
+        return len(nx.compress(model, image, effort=effort))
+
+
+def measure(
+    picture: Image.Image, name: str, group: str, model: nx.ImageModel, efforts: list[int], known: dict[str, Any]
+) -> dict[str, Any]:
     pixels = np.asarray(picture)
     image = torch.from_numpy(pixels.transpose(2, 0, 1).copy())
     line = known or {"set": group, "sub_pixels": int(pixels.size), "size": list(picture.size)}
@@ -83,11 +106,12 @@ def measure(path: Path, group: str, model: nx.ImageModel, efforts: list[int], kn
             data, seconds = timed(partial(nx.compress, model, image, effort=effort))
             decoded, back = timed(partial(nx.decompress, model, data))
             if not (isinstance(decoded, torch.Tensor) and torch.equal(decoded, image)):
-                raise SystemExit(f"{path} does not come back")
+                raise SystemExit(f"{name} does not come back")
             line |= {
                 f"effort{effort}": len(data),
                 f"effort{effort}_seconds": round(seconds, 2),
                 f"effort{effort}_decoding_seconds": round(back, 2),
+                f"any{effort}": of_any_colours(model, image, effort) if read(data).lattices else len(data),
             }
     return line
 
@@ -109,6 +133,12 @@ def measure_album(
     return line
 
 
+def named(parts: list[str]) -> set[tuple[str, str]]:
+    """The set and the stem of each picture that options name."""
+    pairs = [(name, stems) for part in parts for name, _, stems in [part.partition("=")]]
+    return {(name, stem) for name, stems in pairs for stem in stems.split(",")}
+
+
 def summary(lines: list[dict[str, Any]], key: str) -> str:
     """The mean over pictures of a size beside JPEG XL's at effort 9."""
     ratios = [line[key] / line["jxl9"] for line in lines if key in line]
@@ -117,7 +147,10 @@ def summary(lines: list[dict[str, Any]], key: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--set", action="append", required=True, help="NAME=FOLDER of pictures without loss")
+    parser.add_argument(
+        "--set", action="append", required=True, help="NAME=FOLDER of pictures without loss, or NAME=FOLDER@QUALITY"
+    )
+    parser.add_argument("--only", action="append", default=[], help="NAME=stem,stem: pictures of a set")
     parser.add_argument("--leave-out", action="append", default=[], help="NAME=stem,stem: pictures that were chosen on")
     parser.add_argument(
         "--album", action="append", default=[], help="NAME=FOLDER:stem,stem: pictures in one file, with one adaptation"
@@ -129,21 +162,22 @@ def main() -> None:
     torch.set_num_threads(1)
     model = nx.load(arguments.model)
     efforts = [int(effort) for effort in arguments.efforts.split(",")]
-    left_out = {
-        (name, stem)
-        for part in arguments.leave_out
-        for name, _, stems in [part.partition("=")]
-        for stem in stems.split(",")
-    }
+    left_out = named(arguments.leave_out)
+    only = named(arguments.only)
+    chosen = {group for group, _ in only}
     record: dict[str, Any] = json.loads(arguments.out.read_text()) if arguments.out.exists() else {"pictures": {}}
     pictures = record["pictures"]
     for part in arguments.set:
-        group, _, folder = part.partition("=")
+        group, _, place = part.partition("=")
+        folder, at, quality = place.partition("@")
         for path in sorted(Path(folder).iterdir()):
-            if path.suffix.lower() in ENDINGS and (group, path.stem) not in left_out:
-                pictures[path.stem] = measure(path, group, model, efforts, pictures.get(path.stem, {}))
+            one = group, path.stem
+            if path.suffix.lower() in ENDINGS and one not in left_out and (group not in chosen or one in only):
+                name = f"{path.stem}{at}{quality}"
+                picture = opened(path, int(quality) if quality else None)
+                pictures[name] = measure(picture, name, group, model, efforts, pictures.get(name, {}))
                 write_atomically(arguments.out, json.dumps(record, indent=1).encode())
-                print(path.stem, pictures[path.stem], flush=True)
+                print(name, pictures[name], flush=True)
     for part in arguments.album:
         name, _, rest = part.partition("=")
         folder, _, stems = rest.rpartition(":")
@@ -152,7 +186,14 @@ def main() -> None:
         write_atomically(arguments.out, json.dumps(record, indent=1).encode())
         line = albums[name]
         print(name, {key: round(size / line["jxl9"], 4) for key, size in line.items() if key.startswith("effort")})
-    keys = ["png", "webp", "jxl10", "jxl12_9", "jxl12_10", *(f"effort{effort}" for effort in range(1, 10))]
+    keys = [
+        "png",
+        "webp",
+        "jxl10",
+        "jxl12_9",
+        "jxl12_10",
+        *(f"{way}{effort}" for way in ("effort", "any") for effort in range(1, 10)),
+    ]
     for group in sorted({line["set"] for line in pictures.values()}):
         lines = [line for line in pictures.values() if line["set"] == group]
         print(group, "mean ratio to JPEG XL effort 9 (pictures):")

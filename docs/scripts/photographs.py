@@ -17,7 +17,7 @@ from tables import marked
 DOCS = Path(__file__).parents[1]
 RECORD = DOCS / "results" / "photographs.json"
 PAGES = [DOCS / "how-to" / "photographs.md", DOCS / "results" / "photographs.md"]
-SETS = {"kodak": "Kodak", "camera": "camera pictures"}
+SETS = {"kodak": "Kodak", "camera": "camera pictures", "jpeg": "once JPEG"}
 WAYS = {
     "png": "PNG",
     "webp": "WebP",
@@ -25,6 +25,7 @@ WAYS = {
     "jxl10": "JPEG XL, effort 10",
     "jxl12_9": "JPEG XL 0.12, effort 9",
     "jxl12_10": "JPEG XL 0.12, effort 10",
+    **{f"any{effort}": f"nextpixel, effort {effort}, without lattices" for effort in range(1, 10)},
     **{f"effort{effort}": f"**nextpixel, effort {effort}**" for effort in range(1, 10)},
 }
 YARDSTICK = "jxl9"
