@@ -43,8 +43,7 @@ def by_the_model(monkeypatch):
     monkeypatch.setattr(local_codec, "shorter", lambda *_, **__: None)
     monkeypatch.setattr(local_codec, "_suits", lambda *_: True)
     monkeypatch.setattr(fitting, "PIXELS_A_STEP", 256)
-    for module in (fitting, local_codec):
-        monkeypatch.setattr(module, "EFFORTS", {1: fitting.Effort(0), 2: fitting.Effort(3), 3: fitting.Effort(40)})
+    monkeypatch.setattr(fitting, "EFFORTS", {1: fitting.Effort(0), 2: fitting.Effort(3), 3: fitting.Effort(40)})
 
 
 def same(found, pictures):

@@ -41,7 +41,7 @@ class Effort(NamedTuple):
     """What is changed, and for how long.
 
     Attributes:
-        steps: of Adam.
+        steps: of Adam, for pictures of up to `USUAL_PIXELS`; see `steps_of`.
         parts: beginnings and endings of the names of the parameters that change; None for all of them.
     """
 
@@ -64,6 +64,18 @@ EFFORTS = {
     8: Effort(1300),
     9: Effort(2500),
 }
+
+
+USUAL_PIXELS = 768 * 512
+"""More pixels get as many more steps, so that fitting has the same part of the time of coding."""
+
+MOST_TIMES = 4
+"""So many times as many at most: beyond, more steps save next to nothing."""
+
+
+def steps_of(effort: int, count: int) -> int:
+    """The steps of Adam that an effort takes for so many pixels."""
+    return round(EFFORTS[effort].steps * min(max(1.0, count / USUAL_PIXELS), MOST_TIMES))
 
 
 @dataclass(frozen=True)
@@ -102,7 +114,8 @@ def fit(model: LocalPixelCNN, pixels: Pixels, effort: int, *, advance: Advance |
         advance: called with numbers of steps done.
     """
     plan = EFFORTS[effort]
-    if not plan.steps or not pixels.count:
+    steps = steps_of(effort, pixels.count)
+    if not steps or not pixels.count:
         return {}
     model = copy.deepcopy(model).train()
     for name, parameter in model.named_parameters():
@@ -115,10 +128,10 @@ def fit(model: LocalPixelCNN, pixels: Pixels, effort: int, *, advance: Advance |
     # Bits of a sub-pixel.
     scale = 1 / (PIXELS_A_STEP * pixels.sub_pixels / pixels.count * math.log(2))
     with torch.enable_grad():
-        for step in range(plan.steps):
+        for step in range(steps):
             numbers = torch.from_numpy(random.integers(0, pixels.count, PIXELS_A_STEP))
             torch.autograd.backward(nats(model, pixels, numbers).sum() * scale)
-            left = (1 - step / plan.steps) / (1 - STEADY)
+            left = (1 - step / steps) / (1 - STEADY)
             optimizer.update(LEARNING_RATE * min(1.0, max(0.02, left)))
             if advance is not None:
                 advance(1)
