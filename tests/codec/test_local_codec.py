@@ -42,8 +42,8 @@ def by_the_model(monkeypatch):
     """No picture is stored, though untrained models are worse than other formats; and fitting takes few steps."""
     monkeypatch.setattr(local_codec, "shorter", lambda *_, **__: None)
     monkeypatch.setattr(local_codec, "_suits", lambda *_: True)
-    monkeypatch.setattr(fitting, "PIXELS_A_STEP", 256)
-    monkeypatch.setattr(fitting, "EFFORTS", {1: fitting.Effort(0), 2: fitting.Effort(3), 3: fitting.Effort(40)})
+    efforts = {1: fitting.Effort(0), 2: fitting.Effort(3, pixels=256), 3: fitting.Effort(40, pixels=256)}
+    monkeypatch.setattr(fitting, "EFFORTS", efforts)
 
 
 def same(found, pictures):

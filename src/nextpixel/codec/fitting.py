@@ -24,12 +24,13 @@ from nextpixel.families.local_pixelcnn import LocalPixelCNN
 from nextpixel.runtime.progress import Advance
 
 DEFAULT_EFFORT, MOST_EFFORT = 5, 9
-PIXELS_A_STEP = 4096
 EXPONENTS = {1: 6, 2: 7}
 """A step of a change is 2^-exponent, by the number of dimensions: that of a weight matrix is half of that of a bias."""
 
-LEARNING_RATE = 3e-3
-STEADY = 0.3
+SHORT = 1024
+"""Pixels of a short step."""
+
+STEADY = 0.6
 """The part of the steps at the full learning rate; afterwards it falls in a line."""
 
 RATE = 8.0
@@ -41,12 +42,17 @@ class Effort(NamedTuple):
     """What is changed, and for how long.
 
     Attributes:
-        steps: of Adam, for pictures of up to `USUAL_PIXELS`; see `steps_of`.
+        steps: of Adam, for pictures of up to `USUAL_PIXELS`; see `walk`.
         parts: beginnings and endings of the names of the parameters that change; None for all of them.
+        pixels: that a step looks at. Steps of few pixels lead further in the same time at first; later their chance is
+            what keeps a long walk from its end.
+        rate: of learning.
     """
 
     steps: int
     parts: tuple[str, ...] | None = None
+    pixels: int = 4096
+    rate: float = 3e-3
 
     def changes(self, name: str) -> bool:
         """Whether a parameter changes."""
@@ -58,9 +64,9 @@ EFFORTS = {
     2: Effort(100, ("bias",)),
     3: Effort(200, ("bias",)),
     4: Effort(200, ("bias", "output.")),
-    5: Effort(160),
-    6: Effort(350),
-    7: Effort(700),
+    5: Effort(400, pixels=SHORT, rate=2e-3),
+    6: Effort(500, pixels=2 * SHORT, rate=2e-3),
+    7: Effort(1000, pixels=2 * SHORT, rate=2e-3),
     8: Effort(1300),
     9: Effort(2500),
 }
@@ -73,9 +79,17 @@ MOST_TIMES = 4
 """So many times as many at most: beyond, more steps save next to nothing."""
 
 
-def steps_of(effort: int, count: int) -> int:
-    """The steps of Adam that an effort takes for so many pixels."""
-    return round(EFFORTS[effort].steps * min(max(1.0, count / USUAL_PIXELS), MOST_TIMES))
+LONG = 2**20
+"""A walk over more pixels than so many takes half as many steps of twice as many, if its steps are short."""
+
+
+def walk(effort: int, count: int) -> Effort:
+    """What an effort does for so many pixels."""
+    plan = EFFORTS[effort]
+    steps = round(plan.steps * min(max(1.0, count / USUAL_PIXELS), MOST_TIMES))
+    if plan.pixels == SHORT and steps * SHORT > LONG:
+        return plan._replace(steps=steps // 2, pixels=2 * SHORT)
+    return plan._replace(steps=steps)
 
 
 @dataclass(frozen=True)
@@ -113,9 +127,8 @@ def fit(model: LocalPixelCNN, pixels: Pixels, effort: int, *, advance: Advance |
         effort: one of `EFFORTS`.
         advance: called with numbers of steps done.
     """
-    plan = EFFORTS[effort]
-    steps = steps_of(effort, pixels.count)
-    if not steps or not pixels.count:
+    plan = walk(effort, pixels.count)
+    if not plan.steps or not pixels.count:
         return {}
     model = copy.deepcopy(model).train()
     for name, parameter in model.named_parameters():
@@ -126,13 +139,13 @@ def fit(model: LocalPixelCNN, pixels: Pixels, effort: int, *, advance: Advance |
     optimizer = ProximalAdam(parameters, [2.0**-exponent for exponent in exponents], RATE / pixels.sub_pixels)
     random = np.random.default_rng(0)
     # Bits of a sub-pixel.
-    scale = 1 / (PIXELS_A_STEP * pixels.sub_pixels / pixels.count * math.log(2))
+    scale = 1 / (plan.pixels * pixels.sub_pixels / pixels.count * math.log(2))
     with torch.enable_grad():
-        for step in range(steps):
-            numbers = torch.from_numpy(random.integers(0, pixels.count, PIXELS_A_STEP))
+        for step in range(plan.steps):
+            numbers = torch.from_numpy(random.integers(0, pixels.count, plan.pixels))
             torch.autograd.backward(nats(model, pixels, numbers).sum() * scale)
-            left = (1 - step / steps) / (1 - STEADY)
-            optimizer.update(LEARNING_RATE * min(1.0, max(0.02, left)))
+            left = (1 - step / plan.steps) / (1 - STEADY)
+            optimizer.update(plan.rate * min(1.0, max(0.02, left)))
             if advance is not None:
                 advance(1)
     changes = {}

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from nextpixel.codec.adaptation import adapted, to_bytes
 from nextpixel.codec.container import DEFLATE, LATTICE_PICTURES, PICTURES, Contents, Shape
-from nextpixel.codec.fitting import Pixels, fit, nats, steps_of
+from nextpixel.codec.fitting import Pixels, fit, nats, walk
 from nextpixel.codec.lattice_choice import choose_lattice
 from nextpixel.codec.local_ranges import check_local, measure
 from nextpixel.codec.local_twin import LocalTwin
@@ -77,7 +77,7 @@ def pack(
     source = _Source(
         model, pictures, [sheet for number, of_picture in enumerate(sheets) if suits[number] for sheet in of_picture]
     )
-    steps = steps_of(effort, source.count)
+    steps = walk(effort, source.count).steps
     fitting = total // 2 if steps and source.count else 0
     adaptation = fit(model, source.pixels(), effort, advance=scaled(advance, fitting, steps) if fitting else None)
     coding = scaled(advance, total - fitting, total)
