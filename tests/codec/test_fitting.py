@@ -1,6 +1,6 @@
 """How long a model is fitted to pictures, and what it learns; that files become smaller is seen in test_local_codec."""
 
-from itertools import pairwise
+from itertools import islice, pairwise
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ import torch
 from helpers.tiny_models import tiny
 from nextpixel.codec import fitting
 from nextpixel.codec.adaptation import adapted
-from nextpixel.codec.fitting import EFFORTS, MOST_TIMES, SHORT, USUAL_PIXELS, Effort, Pixels, fit, nats, walk
+from nextpixel.codec.fitting import EFFORTS, MOST_TIMES, SHORT, USUAL_PIXELS, Effort, Pixels, drawn, fit, nats, walk
 from nextpixel.model_files.stored import stored_model
 
 
@@ -50,6 +50,23 @@ def test_colours_that_are_not_coded_cost_nothing(coded):
     model = tiny("local-pixelcnn", (3, 6, 5), 256)
     cost = nats(model, pixels_of(model, coded=coded), torch.arange(20))
     assert (cost[:, :coded] > 0).all() and not cost[:, coded:].any()
+
+
+@pytest.mark.parametrize(("count", "size"), [(10, 3), (3, 10), (7, 7), (1, 2)])
+def test_each_pixel_is_drawn_once_before_any_is_drawn_again(count, size):
+    numbers = torch.cat(list(islice(drawn(count, size), 4 * count))).tolist()
+    assert len(numbers) == 4 * count * size
+    for first in range(0, len(numbers) - count + 1, count):
+        assert sorted(numbers[first : first + count]) == list(range(count))
+    again = torch.cat(list(islice(drawn(count, size), 4 * count))).tolist()
+    assert again == numbers
+
+
+def test_of_very_many_pixels_no_order_is_kept(monkeypatch):
+    monkeypatch.setattr(fitting, "MOST_IN_ORDER", 99)
+    numbers = torch.cat(list(islice(drawn(100, 50), 4)))
+    assert len(numbers) == 200 and numbers.min() >= 0 and numbers.max() < 100
+    assert len(numbers[:100].unique()) < 100
 
 
 def looked_at(effort, count):

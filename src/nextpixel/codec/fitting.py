@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -64,8 +64,8 @@ EFFORTS = {
     2: Effort(100, ("bias",)),
     3: Effort(200, ("bias",)),
     4: Effort(200, ("bias", "output.")),
-    5: Effort(400, pixels=SHORT, rate=2e-3),
-    6: Effort(500, pixels=2 * SHORT, rate=2e-3),
+    5: Effort(500, pixels=SHORT, rate=2e-3),
+    6: Effort(600, pixels=2 * SHORT, rate=2e-3),
     7: Effort(1000, pixels=2 * SHORT, rate=2e-3),
     8: Effort(1300),
     9: Effort(2500),
@@ -78,6 +78,9 @@ USUAL_PIXELS = 768 * 512
 MOST_TIMES = 4
 """So many times as many at most: beyond, more steps save next to nothing."""
 
+
+MOST_IN_ORDER = 2**23
+"""More pixels are drawn independently of each other, as their numbers take much memory."""
 
 LONG = 2**20
 """A walk over more pixels than so many takes half as many steps of twice as many, if its steps are short."""
@@ -118,6 +121,29 @@ def nats(model: LocalPixelCNN, pixels: Pixels, numbers: Tensor) -> Tensor:
     return -model.log_prob_at(pixels.windows(numbers), values) * is_coded
 
 
+def drawn(count: int, size: int) -> Iterator[Tensor]:
+    """Numbers of random pixels, so many at a time, for ever; each is drawn once before any is drawn again.
+
+    Of very many pixels, of which hardly any would be drawn twice, they are drawn independently.
+
+    Args:
+        count: of the pixels.
+        size: how many are drawn together.
+
+    Yields:
+        int64 `[size]`.
+    """
+    random = np.random.default_rng(0)
+    waiting = np.zeros(0, np.int64)
+    while count > MOST_IN_ORDER:
+        yield torch.from_numpy(random.integers(0, count, size))
+    while True:
+        while len(waiting) < size:
+            waiting = np.concatenate([waiting, random.permutation(count)])
+        yield torch.from_numpy(waiting[:size])
+        waiting = waiting[size:]
+
+
 def fit(model: LocalPixelCNN, pixels: Pixels, effort: int, *, advance: Advance | None = None) -> Adaptation:
     """Find changes of a model's weights that suit pixels.
 
@@ -137,13 +163,12 @@ def fit(model: LocalPixelCNN, pixels: Pixels, effort: int, *, advance: Advance |
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     exponents = [EXPONENTS[parameter.ndim] for parameter in parameters]
     optimizer = ProximalAdam(parameters, [2.0**-exponent for exponent in exponents], RATE / pixels.sub_pixels)
-    random = np.random.default_rng(0)
+    batches = drawn(pixels.count, plan.pixels)
     # Bits of a sub-pixel.
     scale = 1 / (plan.pixels * pixels.sub_pixels / pixels.count * math.log(2))
     with torch.enable_grad():
         for step in range(plan.steps):
-            numbers = torch.from_numpy(random.integers(0, pixels.count, plan.pixels))
-            torch.autograd.backward(nats(model, pixels, numbers).sum() * scale)
+            torch.autograd.backward(nats(model, pixels, next(batches)).sum() * scale)
             left = (1 - step / plan.steps) / (1 - STEADY)
             optimizer.update(plan.rate * min(1.0, max(0.02, left)))
             if advance is not None:
