@@ -93,7 +93,7 @@ def main() -> None:
     parser.add_argument("--falling", type=int, default=24_000, help="steps at the end in which the rate falls to 0")
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--pixels", type=int, default=4096, help="in a step")
-    parser.add_argument("--features", type=int, default=96)
+    parser.add_argument("--features", type=int, default=128)
     parser.add_argument("--layers", type=int, default=3)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--start-from", type=Path, help="a model folder of as many features and layers to begin with")
