@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from nextpixel.codec.local_twin import COUNT, COUPLING_DIVISOR, Prediction
+from nextpixel.codec.local_twin import Prediction
 from nextpixel.codec.native import (
     ABOUT_MEAN,
     LATTICE_COLOURS,
@@ -51,8 +51,6 @@ def sums_below(prediction: Prediction, earlier: Sequence[Integers], on: OnLattic
     if compiled is not None:
         compiled(
             *prediction,
-            COUPLING_DIVISOR,
-            COUNT,
             logistic_table(),
             reachable(on.lattice),
             on.exponent,

@@ -14,6 +14,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from nextpixel.codec.local_twin import COUNT, COUPLING_DIVISOR
 from nextpixel.coding.logistic_shares import INVERSE_BITS, LEVEL_BITS, LOGISTIC_BITS, LOGISTIC_REACH
 from nextpixel.coding.rans import FIRST, PRECISION, TOTAL, WORD
 from nextpixel.runtime.compilation import LateCompiled
@@ -22,6 +23,7 @@ Integers = NDArray[np.int64]
 
 REACH = LOGISTIC_REACH << LOGISTIC_BITS
 HALF_LEVEL = 1 << (LEVEL_BITS - 1)
+HALF_DIVISOR = COUPLING_DIVISOR // 2
 
 LATTICE_COLOURS, LATTICE_LEVELS = 3, 256
 """Of models whose pictures can lie on a lattice of colours."""
@@ -42,8 +44,6 @@ def decode_pixels(
     inverses: Integers,
     coefficients: Integers,
     sums: Integers,
-    divisor: int,
-    nearest: int,
     table: Integers,
     levels: int,
     lanes: Integers,
@@ -62,8 +62,6 @@ def decode_pixels(
         inverses: `[C, N, K]`.
         coefficients: `[pairs, N, K]`.
         sums: `[C, N]`.
-        divisor: of what coefficients add.
-        nearest: how many values `sums` are of.
         table: `logistic_shares.logistic_table()`.
         levels: values that a sub-pixel can take.
         lanes: `[N]`: the lane of each pixel.
@@ -83,8 +81,8 @@ def decode_pixels(
             for k in range(components):
                 mean = means[colour, pixel, k]
                 for before in range(colour):
-                    above = nearest * values[before, pixel] - sums[before, pixel]
-                    mean += (coefficients[first + before, pixel, k] * above + divisor // 2) // divisor
+                    above = COUNT * values[before, pixel] - sums[before, pixel]
+                    mean += (coefficients[first + before, pixel, k] * above + HALF_DIVISOR) // COUPLING_DIVISOR
                 shifted[k] = mean
             lane = lanes[pixel]
             x = state[lane]
@@ -120,8 +118,6 @@ def weigh_lattice(
     inverses: Integers,
     coefficients: Integers,
     sums: Integers,
-    divisor: int,
-    nearest: int,
     table: Integers,
     reachable: NDArray[np.uint8],
     exponent: int,
@@ -136,8 +132,6 @@ def weigh_lattice(
         inverses: `[3, N, K]`.
         coefficients: `[3, N, K]`.
         sums: `[3, N]`.
-        divisor: of what coefficients add.
-        nearest: how many values `sums` are of.
         table: `logistic_shares.logistic_table()`.
         reachable: `colour_lattices.reachable` of the lattice.
         exponent: see `lattice_shares.OnLattice`.
@@ -147,6 +141,7 @@ def weigh_lattice(
     colour, count = earlier.shape
     components = weights.shape[2]
     shifted = np.empty(components, np.int64)
+    by_red = np.empty(components, np.int64)
     starts = np.empty(LATTICE_LEVELS + 1, np.int64)
     parts = np.empty(LATTICE_LEVELS, np.int64)
     for pixel in range(count):
@@ -154,9 +149,9 @@ def weigh_lattice(
         for k in range(components):
             shifted[k] = means[colour, pixel, k]
             for before in range(colour):
-                above = nearest * earlier[before, pixel] - sums[before, pixel]
+                above = COUNT * earlier[before, pixel] - sums[before, pixel]
                 product = coefficients[colour * (colour - 1) // 2 + before, pixel, k] * above
-                shifted[k] += (product + divisor // 2) // divisor
+                shifted[k] += (product + HALF_DIVISOR) // COUPLING_DIVISOR
         starts[:] = 0
         for k in range(components):
             weight, inverse = weights[colour, pixel, k], inverses[colour, pixel, k]
@@ -179,6 +174,9 @@ def weigh_lattice(
             for blue in range(LATTICE_LEVELS):
                 parts[blue] = ((reachable[row, blue >> 3] >> (blue & 7)) & 1) * WHOLE_PART
         else:
+            for k in range(components):
+                product = coefficients[1, pixel, k] * (COUNT * red - sums[0, pixel])
+                by_red[k] = means[2, pixel, k] + (product + HALF_DIVISOR) // COUPLING_DIVISOR
             likely, together = 0, 0
             for green in range(LATTICE_LEVELS):
                 parts[green] = -1
@@ -187,10 +185,8 @@ def weigh_lattice(
                     continue
                 mean = 0
                 for k in range(components):
-                    product = coefficients[1, pixel, k] * (nearest * red - sums[0, pixel])
-                    shifted[k] = means[2, pixel, k] + (product + divisor // 2) // divisor
-                    product = coefficients[2, pixel, k] * (nearest * green - sums[1, pixel])
-                    shifted[k] += (product + divisor // 2) // divisor
+                    product = coefficients[2, pixel, k] * (COUNT * green - sums[1, pixel])
+                    shifted[k] = by_red[k] + (product + HALF_DIVISOR) // COUPLING_DIVISOR
                     mean += weights[2, pixel, k] * shifted[k]
                 mean = ((mean >> PRECISION) + HALF_LEVEL) >> LEVEL_BITS
                 row = (red << 8) + green

@@ -22,7 +22,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from nextpixel.codec.lattice_shares import sums_below, weighted_starts
-from nextpixel.codec.local_twin import COUNT, COUPLING_DIVISOR, LocalTwin, Prediction
+from nextpixel.codec.local_twin import LocalTwin, Prediction
 from nextpixel.codec.native import kernel, weighted_kernel
 from nextpixel.coding.colour_lattices import OnLattice
 from nextpixel.coding.logistic_shares import Mixture, logistic_table, search, starts
@@ -348,8 +348,6 @@ def _decode_plain(
     if compiled is not None:
         compiled(
             *prediction,
-            COUPLING_DIVISOR,
-            COUNT,
             logistic_table(),
             levels,
             lanes,
