@@ -28,6 +28,8 @@ def test_a_golden_file_is_decoded_to_its_pixels_and_encoded_to_its_bytes(path, m
     # Of pictures as small as these it is often chance what is told.
     lattices = iter([contents.lattices.get(number) for number in range(len(expected))])
     monkeypatch.setattr(local_codec, "_lattice_of", lambda *_: next(lattices))
+    # Golden files of before ranges were raised keep theirs.
+    monkeypatch.setattr(local_codec, "raised", lambda _, ranges: ranges)
     labels = None if contents.labels is None else torch.tensor(contents.labels)
     lanes = max(len(block) for block in contents.blocks)
     effort = 2 if contents.version in OF_PICTURES else None

@@ -14,7 +14,7 @@ from helpers.lattice_pictures import picture_on
 from helpers.tiny_models import few, sharper, tiny
 from nextpixel.codec import fitting, lattice_shares, local_codec, native, wavefront
 from nextpixel.codec.container import DEFLATE, LATTICE_PICTURES, PICTURES, PNG, WEBP, read, write
-from nextpixel.codec.local_ranges import measure
+from nextpixel.codec.local_ranges import measure, raised
 from nextpixel.codec.local_twin import LocalTwin, units
 from nextpixel.codec.sheets import sheets_of
 from nextpixel.codec.wavefront import stripes_of
@@ -186,10 +186,23 @@ def test_the_twin_costs_little_and_the_file_no_more_than_it_says():
     canvas.pixels[:-1] = picture.flatten(1).T
     windows = torch.from_numpy(canvas.windows(np.arange(2000)))
     plain = stored_model(model)
-    twin = LocalTwin(plain, measure(model, plain, windows))
+    twin = LocalTwin(plain, raised(plain, measure(model, plain, windows)))
     twin_bits = sum(stripe.bits for stripe in stripes_of(twin, picture.numpy(), 3))
     assert twin_bits == pytest.approx(float_bits, rel=1e-3)
     assert 8 * len(data) < 1.001 * twin_bits + 8 * 64
+
+
+def test_ranges_are_raised_until_float64_carries_every_sum():
+    plain = stored_model(model_of())
+    small = [3] * 5
+    assert {layer.bias.dtype for block in LocalTwin(plain, small).blocks for layer in block} == {np.dtype(np.float32)}
+    ranges = raised(plain, small)
+    assert {layer.bias.dtype for block in LocalTwin(plain, ranges).blocks for layer in block} == {np.dtype(np.float64)}
+    # No further than they must, and the last activations are read by a sum that always is.
+    assert all(before < after <= 12 for before, after in zip(small[:4], ranges[:4], strict=True)) and ranges[4] == 3
+    assert raised(plain, ranges) == ranges
+    lower = [ranges[0] - 1, *ranges[1:]]
+    assert LocalTwin(plain, lower).blocks[0][0].bias.dtype == np.float32
 
 
 @pytest.mark.usefixtures("by_the_model")

@@ -18,7 +18,7 @@ from nextpixel.codec.adaptation import adapted, to_bytes
 from nextpixel.codec.container import DEFLATE, LATTICE_PICTURES, PICTURES, Contents, Shape
 from nextpixel.codec.fitting import Pixels, fit, nats, walk
 from nextpixel.codec.lattice_choice import choose_lattice
-from nextpixel.codec.local_ranges import check_local, measure
+from nextpixel.codec.local_ranges import check_local, measure, raised
 from nextpixel.codec.local_twin import LocalTwin
 from nextpixel.codec.sheets import Sheet, can_lie_on_lattice, sheets_of, too_short
 from nextpixel.codec.stored_pictures import WORTH_A_CLOSER_LOOK, quick_size, shorter
@@ -84,7 +84,7 @@ def pack(
     plain = stored_model(model)
     changed = StoredModel(plain.description, adapted(plain.weights, adaptation))
     contents.adaptation = to_bytes(plain.weights, adaptation)
-    contents.ranges = measure(model, changed, source.some(LOOKED_AT))
+    contents.ranges = raised(changed, measure(model, changed, source.some(LOOKED_AT)))
     contents.version = PICTURES
     # Its windows take some memory.
     del source
@@ -126,7 +126,7 @@ def crop_bits(model: LocalPixelCNN, crops: Sequence[Picture]) -> Iterator[tuple[
     sheets = [sheets_of(channels, number, _shape(crop)) for number, crop in enumerate(crops)]
     everything = _Source(model, crops, [sheet for sheets_of_crop in sheets for sheet in sheets_of_crop])
     plain = stored_model(model)
-    twin = LocalTwin(plain, measure(model, plain, everything.some(LOOKED_AT)))
+    twin = LocalTwin(plain, raised(plain, measure(model, plain, everything.some(LOOKED_AT))))
     for number, crop in enumerate(crops):
         source = _Source(model, {number: crop}, sheets[number])
         with torch.no_grad():

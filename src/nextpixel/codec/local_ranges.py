@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from nextpixel.codec.local_twin import LocalTwin
 from nextpixel.errors import ModelError
 from nextpixel.families.local_pixelcnn import LocalBlock, LocalLayer, LocalPixelCNN
 from nextpixel.nn.layers import check_exact
@@ -37,6 +40,32 @@ def check_local(model: LocalPixelCNN) -> LogisticMixture:
         [(f"blocks.{place}", block) for place, block in enumerate(model.blocks)], LocalBlock, "integers of the codec"
     )
     return model.distribution
+
+
+def raised(model: StoredModel, ranges: Sequence[int]) -> list[int]:
+    """Raise ranges until no sum is carried in float32, where a weight may have as few as four bits.
+
+    Larger ranges cost nothing themselves. Most sums of a model of photographs are carried in float64 anyhow; those which
+    a picture's small activations let into float32 have cost up to half a per cent of the file.
+
+    Args:
+        model: whose twin is made.
+        ranges: bits of the integer parts of its activations.
+
+    Returns:
+        As many, none of them smaller.
+    """
+    ranges = list(ranges)
+    while True:
+        twin = LocalTwin(model, ranges)
+        # Each of these layers reads the activations of the one before it.
+        hidden = [layer for block in twin.blocks for layer in block]
+        narrow = [place for place, layer in enumerate(hidden) if layer.bias.dtype == np.float32]
+        narrow = [place for place in narrow if ranges[place] < MOST_RANGE_BITS]
+        if not narrow:
+            return ranges
+        for place in narrow:
+            ranges[place] += 1
 
 
 @torch.no_grad()
