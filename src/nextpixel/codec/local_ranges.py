@@ -45,8 +45,8 @@ def check_local(model: LocalPixelCNN) -> LogisticMixture:
 def raised(model: StoredModel, ranges: Sequence[int]) -> list[int]:
     """Raise ranges until no sum is carried in float32, where a weight may have as few as four bits.
 
-    Larger ranges cost nothing themselves. Most sums of a model of photographs are carried in float64 anyhow; those which
-    a picture's small activations let into float32 have cost up to half a per cent of the file.
+    Larger ranges cost nothing themselves. Most sums of a model of photographs are carried in float64 anyhow; what a
+    picture's small activations let into float32 costs up to half a per cent of the file.
 
     Args:
         model: whose twin is made.
