@@ -88,7 +88,8 @@ def reachable(number: int) -> NDArray[np.uint8]:
     Returns:
         uint8 `[256 * 256, 32]`: for each 256 * red + green a bit for each blue, from the lowest of the first byte on.
     """
-    first, second = np.mgrid[:SIDE, :SIDE].reshape(2, -1)
+    # NumPy's own integers have 32 bits on some systems, too few for the formula of Photo CD.
+    first, second = np.indices((SIDE, SIDE), np.int64).reshape(2, -1)
     colours = np.zeros(SIDE**3, np.bool_)
     for luma in range(SIDE):
         red, green, blue = (values.clip(0, 255) for values in LATTICES[number].formula(luma, first, second))
