@@ -71,13 +71,11 @@ EFFORTS = {
     9: Effort(2500),
 }
 
-
 USUAL_PIXELS = 768 * 512
 """More pixels get as many more steps, so that fitting has the same part of the time of coding."""
 
 MOST_TIMES = 4
 """So many times as many at most: beyond, more steps save next to nothing."""
-
 
 MOST_IN_ORDER = 2**23
 """More pixels are drawn independently of each other, as their numbers take much memory."""
@@ -138,8 +136,9 @@ def drawn(count: int, size: int) -> Iterator[Tensor]:
     while count > MOST_IN_ORDER:
         yield torch.from_numpy(random.integers(0, count, size))
     while True:
-        while len(waiting) < size:
-            waiting = np.concatenate([waiting, random.permutation(count)])
+        if (missing := size - len(waiting)) > 0:
+            orders = np.tile(np.arange(count), (-(-missing // count), 1))
+            waiting = np.concatenate([waiting, random.permuted(orders, axis=1).ravel()])
         yield torch.from_numpy(waiting[:size])
         waiting = waiting[size:]
 
