@@ -12,7 +12,7 @@ from nextpixel.codec.wavefront import shares_of
 from nextpixel.coding.colour_lattices import LATTICES, MOST_EXPONENT, OnLattice, on_lattice
 
 LEAST_PART = 0.5
-"""Of a picture's pixels, that must be of a lattice for it to be tried."""
+"""Of the pixels that are looked at, which must be of a lattice for it to be tried."""
 
 EXPONENTS = range(1, MOST_EXPONENT + 1, 2)
 
@@ -24,22 +24,21 @@ LEAST_SAVING = 64
 
 
 def choose_lattice(
-    twin: LocalTwin, picture: NDArray[np.uint8], windows: NDArray[np.float32], values: NDArray[np.uint8]
+    twin: LocalTwin, windows: NDArray[np.float32], values: NDArray[np.uint8], pixels: int
 ) -> OnLattice | None:
     """Find the lattice on which the shares of a picture are largest; None if there is none that saves bits.
 
     Args:
         twin: of the model as it will code the picture.
-        picture: uint8 `[3 or more, H, W]`.
         windows: of N different ones of its pixels, `[N, n, 3]`.
         values: of these, uint8 `[N, 3]`.
+        pixels: how many it has.
     """
-    colours = picture[:3].reshape(3, -1).astype(np.int64)
-    tried = [number for number in LATTICES if on_lattice(number, *colours).mean() >= LEAST_PART]
+    known = list(values.T.astype(np.int64))
+    tried = [number for number in LATTICES if on_lattice(number, *known).mean() >= LEAST_PART]
     if not tried:
         return None
     prediction = twin.predict(windows)
-    known = list(values.T.astype(np.int64))
 
     def bits(on: OnLattice | None) -> NDArray[np.float64]:
         """What green and blue of each pixel cost."""
@@ -52,5 +51,5 @@ def choose_lattice(
     savings = [plain - bits(way) for way in ways]
     best = max(range(len(ways)), key=lambda place: float(savings[place].mean()))
     saving = savings[best]
-    least = max(CERTAIN * saving.std() / math.sqrt(len(saving)), LEAST_SAVING / colours.shape[1])
+    least = max(CERTAIN * saving.std() / math.sqrt(len(saving)), LEAST_SAVING / pixels)
     return ways[best] if saving.mean() > least else None

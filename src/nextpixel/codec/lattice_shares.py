@@ -28,8 +28,8 @@ from nextpixel.coding.colour_lattices import OnLattice, on_lattice, reachable
 from nextpixel.coding.logistic_shares import LEVEL_BITS, Mixture, logistic_table, starts
 from nextpixel.coding.rans import PRECISION, TOTAL
 
-PIXELS_AT_ONCE = 2**9
-"""That NumPy does together."""
+PIXELS_AT_ONCE = 2**7
+"""That NumPy does together: of a flat mixture, a thousand blues each."""
 
 Integers = NDArray[np.int64]
 

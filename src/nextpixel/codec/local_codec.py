@@ -39,7 +39,6 @@ LOOKED_AT = 2**15
 LOOKED_AT_IN_A_PICTURE = 2**12
 """Pixels of a picture that tell whether the model suits it."""
 
-
 LOOKED_AT_FOR_LATTICE = 2**11
 """Pixels of a picture that tell whether its colours lie on a lattice."""
 
@@ -164,7 +163,7 @@ def _lattice_of(model: LocalPixelCNN, twin: LocalTwin, picture: Picture, sheets:
     numbers = torch.from_numpy(np.random.default_rng(2).permutation(source.count)[:LOOKED_AT_FOR_LATTICE])
     pixels = source.pixels()
     windows = pixels.windows(numbers).numpy()
-    return choose_lattice(twin, picture, windows, pixels.values(numbers).numpy())
+    return choose_lattice(twin, windows, pixels.values(numbers).numpy(), source.count)
 
 
 class _Source:

@@ -127,7 +127,7 @@ class Prediction(NamedTuple):
 
     def of(self, pixels: NDArray[np.int64]) -> Prediction:
         """What it says of some of the pixels."""
-        return Prediction(*(values[:, pixels] for values in self))
+        return Prediction(*(np.take(values, pixels, axis=1) for values in self))
 
     def mixture(self, colour: int, earlier: Sequence[NDArray[np.int64]]) -> Mixture:
         """The mixture of a colour, given the values `[N]` of those before it."""

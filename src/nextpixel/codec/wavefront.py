@@ -335,8 +335,11 @@ def _decode_front(
         # Of colours on a lattice only the first has shares that do not depend on it.
         _decode_plain(prediction, twin.levels, decoder, lanes, rounds, values[:1])
         for colour in range(1, coded):
-            sums = sums_below(prediction, list(values[:colour]), on)
-            _decode_weighted(sums, decoder, lanes, rounds, values[colour])
+            for first in range(0, len(pixels), PIXELS_AT_ONCE):
+                part = np.arange(first, min(first + PIXELS_AT_ONCE, len(pixels)))
+                sums = sums_below(prediction.of(part), list(values[:colour, part]), on)
+                rounds = np.bincount(turns[part] - turns[first]).cumsum().tolist()
+                _decode_weighted(sums, decoder, lanes[part], rounds, values[colour, first : first + len(part)])
     canvas.set(pixels, sheets, values)
 
 
