@@ -171,10 +171,12 @@ def groups_of_sheets(sheets: Sequence[Sheet]) -> Iterator[list[Sheet]]:
     """Sheets that are decoded together: as many coded colours each, on one lattice, and not too many pixels."""
     for kind in dict.fromkeys((len(sheet.channels), sheet.on) for sheet in sheets):
         group: list[Sheet] = []
+        pixels = 0
         for sheet in (sheet for sheet in sheets if (len(sheet.channels), sheet.on) == kind):
-            if group and sum(other.pixel_count for other in group) + sheet.pixel_count > GROUP_PIXELS:
+            if group and pixels + sheet.pixel_count > GROUP_PIXELS:
                 yield group
-                group = []
+                group, pixels = [], 0
             group.append(sheet)
+            pixels += sheet.pixel_count
         if group:
             yield group
