@@ -37,7 +37,7 @@ LOOKED_AT = 2**15
 """Pixels that ranges are measured on."""
 
 LOOKED_AT_IN_A_PICTURE = 2**12
-"""Pixels of a picture that tell whether the model suits it."""
+"""Pixels of a picture that tell whether the model suits it, if it has as many."""
 
 LOOKED_AT_FOR_LATTICE = 2**11
 """Pixels of a picture that tell whether its colours lie on a lattice."""
@@ -149,9 +149,11 @@ def _suits(model: LocalPixelCNN, picture: Picture, sheets: Sequence[Sheet], quic
         return True
     source = _Source(model, {sheets[0].picture: picture}, sheets)
     pixels = source.pixels()
-    numbers = torch.from_numpy(np.random.default_rng(0).integers(0, source.count, LOOKED_AT_IN_A_PICTURE))
+    numbers = torch.arange(source.count)
+    if source.count > LOOKED_AT_IN_A_PICTURE:
+        numbers = torch.from_numpy(np.random.default_rng(0).integers(0, source.count, LOOKED_AT_IN_A_PICTURE))
     with torch.no_grad():
-        bits = float(nats(model, pixels, numbers).sum()) / (LOOKED_AT_IN_A_PICTURE * math.log(2)) * source.count
+        bits = float(nats(model, pixels, numbers).sum()) / (len(numbers) * math.log(2)) * source.count
     return bits < 8 * WORTH_A_CLOSER_LOOK * quick
 
 
