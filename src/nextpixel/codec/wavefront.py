@@ -27,6 +27,7 @@ from nextpixel.codec.native import kernel, weighted_kernel
 from nextpixel.coding.colour_lattices import OnLattice
 from nextpixel.coding.logistic_shares import Mixture, logistic_table, search, starts
 from nextpixel.coding.rans import TOTAL, LaneDecoder, encode_lanes, overdrawn, random_streams
+from nextpixel.engines.compiled import Decoding
 from nextpixel.nn.local_window import LocalWindow
 from nextpixel.plan.integers import check_exact_products
 from nextpixel.runtime.progress import Advance
@@ -349,18 +350,7 @@ def _decode_plain(
     """Decode the first colours `[colours, N]` of pixels, of whose lanes the turns end at the numbers `rounds`."""
     compiled = kernel()
     if compiled is not None:
-        compiled(
-            *prediction,
-            logistic_table(),
-            levels,
-            lanes,
-            decoder.state.view(np.int64),
-            decoder.words.view(np.int64),
-            decoder.next,
-            decoder.ends,
-            decoder.spare,
-            values,
-        )
+        compiled(*prediction, logistic_table(), levels, *Decoding.of(decoder, lanes), values)
         return
     for colour in range(len(values)):
         mixture = prediction.mixture(colour, list(values[:colour]))
@@ -379,16 +369,7 @@ def _decode_weighted(
     """Decode a colour `[N]` of pixels on a lattice from its `sums_below`."""
     compiled = weighted_kernel()
     if compiled is not None:
-        compiled(
-            sums,
-            lanes,
-            decoder.state.view(np.int64),
-            decoder.words.view(np.int64),
-            decoder.next,
-            decoder.ends,
-            decoder.spare,
-            values,
-        )
+        compiled(sums, *Decoding.of(decoder, lanes), values)
         return
     for start, end in zip([0, *rounds[:-1]], rounds, strict=True):
         turn, part = lanes[start:end], sums[start:end]
